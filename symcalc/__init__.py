@@ -1,0 +1,1 @@
+"""symcalc: from one definition to derivation, kernel, check, page and benchmark."""

@@ -1,0 +1,363 @@
+"""Formulas evaluated in ball arithmetic (python-flint), index by index, with nothing simplified."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import sympy as sp
+
+from symcalc.notation.atoms import Atom
+from symcalc.notation.conditions import Let, Where
+from symcalc.notation.dims import Dim, Index
+from symcalc.notation.errors import SymcalcError
+from symcalc.notation.reductions import Reduction
+from symcalc.notation.tensors import Access, Tensor
+
+if TYPE_CHECKING:
+    from symcalc.calculus.equations import Equation
+
+PRECISION = 200
+_EXTENTS = (2, 3, 5, 7, 11)
+
+
+class UndecidedError(SymcalcError):
+    """A condition could not be decided at this point: the balls overlap."""
+
+
+Environment = dict[Any, Any]
+Entries = dict[tuple[int, ...], Any]
+
+
+def evaluate(expression: Any, env: Environment) -> Any:
+    """Return the ball that encloses an expression.
+
+    Args:
+        expression: a formula of the notation.
+        env: a ball for each symbol, an int for each dim and free index, and for each tensor
+            a dict from places to balls.
+
+    Raises:
+        UndecidedError: a condition hangs on a comparison the balls do not decide.
+    """
+    from symcalc.calculus.steps import Partial
+
+    if expression in env:
+        known = env[expression]
+        return _ball(known) if isinstance(known, int) else known
+    if isinstance(expression, Access):
+        places = tuple(_whole(place, env) for place in expression.places)
+        entry = env[expression.tensor][places]
+        return _ball(entry) if isinstance(entry, int) else entry
+    if isinstance(expression, sp.Rational):
+        return _ball(expression.p) / _ball(expression.q)
+    if isinstance(expression, sp.Add):
+        return _fold(lambda a, b: a + b, expression.args, env)
+    if isinstance(expression, sp.Mul):
+        return _fold(lambda a, b: a * b, expression.args, env)
+    if isinstance(expression, sp.Pow):
+        return _power(expression, env)
+    if isinstance(expression, (Where, sp.Piecewise)):
+        return _choose(expression, env)
+    if isinstance(expression, Let):
+        return evaluate(expression.body, env)
+    if isinstance(expression, Reduction):
+        return _reduce(expression, env)
+    if isinstance(expression, Partial):
+        return _slope(expression, env)
+    if isinstance(expression, Atom):
+        dummies, body = _definition(type(expression), len(expression.args))
+        values = [evaluate(argument, env) for argument in expression.args]
+        return evaluate(body, dict(zip(dummies, values, strict=True)))
+    function = _FUNCTIONS.get(expression.func)
+    if function is None:
+        raise SymcalcError(f"balls: no enclosure for {expression.func.__name__}: {expression}")
+    return function(*(evaluate(argument, env) for argument in expression.args))
+
+
+@functools.cache
+def _definition(atom: type[Atom], arity: int) -> tuple[tuple[Any, ...], Any]:
+    dummies = tuple(sp.Dummy(real=True) for _ in range(arity))
+    return dummies, sp.sympify(atom.definition(*dummies))
+
+
+def _ball(value: Any) -> Any:
+    import flint
+
+    return flint.arb(int(value)) if isinstance(value, (int, sp.Integer)) else flint.arb(value)
+
+
+def _fold(combine: Callable[[Any, Any], Any], arguments: Any, env: Environment) -> Any:
+    return functools.reduce(combine, [evaluate(argument, env) for argument in arguments])
+
+
+def _whole(place: Any, env: Environment) -> int:
+    """Evaluate an index expression, exactly."""
+    if isinstance(place, Access):
+        return int(env[place.tensor][tuple(_whole(p, env) for p in place.places)])
+    if isinstance(place, (Index, Dim)):
+        return int(env[place])
+    known = {s: env[s] for s in place.free_symbols}
+    return int(place.xreplace({s: sp.Integer(int(v)) for s, v in known.items()}))
+
+
+def _power(expression: Any, env: Environment) -> Any:
+    base, exponent = expression.args
+    value = evaluate(base, env)
+    if exponent.is_Integer:
+        power = int(exponent)
+        return value**power if power >= 0 else 1 / value ** (-power)
+    if exponent == sp.Rational(1, 2):
+        return value.sqrt()
+    if isinstance(exponent, sp.Rational) and exponent.q == 2:
+        root = value.sqrt()
+        return root**exponent.p if exponent.p > 0 else 1 / root ** (-exponent.p)
+    return (value.log() * evaluate(exponent, env)).exp()
+
+
+def _constant(value: Any) -> Any:
+    """The value itself, or the constant term of a series."""
+    return value[0] if hasattr(value, "length") else value
+
+
+def _truth(when: Any, env: Environment) -> bool:
+    if when in (sp.true, sp.false):
+        return bool(when)
+    if isinstance(when, sp.And):
+        return all(_truth(part, env) for part in when.args)
+    if isinstance(when, sp.Or):
+        return any(_truth(part, env) for part in when.args)
+    if isinstance(when, sp.Not):
+        return not _truth(when.args[0], env)
+    left, right = when.lhs, when.rhs
+    if left.is_integer and right.is_integer:
+        return bool(_COMPARISONS[when.func](_whole(left, env), _whole(right, env)))
+    a, b = (_constant(evaluate(side, env)) for side in (left, right))
+    a, b = (_ball(s) if isinstance(s, int) else s for s in (a, b))
+    if a < b or a > b:
+        return bool(_COMPARISONS[when.func](a, b))
+    if a.is_exact() and b.is_exact():
+        return when.func in (sp.Eq, sp.Le, sp.Ge)
+    raise UndecidedError(f"balls: {when} cannot be decided here")
+
+
+_COMPARISONS: dict[Any, Callable[[Any, Any], bool]] = {
+    sp.Eq: lambda a, b: a == b, sp.Ne: lambda a, b: a != b, sp.Lt: lambda a, b: a < b,
+    sp.Le: lambda a, b: a <= b, sp.Gt: lambda a, b: a > b, sp.Ge: lambda a, b: a >= b,
+}  # fmt: skip
+
+
+def _choose(expression: Any, env: Environment) -> Any:
+    """Evaluate only the side that is taken."""
+    if isinstance(expression, Where):
+        when, then, otherwise = expression.args
+        return evaluate(then if _truth(when, env) else otherwise, env)
+    for then, when in expression.args:
+        if _truth(when, env):
+            return evaluate(then, env)
+    raise SymcalcError(f"balls: no case holds in {expression}")
+
+
+def _reduce(expression: Reduction, env: Environment) -> Any:
+    count = _whole(expression.index.extent, env)
+    terms = [evaluate(expression.body, {**env, expression.index: k}) for k in range(count)]
+    return _REDUCTIONS[expression.spelling](terms)
+
+
+def _extreme(terms: list[Any], better: Callable[[Any, Any], bool]) -> int:
+    """Return the first place whose term is better than all before it."""
+    best = 0
+    for place in range(1, len(terms)):
+        a, b = (_constant(terms[p]) for p in (place, best))
+        if better(a, b):
+            best = place
+        elif not better(b, a) and not (a.is_exact() and b.is_exact()):
+            raise UndecidedError("balls: the greatest of several cannot be told")
+    return best
+
+
+def _greater(a: Any, b: Any) -> bool:
+    return bool(a > b)
+
+
+def _less(a: Any, b: Any) -> bool:
+    return bool(a < b)
+
+
+def _add(terms: list[Any]) -> Any:
+    return functools.reduce(lambda a, b: a + b, terms, _ball(0))
+
+
+_REDUCTIONS: dict[str, Callable[[list[Any]], Any]] = {
+    "sum": _add,
+    "mean": lambda terms: _add(terms) / len(terms),
+    "prod": lambda terms: functools.reduce(lambda a, b: a * b, terms, _ball(1)),
+    "max": lambda terms: terms[_extreme(terms, _greater)],
+    "min": lambda terms: terms[_extreme(terms, _less)],
+    "argmax": lambda terms: _extreme(terms, _greater),
+    "argmin": lambda terms: _extreme(terms, _less),
+    "logsumexp": lambda terms: _add([term.exp() for term in terms]).log(),
+    "norm2": lambda terms: _add([term * term for term in terms]).sqrt(),
+}
+
+
+def _slope(expression: Any, env: Environment) -> Any:
+    """The derivative by one access: the linear coefficient of the power series of the body."""
+    import flint
+
+    places = tuple(_whole(place, env) for place in expression.by.places)
+    tensor = expression.by.tensor
+    moved = dict(env[tensor])
+    # Accesses that merely coincide here stay put: the rule moves one written access at a time.
+    marker = sp.Dummy(real=True)
+    body = expression.body.xreplace({expression.by: marker})
+    series = flint.arb_series([moved[places], 1], prec=2)
+    value = evaluate(body, {**env, marker: series})
+    return value[1] if hasattr(value, "length") else _ball(0)
+
+
+def _absolute(x: Any) -> Any:
+    middle = _constant(x)
+    if middle > 0 or middle == 0:
+        return x
+    if middle < 0:
+        return -x
+    return _undecided()
+
+
+def _sign(x: Any) -> Any:
+    middle = _constant(x)
+    return _ball(1) if middle > 0 else _ball(-1) if middle < 0 else (
+        _ball(0) if middle == 0 else _undecided()
+    )  # fmt: skip
+
+
+def _undecided() -> Any:
+    raise UndecidedError("balls: a sign cannot be told")
+
+
+def _series_or(method: str) -> Callable[[Any], Any]:
+    return lambda x: getattr(x, method)()
+
+
+def _tanh(x: Any) -> Any:
+    if hasattr(x, "length"):
+        double = (2 * x).exp()
+        return (double - 1) / (double + 1)
+    return x.tanh()
+
+
+def _cosh(x: Any) -> Any:
+    return (x.exp() + (-x).exp()) / 2 if hasattr(x, "length") else x.cosh()
+
+
+_FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    sp.exp: _series_or("exp"), sp.log: _series_or("log"), sp.tanh: _tanh, sp.cosh: _cosh,
+    sp.erf: _series_or("erf"), sp.loggamma: _series_or("lgamma"), sp.digamma: _series_or("digamma"),
+    sp.Abs: _absolute, sp.sign: _sign, type(sp.pi): lambda: _pi(), type(sp.E): lambda: _ball(1).exp(),
+}  # fmt: skip
+
+
+def _pi() -> Any:
+    import flint
+
+    return flint.arb.pi()
+
+
+def sample(tensor: Tensor, env: Environment, rng: random.Random) -> Entries:
+    """Draw an entry for every place of a tensor from its domain, dyadic so that balls are exact."""
+    shape = tuple(_whole(extent, env) for extent in tensor.shape)
+    domain = tensor.domain
+    entries: Entries = {}
+    for places in itertools.product(*(range(size) for size in shape)):
+        if domain.below is not None:
+            entries[places] = rng.randrange(_whole(domain.below, env))
+        elif domain.values:
+            entries[places] = _ball(int(rng.choice(domain.values)))
+        else:
+            entries[places] = _dyadic(domain.lower, domain.upper, rng)
+    return entries
+
+
+def _dyadic(lower: float, upper: float, rng: random.Random) -> Any:
+    low = lower if lower > -1e9 else -2.0
+    high = upper if upper < 1e9 else max(low, 0.0) + 2.0
+    return _ball(low) + _ball(rng.randrange(1, 4096)) * (_ball(high) - _ball(low)) / 4096
+
+
+def environment(
+    expressions: list[Any], definitions: tuple[Equation, ...], rng: random.Random
+) -> Environment:
+    """Draw extents and inputs for everything the expressions mention, then evaluate definitions."""
+    bodies = [*expressions, *(equation.body for equation in definitions)]
+    tensors = sorted({a.tensor for e in bodies for a in e.atoms(Access)}, key=lambda t: t.name)
+    dims = {s for e in bodies for s in e.atoms(Dim)}
+    dims |= {s for t in tensors for e in t.shape for s in e.free_symbols}
+    dims |= {t.domain.below for t in tensors if t.domain.below is not None}
+    dims |= {s for e in bodies for i in e.atoms(Index) for s in i.extent.free_symbols}
+    env: Environment = dict(zip(sorted(dims, key=str), _EXTENTS, strict=False))
+    symbols = {s for e in bodies for s in e.atoms(sp.Symbol)} - set(dims) - set(tensors)
+    for symbol in sorted(symbols, key=str):
+        if not isinstance(symbol, (Index, Tensor)) and not symbol.is_Dummy:
+            env[symbol] = _dyadic(0.0 if symbol.is_nonnegative else -2.0, 1.0, rng)
+    defined = {equation.target for equation in definitions}
+    for tensor in tensors:
+        if tensor not in defined:
+            env[tensor] = sample(tensor, env, rng)
+    for equation in definitions:
+        env[equation.target] = {
+            places: evaluate(equation.body, {**env, **at})
+            for places, at in points(equation.indices, env)
+        }
+    return env
+
+
+def points(
+    indices: tuple[Index, ...], env: Environment
+) -> Iterator[tuple[tuple[int, ...], Environment]]:
+    """Run through all values of the indices."""
+    sizes = [range(_whole(index.extent, env)) for index in indices]
+    for places in itertools.product(*sizes):
+        yield places, dict(zip(indices, places, strict=True))
+
+
+def probe(
+    before: Any,
+    after: Any,
+    indices: tuple[Index, ...],
+    definitions: tuple[Equation, ...],
+    seed: int,
+    tries: int,
+) -> bool:
+    """Whether two formulas agree at random points: their balls overlap everywhere."""
+    import flint
+
+    rng = random.Random(seed)
+    precision, flint.ctx.prec = flint.ctx.prec, PRECISION
+    try:
+        for _ in range(tries):
+            for _attempt in range(5):
+                try:
+                    env = environment([before, after], definitions, rng)
+                    if not _agree(before, after, indices, env):
+                        return False
+                    break
+                except UndecidedError:
+                    continue
+            else:
+                return False
+        return True
+    finally:
+        flint.ctx.prec = precision
+
+
+def _agree(before: Any, after: Any, indices: tuple[Index, ...], env: Environment) -> bool:
+    for _, at in points(indices, env):
+        a, b = (evaluate(side, {**env, **at}) for side in (before, after))
+        a, b = (_ball(s) if isinstance(s, int) else s for s in (a, b))
+        if not a.overlaps(b) or not a.is_finite():
+            return False
+    return True

@@ -1,0 +1,218 @@
+"""`derive`: from an objective to the equations of its value and gradient, with every step kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import sympy as sp
+
+from symcalc.calculus.equations import Equation, Lifter, Namer, lift_objective
+from symcalc.calculus.kinks import Boundary, boundaries
+from symcalc.calculus.reverse import Adjoint, ReversePass
+from symcalc.calculus.simplify import Context, simplified
+from symcalc.calculus.steps import Step
+from symcalc.notation.dims import Index
+from symcalc.notation.objective import Objective, check_differentiable
+from symcalc.notation.tensors import Access, Tensor
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """The equations of a value and its gradient, and the steps that led there.
+
+    Args:
+        objective: what was derived.
+        wrt: the inputs differentiated by.
+        equations: every equation, each standing on those before it: the value's, then the
+            gradient's.
+        value: the tensor that holds the value.
+        cotangent: for an array-valued objective, the tensor of its cotangent; else None.
+        adjoints: for each input, the tensor that holds its gradient, with indices and formula;
+            named adjoints of intermediate tensors come first.
+        steps: what was done, in order.
+        kinks: where the gradient may jump.
+    """
+
+    objective: Objective
+    wrt: tuple[str, ...]
+    equations: tuple[Equation, ...]
+    value: Tensor
+    cotangent: Tensor | None
+    adjoints: tuple[Adjoint, ...]
+    steps: tuple[Step, ...]
+    kinks: tuple[Boundary, ...]
+
+    @property
+    def gradient(self) -> Mapping[str, Any]:
+        """The gradient by each input, as a formula in that input's indices."""
+        found = {a.of.name: a.body for a in self.adjoints if a.of.name in self.wrt}
+        return MappingProxyType({name: found[name] for name in self.wrt})
+
+    def gradient_of(self, name: str) -> Adjoint:
+        """Return the gradient by one input, with its tensor and indices."""
+        return next(a for a in self.adjoints if a.of.name == name)
+
+    @property
+    def definitions(self) -> tuple[Equation, ...]:
+        """The equations of the value and of what the gradient names."""
+        mine = {a.target for a in self.adjoints}
+        last = next(p for p, e in enumerate(self.equations) if e.target == self.value)
+        names = {acc.tensor for a in self.adjoints for acc in a.body.atoms(Access)}
+        return self.equations[: last + 1] + tuple(
+            e for e in self.equations[last + 1 :] if e.target in names and e.target not in mine
+        )
+
+    def latex(self) -> str:
+        """Return the whole derivation's result as aligned LaTeX."""
+        from symcalc.notation.latex import derivation_latex
+
+        return derivation_latex(self)
+
+    def _repr_latex_(self) -> str:
+        return f"$$\n{self.latex()}\n$$"
+
+    def __str__(self) -> str:
+        lines = [str(e) for e in self.definitions]
+        lines += [f"{Access(a.target, *a.indices)} = {a.body}" for a in self.adjoints]
+        return "\n".join(lines)
+
+
+def derive(objective: Objective, wrt: str | tuple[str, ...] | None = None) -> Derivation:
+    """Derive the gradient of an objective, step by step.
+
+    For an array-valued objective the gradient is that of sum(cotangent * value).
+
+    Args:
+        objective: what to derive.
+        wrt: the inputs to differentiate by; the objective's own if not given.
+
+    Returns:
+        The Derivation.
+
+    Raises:
+        NotationError: `wrt` names no real input.
+        DerivationError: the value does not depend on it.
+    """
+    names = objective.wrt if wrt is None else (wrt,) if isinstance(wrt, str) else tuple(wrt)
+    for name in names:
+        check_differentiable(objective.name, objective.inputs, name)
+    primal, namer = lift_objective(objective)
+    value = primal[-1].target
+    cotangent = None if objective.is_scalar else Tensor(namer.name(f"{value.name}_bar"), value.shape)
+    seed = sp.Integer(1) if cotangent is None else Access(cotangent, *primal[-1].indices)
+    found = ReversePass(primal, names, namer).run(seed)
+    adjoints, steps = _close(found.adjoints, names, objective, found.equations, namer)
+    lifter = Lifter(namer)
+    lifter.equations = list(found.equations)
+    lifted = [
+        Adjoint(a.of, _define(lifter, a), a.indices, a.body) for a in adjoints
+    ]
+    return Derivation(
+        objective, names, tuple(lifter.equations), value, cotangent, tuple(lifted),
+        found.steps + tuple(steps), boundaries(objective),
+    )  # fmt: skip
+
+
+def _define(lifter: Lifter, adjoint: Adjoint) -> Tensor:
+    """Lift an adjoint's formula into equations under the name it already has."""
+    lifter.namer.taken.discard(adjoint.target.name)
+    return lifter.define(adjoint.target.name, adjoint.indices, adjoint.body)
+
+
+def _close(
+    adjoints: tuple[Adjoint, ...],
+    wrt: tuple[str, ...],
+    objective: Objective,
+    equations: tuple[Equation, ...],
+    namer: Namer,
+) -> tuple[list[Adjoint], list[Step]]:
+    """Write adjoints that are used once into the formula that uses them, and simplify."""
+    kept: list[Adjoint] = []
+    steps: list[Step] = []
+    known = {a.of.name: a for a in adjoints}
+    wanted = [known.get(name) or _zero(objective.input(name), namer) for name in wrt]
+    inner = [a for a in adjoints if a.of.name not in wrt]
+    uses = {a.target: 0 for a in inner}
+    for adjoint in (*inner, *wanted):
+        for access in _occurrences(adjoint.body):
+            if access.tensor in uses:
+                uses[access.tensor] += 1
+    written_out: dict[Tensor, Adjoint] = {}
+    for adjoint in (*inner, *wanted):
+        body, made = _written_out(adjoint, written_out, equations, kept)
+        closed = Adjoint(adjoint.of, adjoint.target, adjoint.indices, body)
+        steps.extend(made)
+        if adjoint in wanted or uses[adjoint.target] > 1:
+            kept.append(closed)
+        else:
+            written_out[adjoint.target] = closed
+    used = {a.tensor for k in kept for a in k.body.atoms(Access)}
+    return [k for k in kept if k.of.name in wrt or k.target in used], steps
+
+
+def _zero(tensor: Tensor, namer: Namer) -> Adjoint:
+    """The adjoint of an input that the value does not depend on."""
+    indices = tuple(Index("ijklm"[axis % 5], extent) for axis, extent in enumerate(tensor.shape))
+    target = Tensor(namer.name(f"{tensor.name}_bar"), tensor.shape)
+    return Adjoint(tensor, target, indices, sp.Integer(0))
+
+
+def _occurrences(expression: Any) -> list[Access]:
+    """Every occurrence of an access, repeated ones counted."""
+    return [node for node in sp.preorder_traversal(expression) if isinstance(node, Access)]
+
+
+def _written_out(
+    adjoint: Adjoint,
+    written_out: dict[Tensor, Adjoint],
+    equations: tuple[Equation, ...],
+    kept: list[Adjoint],
+) -> tuple[Any, list[Step]]:
+    """Substitute the adjoints that are to be written out, then simplify."""
+    places: dict[Any, Any] = {}
+    for access in adjoint.body.atoms(Access):
+        known = written_out.get(access.tensor)
+        if known is not None:
+            equation = Equation(known.target, known.indices, known.body)
+            places[access] = refresh(equation.body).xreplace(
+                dict(zip(known.indices, access.places, strict=True))
+            )
+    body = adjoint.body.xreplace(places)
+    context = Context(equations, tuple(Equation(a.target, a.indices, a.body) for a in kept))
+    names = tuple(Equation(a.target, a.indices, a.body) for a in written_out.values())
+    steps: list[Step] = []
+    if places:
+        everything = _in_order((*equations, *context.adjoints, *names))
+        steps.append(
+            Step("substitute", adjoint.target, adjoint.indices, adjoint.body, body, (), everything)
+        )
+    result, made = simplified(body, adjoint.target, adjoint.indices, context)
+    return result, steps + made
+
+
+def _in_order(equations: tuple[Equation, ...]) -> tuple[Equation, ...]:
+    """Order equations so that each stands on those before it."""
+    by_target = {e.target: e for e in equations}
+    done: dict[Tensor, Equation] = {}
+
+    def visit(equation: Equation) -> None:
+        if equation.target not in done:
+            for tensor in sorted({a.tensor for a in equation.body.atoms(Access)}, key=str):
+                if tensor in by_target:
+                    visit(by_target[tensor])
+            done[equation.target] = equation
+
+    for equation in equations:
+        visit(equation)
+    return tuple(done.values())
+
+
+def refresh(expression: Any) -> Any:
+    """Give every reduction inside a bound index of its own."""
+    from symcalc.calculus.simplify import bottom_up
+    from symcalc.notation.reductions import Reduction
+
+    return bottom_up(expression, lambda n: n.refreshed() if isinstance(n, Reduction) else n)

@@ -1,0 +1,197 @@
+"""Equations: `T[i,k] = reduce_r(body)`, and how a formula becomes a list of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from symcalc.notation.conditions import Let
+from symcalc.notation.dims import Index
+from symcalc.notation.domains import REAL, Domain
+from symcalc.notation.objective import Objective
+from symcalc.notation.reductions import (
+    ArgMax,
+    ArgMin,
+    LogSumExp,
+    Max,
+    Mean,
+    Min,
+    Norm2,
+    Prod,
+    Reduction,
+    Sum,
+)
+from symcalc.notation.tensors import Access, Tensor, free_indices
+
+PLACES = Domain("places", lower=0.0, integer=True)
+
+# What a lifted reduction is called when the formula gave it no name.
+_NAMES: dict[type[Reduction], str] = {
+    Sum: "s", Mean: "m", Max: "top", Min: "low", Prod: "prod", LogSumExp: "L", Norm2: "norm",
+    ArgMax: "place", ArgMin: "place",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One tensor, defined for every value of its indices.
+
+    Args:
+        target: the tensor defined.
+        indices: its free indices, one an axis.
+        body: a formula free of reductions, or one reduction of such a formula.
+    """
+
+    target: Tensor
+    indices: tuple[Index, ...]
+    body: Any
+
+    @property
+    def reduction(self) -> Reduction | None:
+        """The reduction, if the body is one."""
+        return self.body if isinstance(self.body, Reduction) else None
+
+    @property
+    def inner(self) -> Any:
+        """The formula under the reduction, or the whole body."""
+        return self.body.body if isinstance(self.body, Reduction) else self.body
+
+    @property
+    def left(self) -> Access:
+        """The left-hand side, `T[i,k]`."""
+        return Access(self.target, *self.indices)
+
+    def at(self, places: tuple[Any, ...]) -> Any:
+        """Return the body at other places, its bound index made fresh."""
+        body = self.body.refreshed() if isinstance(self.body, Reduction) else self.body
+        return body.xreplace(dict(zip(self.indices, places, strict=True)))
+
+    def __str__(self) -> str:
+        return f"{self.left} = {self.body}"
+
+
+class Namer:
+    """Hands out names that nothing else bears."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self.taken = set(taken)
+
+    def name(self, wanted: str) -> str:
+        """Return `wanted`, or wanted_2, wanted_3, ... if it is taken."""
+        name, count = wanted, 1
+        while name in self.taken:
+            count += 1
+            name = f"{wanted}_{count}"
+        self.taken.add(name)
+        return name
+
+
+class Lifter:
+    """Turns formulas into equations: every reduction inside a formula gets its own.
+
+    An equation carries only the indices its body depends on, so that it stands as far out as it
+    can; equal bodies share one equation.
+    """
+
+    def __init__(self, namer: Namer) -> None:
+        self.namer = namer
+        self.equations: list[Equation] = []
+        self._known: dict[Any, tuple[Tensor, tuple[int, ...]]] = {}
+
+    def define(self, name: str, indices: tuple[Index, ...], expression: Any) -> Tensor:
+        """Add the equation `name[indices] = expression`, lifting what is inside."""
+        if isinstance(expression, Reduction):
+            body = expression.func(self.lift(expression.body), expression.index)
+        else:
+            body = self.lift(expression)
+        target = Tensor(self.namer.name(name), tuple(i.extent for i in indices))
+        self.equations.append(Equation(target, indices, body))
+        return target
+
+    def lift(self, expression: Any) -> Any:
+        """Return the expression with accesses in the place of its reductions and names."""
+        if isinstance(expression, Let):
+            inner = expression.body
+            if isinstance(inner, Reduction):
+                inner = inner.func(self.lift(inner.body), inner.index)
+            else:
+                inner = self.lift(inner)
+            return self._own(expression.name, inner)
+        if isinstance(expression, Reduction):
+            inner = expression.func(self.lift(expression.body), expression.index)
+            return self._own(_NAMES[type(expression)], inner)
+        if not expression.args or isinstance(expression, Access):
+            return expression
+        return expression.func(*(self.lift(argument) for argument in expression.args))
+
+    def _own(self, wanted: str, body: Any) -> Access:
+        """Give a body its own equation, or find the one it has."""
+        standing = _standing(body)
+        free = tuple(sorted(free_indices(body), key=standing.index))
+        key = _shape_of(body, free)
+        if key not in self._known:
+            domain = PLACES if isinstance(body, (ArgMax, ArgMin)) else REAL
+            target = Tensor(self.namer.name(wanted), tuple(i.extent for i in free), domain)
+            if target.domain is REAL and body.is_positive:
+                target = Tensor(target.name, target.shape, _positive())
+            self._known[key] = (target, tuple(range(len(free))))
+            self.equations.append(Equation(target, free, body))
+        return Access(self._known[key][0], *free)
+
+
+def _positive() -> Domain:
+    from symcalc.notation.domains import POSITIVE
+
+    return POSITIVE
+
+
+def _standing(body: Any) -> list[Index]:
+    """Order free indices as they stand on the widest access, so that layouts follow the inputs."""
+    ordered = sorted(body.atoms(Access), key=lambda a: (-len(a.places), str(a)))
+    seen: dict[Index, None] = {}
+    for access in ordered:
+        for place in access.places:
+            for index in sorted(place.free_symbols, key=str):
+                if isinstance(index, Index):
+                    seen.setdefault(index)
+    return list(seen)
+
+
+def _shape_of(body: Any, free: tuple[Index, ...]) -> Any:
+    """Return the body with its own letters forgotten, to tell equal ones."""
+    marks: dict[Any, Any] = {
+        index: sp.Symbol(f"_{place}", integer=True, nonnegative=True)
+        for place, index in enumerate(free)
+    }
+    extents = tuple(index.extent for index in free)
+    if isinstance(body, Reduction):
+        marks[body.index] = sp.Symbol("_r", integer=True, nonnegative=True)
+        return (body.func, body.index.extent, extents, _marked(body.body, marks))
+    return (None, None, extents, _marked(body, marks))
+
+
+def _marked(expression: Any, marks: dict[Any, Any]) -> Any:
+    """Replace indices inside accesses too, without the checks an access makes."""
+    if isinstance(expression, Access):
+        return sp.Tuple(expression.tensor, *(_marked(p, marks) for p in expression.places))
+    if expression in marks:
+        return marks[expression]
+    if not expression.args:
+        return expression
+    return sp.Tuple(sp.Symbol(expression.func.__name__),
+                    *(_marked(argument, marks) for argument in expression.args))  # fmt: skip
+
+
+def lift_objective(objective: Objective) -> tuple[list[Equation], Namer]:
+    """Return the equations of an objective's value, the value's own last.
+
+    The value is called `value` for a scalar, `out` for an array, unless an input bears the name.
+    """
+    namer = Namer({t.name for t in objective.inputs} | {p.name for p in objective.parameters}
+                  | {d.name for d in objective.dims})  # fmt: skip
+    lifter = Lifter(namer)
+    name = "value" if objective.is_scalar else "out"
+    lifter.define(name, objective.outputs, objective.body)
+    return lifter.equations, namer

@@ -1,0 +1,66 @@
+"""Kinks: found from the conditions and atoms of the formula, each with its convention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from symcalc.notation.atoms import Atom
+from symcalc.notation.conditions import Let, Where
+from symcalc.notation.objective import Objective
+from symcalc.notation.reductions import Max, Min, Norm2, Reduction
+from symcalc.notation.tensors import Access
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Where two pieces of a formula meet: `left = right`, and what is done there."""
+
+    left: Any
+    right: Any
+    convention: str
+
+    def __str__(self) -> str:
+        return f"{self.left} = {self.right}: {self.convention}"
+
+
+def boundaries(objective: Objective) -> tuple[Boundary, ...]:
+    """Return every boundary on which a derivative may jump, outermost first.
+
+    Conditions on indices alone are none: no input moves them.
+    """
+    found: dict[tuple[Any, Any], Boundary] = {}
+    for node in sp.preorder_traversal(objective.body):
+        for boundary in _of_node(node):
+            shown = Boundary(_shown(boundary.left), _shown(boundary.right), boundary.convention)
+            if boundary.left.atoms(Access) or boundary.right.atoms(Access):
+                found.setdefault((shown.left, shown.right), shown)
+    return tuple(found.values())
+
+
+def _of_node(node: Any) -> list[Boundary]:
+    if isinstance(node, Atom):
+        return [Boundary(sp.sympify(k.left), sp.sympify(k.right), k.convention)
+                for k in type(node).kinks(*node.args)]  # fmt: skip
+    if isinstance(node, Where):
+        return [
+            Boundary(r.lhs, r.rhs, "the side that the condition names is taken")
+            for r in node.args[0].atoms(sp.core.relational.Relational)
+            if not (r.lhs.is_integer and r.rhs.is_integer)
+        ]
+    if isinstance(node, (Max, Min)):
+        return [Boundary(node.body, node, "a tie goes to the first")]
+    if isinstance(node, Norm2):
+        return [Boundary(node, sp.Integer(0), "the derivative at zero is zero")]
+    return []
+
+
+def _shown(expression: Any) -> Any:
+    """Replace named parts by their names, as the derivation shows them."""
+    if isinstance(expression, Let):
+        return sp.Symbol(expression.name, real=True)
+    if not expression.args or isinstance(expression, (Access, Reduction)):
+        return expression
+    return expression.func(*(_shown(argument) for argument in expression.args))

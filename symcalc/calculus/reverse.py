@@ -1,0 +1,256 @@
+"""Reverse mode: the one structural rule, applied from the value back to the inputs.
+
+For `S[s] = reduce_r(body)` and each distinct access `a = T[e(s,r)]` in the body,
+`Tbar[p] += sum_{s,r} Sbar[s] * d(reduce body)/d(a) * [e(s,r) = p]`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from symcalc.calculus.contract import Deltas, contracted, expanded
+from symcalc.calculus.equations import PLACES, Equation, Namer
+from symcalc.calculus.simplify import Context, simplified
+from symcalc.calculus.steps import Partial, Step
+from symcalc.notation.conditions import Where
+from symcalc.notation.dims import Index, unused
+from symcalc.notation.domains import NONNEGATIVE
+from symcalc.notation.errors import DerivationError
+from symcalc.notation.reductions import (
+    ArgMax,
+    ArgMin,
+    LogSumExp,
+    Max,
+    Mean,
+    Min,
+    Norm2,
+    Prod,
+    Sum,
+)
+from symcalc.notation.tensors import Access, Tensor, accesses
+
+
+@dataclass(frozen=True)
+class Adjoint:
+    """The adjoint of one tensor: `target[indices] = body`, reductions still inside."""
+
+    of: Tensor
+    target: Tensor
+    indices: tuple[Index, ...]
+    body: Any
+
+
+@dataclass(frozen=True)
+class Reversed:
+    """What a reverse pass found.
+
+    Args:
+        equations: those of the value, with the helpers (softmax, argmax) that the pass needed.
+        adjoints: in the order they were found, the output's first; zero ones are left out.
+        steps: what was done.
+    """
+
+    equations: tuple[Equation, ...]
+    adjoints: tuple[Adjoint, ...]
+    steps: tuple[Step, ...]
+
+
+def partial(body: Any, access: Access) -> Any:
+    """Return the scalar partial derivative by one access, all others held fixed."""
+    marks = {a: sp.Dummy(a.tensor.name, **_known(a)) for a in accesses(body)}
+    back = {mark: a for a, mark in marks.items()}
+    return body.xreplace(marks).diff(marks[access]).xreplace(back)
+
+
+def _known(access: Access) -> dict[str, bool]:
+    """What SymPy may assume of the dummy that stands for an access."""
+    known = {"real": True}
+    for fact in ("integer", "positive", "nonnegative"):
+        if getattr(access, f"is_{fact}"):
+            known[fact] = True
+    return known
+
+
+def active(equations: list[Equation], wrt: set[str]) -> set[Tensor]:
+    """Return the tensors that depend on what is differentiated by."""
+    found: set[Tensor] = set()
+    for equation in equations:
+        for access in accesses(equation.body):
+            if access.tensor in found or access.tensor.name in wrt:
+                found |= {access.tensor, equation.target}
+    return {t for t in found if not t.domain.integer}
+
+
+class ReversePass:
+    """One sweep from the output's equation back to the inputs."""
+
+    def __init__(self, equations: list[Equation], wrt: tuple[str, ...], namer: Namer) -> None:
+        self.equations = list(equations)
+        self.wrt = wrt
+        self.namer = namer
+        self.active = active(equations, set(wrt))
+        self.contributions: dict[Tensor, list[Any]] = {}
+        self.at: dict[Tensor, tuple[Index, ...]] = {}
+        self.adjoints: list[Adjoint] = []
+        self.steps: list[Step] = []
+        self.helpers: dict[Tensor, Tensor] = {}
+
+    def run(self, seed: Any) -> Reversed:
+        """Run the pass from the cotangent `seed`, a function of the output's indices."""
+        output = self.equations[-1]
+        if output.target not in self.active:
+            raise DerivationError(
+                f"derive: {output.target} does not depend on {', '.join(self.wrt)}"
+            )
+        self.at[output.target] = output.indices
+        self.contributions[output.target] = [seed]
+        for equation in reversed(list(self.equations)):
+            if equation.target in self.active:
+                self._pull_back(equation)
+        inputs = {a.tensor for e in self.equations for a in e.inner.atoms(Access)}
+        for name in self.wrt:
+            for tensor in inputs:
+                if tensor.name == name:
+                    self._close(tensor)
+        return Reversed(tuple(self.equations), tuple(self.adjoints), tuple(self.steps))
+
+    def context(self) -> Context:
+        """Everything that simplification may know of the tensors."""
+        return Context(
+            tuple(self.equations), tuple(Equation(a.target, a.indices, a.body) for a in self.adjoints)
+        )
+
+    def _close(self, tensor: Tensor) -> Any:
+        """Sum up what has come in for a tensor; return its adjoint as a function of its places."""
+        parts = self.contributions.get(tensor, [])
+        if not parts:
+            return None
+        indices = self.at[tensor]
+        target = Tensor(self.namer.name(f"{tensor.name}_bar"), tensor.shape)
+        total = sp.Add(*parts)
+        body, steps = simplified(total, target, indices, self.context())
+        self.steps.extend(steps)
+        self.adjoints.append(Adjoint(tensor, target, indices, body))
+        return body
+
+    def _pull_back(self, equation: Equation) -> None:
+        """Apply the rule to every active access of one equation."""
+        body = self._close(equation.target)
+        if body is None or body == 0:
+            return
+        mine = self.adjoints[-1]
+        if isinstance(body, Access) or not body.atoms(Access):  # too short to deserve a name
+            self.adjoints.pop()
+            cotangent = body.xreplace(dict(zip(mine.indices, equation.indices, strict=True)))
+        else:
+            cotangent = Access(mine.target, *equation.indices)
+        for access in accesses(equation.inner):
+            if access.tensor in self.active or access.tensor.name in self.wrt:
+                self._contribute(equation, access, cotangent)
+
+    def _contribute(self, equation: Equation, access: Access, cotangent: Any) -> None:
+        reduction = equation.reduction
+        bound = () if reduction is None else (reduction.index,)
+        deltas = Deltas(access, self._places(access))
+        local = self._local(equation)
+        slope = partial(equation.inner, access)
+        summed = (*equation.indices, *bound)
+        before = expanded(cotangent * local * Partial(equation.inner, access), deltas, summed)
+        raw = contracted(cotangent * local * slope, deltas, summed)
+        target = Tensor(f"{access.tensor.name}_bar", access.tensor.shape)
+        context = self.context()
+        self.steps.append(
+            Step(
+                _RULES.get(type(reduction), "chain rule"), target, deltas.at, before, raw,
+                (f"through {equation.target.name}",), context.all,
+            )
+        )  # fmt: skip
+        term, steps = simplified(raw, target, deltas.at, context)
+        self.steps.extend(steps)
+        if term != 0:
+            self.contributions.setdefault(access.tensor, []).append(term)
+
+    def _places(self, access: Access) -> tuple[Index, ...]:
+        """The free indices of a tensor's adjoint, lettered like its first plain access."""
+        if access.tensor not in self.at:
+            taken: set[str] = set()
+            made = []
+            for axis, (place, extent) in enumerate(
+                zip(access.places, access.tensor.shape, strict=True)
+            ):
+                own = [i.name for i in place.free_symbols if isinstance(i, Index)]
+                plain = own and not isinstance(place, Access)
+                name = unused(own[0] if plain else self._usual(access.tensor, axis), taken)
+                taken.add(name)
+                made.append(Index(name, extent))
+            self.at[access.tensor] = tuple(made)
+        return self.at[access.tensor]
+
+    def _usual(self, tensor: Tensor, axis: int) -> str:
+        """The letter some other access uses on this axis, else a spare one."""
+        for equation in self.equations:
+            for access in accesses(equation.inner):
+                place = access.places[axis] if access.tensor == tensor else None
+                if isinstance(place, Index):
+                    return str(place.name)
+        return "k"
+
+    def _local(self, equation: Equation) -> Any:
+        """The derivative of a reduction by its body at the bound index."""
+        reduction = equation.reduction
+        if reduction is None or isinstance(reduction, Sum):
+            return sp.Integer(1)
+        if isinstance(reduction, Mean):
+            return 1 / reduction.index.extent
+        if isinstance(reduction, LogSumExp):
+            helper = self._helper(
+                equation, "softmax", sp.exp(equation.inner - equation.left),
+                (*equation.indices, reduction.index),
+            )  # fmt: skip
+            return Access(helper, *equation.indices, reduction.index)
+        if isinstance(reduction, (Max, Min)):
+            kind, name = (ArgMax, "argmax") if isinstance(reduction, Max) else (ArgMin, "argmin")
+            helper = self._helper(
+                equation, name, kind(equation.inner, reduction.index), equation.indices
+            )
+            return Where(sp.Eq(reduction.index, Access(helper, *equation.indices)), 1, 0)
+        if isinstance(reduction, Norm2):
+            return Where(equation.left > 0, equation.inner / equation.left, 0)
+        if isinstance(reduction, Prod):
+            other = reduction.index.fresh()
+            rest = equation.inner.xreplace({reduction.index: other})
+            return Prod(Where(sp.Ne(other, reduction.index), rest, 1), other)
+        raise DerivationError(f"derive: no derivative for {reduction.spelling} in {equation}")
+
+    def _helper(
+        self, equation: Equation, name: str, body: Any, indices: tuple[Index, ...]
+    ) -> Tensor:
+        """Add the equation a reduction's derivative needs, once."""
+        if equation.target not in self.helpers:
+            fresh = tuple(index.fresh() for index in indices)
+            places = dict(zip(indices, fresh, strict=True))
+            integer = isinstance(body, (ArgMax, ArgMin))
+            target = Tensor(
+                self.namer.name(name), tuple(i.extent for i in indices),
+                PLACES if integer else NONNEGATIVE,
+            )  # fmt: skip
+            made = Equation(target, fresh, body.xreplace(places))
+            position = next(
+                p for p, e in enumerate(self.equations) if e.target == equation.target
+            )
+            self.equations.insert(position + 1, made)
+            self.helpers[equation.target] = target
+        return self.helpers[equation.target]
+
+
+
+_RULES: dict[Any, str] = {
+    Sum: "derivative of a sum", Mean: "derivative of a mean",
+    LogSumExp: "derivative of logsumexp is softmax",
+    Max: "derivative of max goes to the first place that attains it",
+    Min: "derivative of min goes to the first place that attains it",
+    Norm2: "derivative of the norm, 0 at 0", Prod: "derivative of a product",
+}  # fmt: skip

@@ -1,0 +1,75 @@
+"""Steps: one rule applied once, which anyone may replay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from symcalc.calculus.balls import probe
+from symcalc.calculus.equations import Equation
+from symcalc.notation.dims import Index
+from symcalc.notation.tensors import Access, Tensor
+
+
+class Partial(sp.Expr):
+    """The partial derivative of a formula by one access, not yet taken."""
+
+    is_commutative = True
+
+    @property
+    def body(self) -> Any:
+        """The formula."""
+        return self.args[0]
+
+    @property
+    def by(self) -> Access:
+        """The access it is to be differentiated by."""
+        return self.args[1]
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"d({printer._print(self.body)})/d({printer._print(self.by)})"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rule applied: `left = before` is `left = after`.
+
+    Args:
+        rule: the rule's name.
+        target: the tensor that the step speaks of.
+        indices: its free indices.
+        before: the formula before.
+        after: the formula after.
+        conditions: what must hold for the rule to apply, in words.
+        definitions: the equations of every tensor in `before` and `after` that is no input.
+    """
+
+    rule: str
+    target: Tensor
+    indices: tuple[Index, ...]
+    before: Any
+    after: Any
+    conditions: tuple[str, ...] = ()
+    definitions: tuple[Equation, ...] = ()
+
+    @property
+    def left(self) -> Access:
+        """The left-hand side."""
+        return Access(self.target, *self.indices)
+
+    def holds(self, seed: int = 0, points: int = 2) -> bool:
+        """Whether both sides agree at random points, in ball arithmetic of 200 bits.
+
+        Args:
+            seed: of the random points.
+            points: how many points to try.
+
+        Returns:
+            False as soon as two balls do not overlap; True if they always do.
+        """
+        return probe(self.before, self.after, self.indices, self.definitions, seed, points)
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.left} = {self.before}  ->  {self.after}"

@@ -1,0 +1,117 @@
+"""Dims and indices: what a letter in brackets runs over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+
+from symcalc.notation.compare import Comparable
+from symcalc.notation.errors import NotationError
+
+# The letters that the field writes for an index over a dim of this name.
+_LETTERS = {
+    "n": "i", "m": "j", "d": "j", "c": "k", "k": "l", "h": "h", "p": "p",
+    "t": "t", "T": "t", "b": "b", "l": "l", "q": "q", "s": "s", "v": "v",
+}  # fmt: skip
+_SPARE = "ijklmpqrstuvwabcdefgh"
+
+
+class Dim(sp.Symbol):
+    """A named size, known at run time: `n` in an array of shape (n, c).
+
+    Args:
+        name: an identifier; two dims of one name are the same dim.
+    """
+
+    def __new__(cls, name: str, **_: Any) -> Dim:
+        """Make the positive integer symbol of this name."""
+        if not name.isidentifier():
+            raise NotationError(f"dim: expected a name such as 'n', got {name!r}")
+        return super().__new__(cls, name, integer=True, positive=True)
+
+
+class Index(Comparable, sp.Dummy):
+    """A letter that runs over 0, 1, ..., extent - 1; each one made is a new one.
+
+    Args:
+        name: the letter to show.
+        extent: a Dim, or a Dim less a whole number (an index in `V[t+1]` stops one early).
+    """
+
+    def __new__(cls, name: str, extent: Any, dummy_index: int | None = None) -> Index:
+        """Make a fresh index, unless `dummy_index` names an old one (unpickling)."""
+        index = super().__new__(cls, name, dummy_index, integer=True, nonnegative=True)
+        index._extent = sp.sympify(extent)
+        return index
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Rebuild with extent and identity."""
+        return (self.name, self._extent, self.dummy_index), {}
+
+    def __getstate__(self) -> None:
+        """Everything stands in the arguments."""
+        return None
+
+    @property
+    def extent(self) -> Any:
+        """The number of values the index takes."""
+        return self._extent
+
+    @property
+    def dim(self) -> Dim:
+        """The dim the index runs over."""
+        return next(s for s in self._extent.free_symbols if isinstance(s, Dim))
+
+    def fresh(self, name: str | None = None, extent: Any = None) -> Index:
+        """Return a new index over the same extent, which no other formula knows."""
+        return Index(name or self.name, self._extent if extent is None else extent)
+
+    def _sympystr(self, printer: Any) -> str:
+        return str(self.name)
+
+
+def letter(dim: str) -> str:
+    """Return the usual index letter of a dim: i for n, k for c; its own tail for n_k."""
+    if dim.startswith("n_") and len(dim) > 2:
+        return dim[2:]
+    return _LETTERS.get(dim, dim[0].lower() if dim[0].isalpha() else "i")
+
+
+def unused(name: str, taken: set[str]) -> str:
+    """Return `name`, or the next letter that is not taken."""
+    if name not in taken:
+        return name
+    spare = next((s for s in _SPARE if s not in taken), None)
+    if spare is not None:
+        return spare
+    return next(f"{name}{k}" for k in range(1, len(taken) + 2) if f"{name}{k}" not in taken)
+
+
+def indices(dims: str) -> Any:
+    """Make one index for each named dim.
+
+    i, k = indices("n c"), or with letters of one's own: indices("a:n b:c").
+
+    Args:
+        dims: dim names, parted by spaces or commas; `letter:dim` chooses the letter.
+
+    Returns:
+        One Index, or a tuple of them.
+
+    Raises:
+        NotationError: nothing, or something that is no name, was given.
+    """
+    made: list[Index] = []
+    taken: set[str] = set()
+    for word in dims.replace(",", " ").split():
+        name, colon, dim = word.partition(":")
+        if not colon:
+            name, dim = unused(letter(word), taken), word
+        if not name.isidentifier():
+            raise NotationError(f"indices: expected 'n' or 'i:n', got {word!r}")
+        taken.add(name)
+        made.append(Index(name, Dim(dim)))
+    if not made:
+        raise NotationError("indices: expected at least one dim name, got an empty string")
+    return made[0] if len(made) == 1 else tuple(made)

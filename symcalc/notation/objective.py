@@ -1,0 +1,327 @@
+"""Objective: a named definition, and the decorator that makes one from a function."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from symcalc.notation.atoms import adopt
+from symcalc.notation.dims import Dim, Index
+from symcalc.notation.domains import NONNEGATIVE, Domain
+from symcalc.notation.errors import NotationError, SymcalcError
+from symcalc.notation.reductions import Mean, Reduction, Sum, in_bounds
+from symcalc.notation.spelling import ArraySpec, read_annotation
+from symcalc.notation.tensors import Access, Tensor, free_indices
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A hyperparameter: a scalar given by keyword.
+
+    Args:
+        name: its keyword.
+        domain: where it may lie.
+        default: its default, or None where the caller must give one.
+    """
+
+    name: str
+    domain: Domain
+    default: float | None = None
+
+    @property
+    def symbol(self) -> Any:
+        """The symbol that stands for it in formulas."""
+        return sp.Symbol(self.name, **self.domain.assumptions)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A definition: inputs with shapes and domains, a formula, what it is differentiated by.
+
+    Args:
+        name: its name in the catalogue, or "formula".
+        inputs: the array inputs in order.
+        parameters: the hyperparameters in order.
+        body: the formula, in the notation's nodes.
+        outputs: the free indices of the formula, one an axis of the result; none for a scalar.
+        wrt: the inputs it is differentiated by.
+        single: whether `wrt` was one name, so that gradients are an array and not a tuple.
+        summary: one line of what it is.
+        notes: the rest of its docstring.
+        reference: where it comes from.
+        family: the catalogue file it stands in.
+    """
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    parameters: tuple[Parameter, ...]
+    body: Any
+    outputs: tuple[Index, ...]
+    wrt: tuple[str, ...]
+    single: bool = True
+    summary: str = ""
+    notes: str = ""
+    reference: str = ""
+    family: str = ""
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether the value is one number."""
+        return not self.outputs
+
+    @property
+    def dims(self) -> tuple[Dim, ...]:
+        """The dims of the inputs, in order of appearance."""
+        seen: dict[Dim, None] = {}
+        for tensor in self.inputs:
+            for extent in tensor.shape:
+                for dim in sorted(extent.free_symbols, key=str):
+                    seen.setdefault(dim)
+        return tuple(seen)
+
+    def input(self, name: str) -> Tensor:
+        """Return the input of this name."""
+        return next(tensor for tensor in self.inputs if tensor.name == name)
+
+    @property
+    def averages(self) -> bool:
+        """Whether the formula is a mean over a batch dim, so that `reduction` may change it."""
+        return self.is_scalar and _batch(self.body) is not None
+
+    def with_reduction(self, reduction: str | None) -> Objective:
+        """Return the objective with its mean over the batch left, summed or taken away.
+
+        Args:
+            reduction: "mean", "sum" or "none"; None leaves it as written.
+
+        Raises:
+            NotationError: another word, or the formula is no mean over a batch.
+        """
+        if reduction is None or (reduction == "mean" and self.averages):
+            return self
+        if reduction not in REDUCTIONS:
+            raise NotationError(
+                f"reduction: expected one of 'mean', 'sum', 'none', got {reduction!r}"
+            )
+        if not self.averages:
+            raise NotationError(
+                f"reduction: {self.name} does not average over a batch dim; "
+                f"expected None, got {reduction!r}"
+            )
+        if reduction == "sum":
+            body = self.body.replace(lambda e: e in _outer_means(self.body),
+                                     lambda e: Sum(*e.args))  # fmt: skip
+            return dataclasses.replace(self, body=body)
+        index = _batch(self.body).fresh()
+        body = self.body.xreplace(
+            {m: m.body.xreplace({m.index: index}) for m in _outer_means(self.body)}
+        )
+        return dataclasses.replace(self, body=body, outputs=(index,))
+
+    def with_weights(self) -> Objective:
+        """Return the objective with one more input, `weights`, one for each of the batch.
+
+        The mean becomes sum(i, w[i] e[i]) / sum(i, w[i]).
+
+        Raises:
+            NotationError: the formula is no mean over a batch, or has such an input already.
+        """
+        if not self.averages or any(t.name == "weights" for t in self.inputs):
+            raise NotationError(f"weights: {self.name} takes no sample weights")
+        batch = _batch(self.body)
+        weights = Tensor("weights", (batch.extent,), NONNEGATIVE)
+        weighted = {}
+        for mean in _outer_means(self.body):
+            total = Sum.over(mean.index, weights[mean.index])
+            weighted[mean] = Sum.over(mean.index, weights[mean.index] * mean.body) / total
+        return dataclasses.replace(
+            self, inputs=(*self.inputs, weights), body=self.body.xreplace(weighted)
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(t.name for t in self.inputs)}) = {self.body}"
+
+    def _repr_latex_(self) -> str:
+        from symcalc.notation.latex import latex
+
+        return f"$\\displaystyle {latex(self.body)}$"
+
+
+def _outer_means(body: Any) -> list[Mean]:
+    """The means that the formula is linear in, if it is: c1 mean(...) + c2 mean(...)."""
+    found = []
+    for term in sp.Add.make_args(body):
+        means = [factor for factor in sp.Mul.make_args(term) if isinstance(factor, Mean)]
+        others = [factor for factor in sp.Mul.make_args(term) if not isinstance(factor, Mean)]
+        if len(means) != 1 or any(factor.has(Reduction, Access) for factor in others):
+            return []
+        found.append(means[0])
+    return found
+
+
+def _batch(body: Any) -> Index | None:
+    """The index averaged over, if every term is a mean over one dim."""
+    means = _outer_means(body)
+    if means and all(mean.index.extent == means[0].index.extent for mean in means):
+        return means[0].index
+    return None
+
+
+def make_objective(
+    name: str,
+    inputs: tuple[Tensor, ...],
+    parameters: tuple[Parameter, ...],
+    body: Any,
+    wrt: str | tuple[str, ...] | None,
+    **described: str,
+) -> Objective:
+    """Check a formula against its inputs and make the objective.
+
+    Raises:
+        NotationError: unknown names, an unbound or clashing index, nothing to differentiate by.
+    """
+    body = adopt(body)
+    known = {tensor.name for tensor in inputs}
+    for access in body.atoms(Access):
+        if access.tensor.name not in known:
+            raise NotationError(f"{name}: {access} is not an input; inputs: {sorted(known)}")
+    order = {dim: place for place, dim in enumerate(_dims_in_order(inputs))}
+    outputs: list[Index] = []
+    for index in sorted(free_indices(body), key=lambda i: (order.get(i.dim, 99), i.dummy_index)):
+        narrowed, body = in_bounds(index, body)
+        outputs.append(narrowed)
+    for symbol in _extents(body) | set().union(*(index.extent.free_symbols for index in outputs)):
+        if symbol not in order:
+            raise NotationError(
+                f"{name}: an index runs over {symbol}, which is the extent of no input"
+            )
+    for symbol in body.free_symbols:
+        known_symbol = isinstance(symbol, (Index, Dim)) or symbol.name in {
+            p.name for p in parameters
+        }
+        if not known_symbol:
+            raise NotationError(f"{name}: {symbol} is neither an input nor a hyperparameter")
+    names = _check_wrt(name, inputs, wrt)
+    return Objective(
+        name, inputs, parameters, body, tuple(outputs), names, not isinstance(wrt, tuple),
+        **described,
+    )  # fmt: skip
+
+
+def _extents(body: Any) -> set[Dim]:
+    """The dims that indices, free or bound, run over."""
+    return {s for s in body.free_symbols if isinstance(s, Dim)}
+
+
+def _dims_in_order(inputs: tuple[Tensor, ...]) -> tuple[Dim, ...]:
+    seen: dict[Dim, None] = {}
+    for tensor in inputs:
+        for extent in tensor.shape:
+            for dim in extent.free_symbols:
+                seen.setdefault(dim)
+    return tuple(seen)
+
+
+def _check_wrt(
+    name: str, inputs: tuple[Tensor, ...], wrt: str | tuple[str, ...] | None
+) -> tuple[str, ...]:
+    """Return the names to differentiate by: those asked for, else the first real input."""
+    real = [tensor.name for tensor in inputs if not tensor.domain.integer]
+    if wrt is None:
+        if not real:
+            raise NotationError(f"{name}: expected a real input to differentiate by, found none")
+        return (real[0],)
+    names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
+    for asked in names:
+        check_differentiable(name, inputs, asked)
+    if not names or len(set(names)) != len(names):
+        raise NotationError(f"{name}: wrt: expected distinct input names, got {names}")
+    return names
+
+
+def check_differentiable(name: str, inputs: tuple[Tensor, ...], asked: str) -> None:
+    """Refuse to differentiate by what is not a real input.
+
+    Raises:
+        NotationError: `asked` is unknown, or holds integers.
+    """
+    tensors = {tensor.name: tensor for tensor in inputs}
+    if asked not in tensors:
+        raise NotationError(f"{name}: wrt: expected one of {sorted(tensors)}, got {asked!r}")
+    if tensors[asked].domain.integer:
+        raise NotationError(
+            f"{name}: wrt: expected a real input, got {asked!r}, which holds "
+            f"{tensors[asked].domain.describe()}"
+        )
+
+
+def objective(
+    *, wrt: str | tuple[str, ...] | None = None, reference: str = "", name: str | None = None
+) -> Callable[[Callable[..., Any]], Objective]:
+    """Make an Objective of a function that returns a formula.
+
+    @objective(wrt="prediction") above a function whose parameters are annotated as in
+    `symcalc.notation.spelling` and whose body is mathematics.
+
+    Args:
+        wrt: the input or inputs to differentiate by; the first real input if not given.
+        reference: where the definition comes from.
+        name: its name; the function's own if not given.
+
+    Returns:
+        A decorator that gives the Objective.
+
+    Raises:
+        NotationError: an annotation is missing, or the formula does not make sense.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Objective:
+        title = name or function.__name__
+        annotations = inspect.get_annotations(function, eval_str=True)
+        inputs: list[Tensor] = []
+        parameters: list[Parameter] = []
+        symbols: list[Any] = []
+        for argument in inspect.signature(function).parameters.values():
+            if argument.name not in annotations:
+                raise NotationError(f"{title}: {argument.name} has no annotation")
+            spec = read_annotation(f"{title}: {argument.name}", annotations[argument.name])
+            if isinstance(spec, ArraySpec):
+                inputs.append(Tensor(argument.name, spec.dims, spec.domain))
+                symbols.append(inputs[-1])
+            else:
+                parameters.append(_parameter(title, argument, spec))
+                symbols.append(parameters[-1].symbol)
+        try:
+            body = sp.sympify(function(*symbols))
+        except SymcalcError as error:
+            raise type(error)(f"{title}: {error}") from error
+        summary, _, notes = inspect.cleandoc(function.__doc__ or "").partition("\n")
+        return make_objective(
+            title, tuple(inputs), tuple(parameters), body, wrt,
+            summary=summary.strip(), notes=notes.strip(), reference=reference,
+            family=function.__module__.rpartition(".")[2],
+        )  # fmt: skip
+
+    return decorate
+
+
+def _parameter(title: str, argument: inspect.Parameter, domain: Domain) -> Parameter:
+    if argument.default is inspect.Parameter.empty:
+        return Parameter(argument.name, domain)
+    default = argument.default
+    if isinstance(default, bool) or not isinstance(default, (int, float)):
+        raise NotationError(
+            f"{title}: {argument.name}: expected a number as default, got {default!r}"
+        )
+    if not domain.admits(default):
+        raise NotationError(
+            f"{title}: {argument.name}: expected a default in {domain.describe()}, got {default}"
+        )
+    return Parameter(argument.name, domain, float(default))

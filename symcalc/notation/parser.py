@@ -1,0 +1,254 @@
+"""`parse`: an objective from text. A whitelist over Python's syntax tree; nothing is evaluated."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+import sympy as sp
+
+from symcalc.notation.compare import is_condition
+from symcalc.notation.dims import Dim, Index
+from symcalc.notation.domains import NAMED, REAL, Domain, labels
+from symcalc.notation.errors import NotationError, ParseError
+from symcalc.notation.infer import Inferred, infer
+from symcalc.notation.objective import Objective, Parameter, make_objective
+from symcalc.notation.tensors import Tensor
+from symcalc.notation.vocabulary import CONDITIONS, FUNCTIONS, REDUCTIONS
+
+MAX_LENGTH = 10_000
+MAX_DEPTH = 60
+MAX_BITS = 256
+
+_BINARY = {ast.Add: "__add__", ast.Sub: "__sub__", ast.Mult: "__mul__", ast.Div: "__truediv__"}
+_COMPARE = {
+    ast.Eq: sp.Eq, ast.NotEq: sp.Ne, ast.Lt: sp.Lt, ast.LtE: sp.Le, ast.Gt: sp.Gt, ast.GtE: sp.Ge,
+}  # fmt: skip
+_CONSTANTS = {"pi": sp.pi}
+
+
+def parse(
+    text: str,
+    wrt: str | tuple[str, ...] | None = None,
+    *,
+    shapes: Mapping[str, str] | None = None,
+    domains: Mapping[str, str] | None = None,
+    defaults: Mapping[str, float] | None = None,
+    name: str = "formula",
+) -> Objective:
+    """Read an objective from text.
+
+    parse("mean(i, softplus(z[i]) - y[i]*z[i])", wrt="z")
+
+    Args:
+        text: the formula, spelled as in Python; see the notation page.
+        wrt: what to differentiate by; the first real array if not given.
+        shapes: dim names of arrays, such as {"z": "n c"}.
+        domains: domains of arrays and hyperparameters, such as {"y": "probability"}.
+        defaults: defaults of hyperparameters.
+        name: the objective's name.
+
+    Returns:
+        The Objective.
+
+    Raises:
+        ParseError: the text is no formula of the notation; the place is marked.
+        NotationError: the formula does not make sense.
+    """
+    tree = _syntax(text)
+    found = infer(tree, text, dict(shapes or {}))
+    given = {key: _domain(key, word) for key, word in dict(domains or {}).items()}
+    tensors = {
+        tensor: Tensor(tensor, dims, _tensor_domain(tensor, found, given))
+        for tensor, dims in found.shapes.items()
+    }
+    values = dict(defaults or {})
+    parameters = {
+        scalar: Parameter(scalar, given.get(scalar, REAL), values.get(scalar))
+        for scalar in found.scalars
+    }
+    for label, asked in (("shapes", shapes), ("domains", domains), ("defaults", defaults)):
+        for key in asked or {}:
+            if key not in tensors and key not in parameters:
+                raise NotationError(f"{label}: {key!r} does not stand in the formula")
+    body = _Reader(text, found, tensors, parameters).read(tree)
+    return make_objective(
+        name, tuple(tensors.values()), tuple(parameters.values()), body, wrt,
+        summary="A formula of one's own.", notes=text,
+    )  # fmt: skip
+
+
+def _syntax(text: str) -> ast.expr:
+    """Return the syntax tree, having refused what Python's parser would choke on."""
+    if not isinstance(text, str) or not text.strip():
+        raise ParseError(f"formula: expected text such as 'mean(i, x[i]**2)', got {text!r}")
+    if len(text) > MAX_LENGTH:
+        raise ParseError(f"formula: expected at most {MAX_LENGTH} characters, got {len(text)}")
+    depth = 0
+    for column, sign in enumerate(text):
+        depth += (sign in "([{") - (sign in ")]}")
+        if depth > MAX_DEPTH:
+            raise ParseError(f"formula: brackets nested deeper than {MAX_DEPTH}", text, column)
+    flat = " ".join(text.split("\n"))
+    try:
+        return ast.parse(flat.strip(), mode="eval").body
+    except SyntaxError as error:
+        lead = len(flat) - len(flat.lstrip())
+        column = max((error.offset or 1) - 1 + lead, 0)
+        raise ParseError(f"formula: {error.msg}", flat, min(column, len(flat) - 1)) from None
+    except (RecursionError, MemoryError, ValueError) as error:
+        raise ParseError(f"formula: too deep or not text ({type(error).__name__})") from None
+
+
+def _domain(key: str, word: str) -> Domain:
+    """Return the domain a word names: "positive", or "label c"."""
+    if word in NAMED:
+        return NAMED[word]
+    first, _, below = word.partition(" ")
+    if first in ("label", "labels") and below.strip().isidentifier():
+        return labels(below.strip())
+    raise NotationError(
+        f"domains: {key}: expected one of {', '.join(NAMED)}, or 'label c', got {word!r}"
+    )
+
+
+def _tensor_domain(tensor: str, found: Inferred, given: dict[str, Domain]) -> Domain:
+    """Labels are known by their use; the rest is as given, or real."""
+    below = found.labels.get(tensor)
+    if below is None:
+        return given.get(tensor, REAL)
+    domain = labels(below.name)
+    if given.get(tensor, domain) != domain:
+        raise NotationError(
+            f"domains: {tensor}: used as an index below {below}, but declared as "
+            f"{given[tensor].describe()}"
+        )
+    return domain
+
+
+class _Reader:
+    """Turns a whitelisted syntax tree into an expression."""
+
+    def __init__(
+        self,
+        text: str,
+        found: Inferred,
+        tensors: dict[str, Tensor],
+        parameters: dict[str, Parameter],
+    ) -> None:
+        self.text = " ".join(text.split("\n"))
+        self.lead = len(self.text) - len(self.text.lstrip())
+        self.found = found
+        self.tensors = tensors
+        self.parameters = parameters
+        self.scope: dict[str, Index] = {
+            letter: Index(letter, dim) for letter, dim in found.free.items()
+        }
+
+    def read(self, node: ast.expr) -> Any:
+        """Read the whole tree."""
+        try:
+            return self.visit(node)
+        except RecursionError:
+            raise ParseError("formula: nested too deeply", self.text, 0) from None
+
+    def fail(self, node: ast.AST, message: str) -> ParseError:
+        return ParseError(
+            f"formula: {message}", self.text, getattr(node, "col_offset", 0) + self.lead
+        )
+
+    def visit(self, node: ast.AST) -> Any:
+        """Read one node by the method of its kind; anything else is refused."""
+        method = getattr(self, f"visit_{type(node).__name__}", None)
+        if method is None:
+            raise self.fail(node, f"{type(node).__name__} is not part of the notation")
+        try:
+            made = method(node)
+        except ParseError:
+            raise
+        except NotationError as error:
+            raise self.fail(node, str(error)) from None
+        except (TypeError, ValueError, ZeroDivisionError) as error:
+            raise self.fail(node, f"does not make sense here ({error})") from None
+        if isinstance(made, sp.Rational) and max(abs(made.p), made.q).bit_length() > MAX_BITS:
+            raise self.fail(node, "number too large")
+        if made in (sp.zoo, sp.nan, sp.oo, -sp.oo):
+            raise self.fail(node, "division by zero")
+        return made
+
+    def visit_Constant(self, node: ast.Constant) -> Any:
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.fail(node, f"expected a number, got {value!r}")
+        if isinstance(value, float) and not abs(value) < float("inf"):
+            raise self.fail(node, "number too large")
+        return sp.Integer(value) if isinstance(value, int) else sp.Rational(repr(value))
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        name = node.id
+        if name in self.scope:
+            return self.scope[name]
+        if name in self.parameters:
+            return self.parameters[name].symbol
+        if name in self.found.dims:
+            return Dim(name)
+        if name in _CONSTANTS:
+            return _CONSTANTS[name]
+        if name in self.tensors:
+            raise self.fail(node, f"{name} is an array: write {name}[...] with its indices")
+        raise self.fail(node, f"{name} is not known here")
+
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        assert isinstance(node.value, ast.Name)  # infer has seen to it
+        places = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return self.tensors[node.value.id][tuple(self.visit(place) for place in places)]
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
+        operand = self.visit(node.operand)
+        if isinstance(node.op, ast.USub):
+            return -operand
+        if isinstance(node.op, ast.UAdd):
+            return operand
+        return sp.Not(operand)
+
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        left, right = self.visit(node.left), self.visit(node.right)
+        if isinstance(node.op, ast.Pow):
+            if isinstance(left, sp.Number) and isinstance(right, sp.Number) and abs(right) > 64:
+                raise self.fail(node.right, f"power too large: {right}")
+            return left**right
+        if isinstance(node.op, (ast.BitAnd, ast.BitOr)):
+            return (sp.And if isinstance(node.op, ast.BitAnd) else sp.Or)(left, right)
+        operation = _BINARY.get(type(node.op))
+        if operation is None:
+            raise self.fail(node, f"operator {type(node.op).__name__} is not part of the notation")
+        return getattr(left, operation)(right)
+
+    def visit_Compare(self, node: ast.Compare) -> Any:
+        sides = [self.visit(side) for side in (node.left, *node.comparators)]
+        relations = []
+        for place, operator in enumerate(node.ops):
+            if type(operator) not in _COMPARE:
+                raise self.fail(node, f"{type(operator).__name__} is not part of the notation")
+            relations.append(_COMPARE[type(operator)](sides[place], sides[place + 1]))
+        return sp.And(*relations)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> Any:
+        parts = [self.visit(value) for value in node.values]
+        return (sp.And if isinstance(node.op, ast.And) else sp.Or)(*parts)
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        assert isinstance(node.func, ast.Name)  # infer has seen to it
+        name = node.func.id
+        bound = self.found.bound.get(id(node), {})
+        outer = dict(self.scope)
+        self.scope |= {letter: Index(letter, dim) for letter, dim in bound.items()}
+        try:
+            arguments = [self.visit(argument) for argument in node.args]
+        finally:
+            self.scope = outer
+        for argument, written in zip(arguments, node.args, strict=True):
+            if is_condition(argument) != (name == "where" and argument is arguments[0]):
+                raise self.fail(written, f"{name}: a condition goes first in where, nowhere else")
+        return (FUNCTIONS | REDUCTIONS | CONDITIONS)[name](*arguments)

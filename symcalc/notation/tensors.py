@@ -1,0 +1,152 @@
+"""Tensors and their accesses: `x` is a tensor, `x[i, k]` an access."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+
+from symcalc.notation.compare import Comparable
+from symcalc.notation.dims import Index
+from symcalc.notation.domains import REAL, Domain
+from symcalc.notation.errors import NotationError
+
+
+class Tensor(sp.Symbol):
+    """A named array of numbers; index it to speak of its entries.
+
+    Args:
+        name: how it is called.
+        shape: the extent of each axis, a Dim or a Dim less a whole number.
+        domain: where its entries lie.
+    """
+
+    def __new__(cls, name: str, shape: tuple[Any, ...] = (), domain: Domain = REAL) -> Tensor:
+        """Make the tensor; equal name, shape and domain make equal tensors."""
+        made = sp.Symbol.__xnew__(cls, name, **domain.assumptions)
+        made._shape = tuple(sp.sympify(extent) for extent in shape)
+        made._domain = domain
+        return made
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self._shape, self._domain)
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Rebuild with shape and domain."""
+        return (self.name, self._shape, self._domain), {}
+
+    def __getstate__(self) -> None:
+        """Everything stands in the arguments."""
+        return None
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """The extent of each axis."""
+        return self._shape
+
+    @property
+    def domain(self) -> Domain:
+        """Where the entries lie."""
+        return self._domain
+
+    def __getitem__(self, index: Any) -> Access:
+        return Access(self, *(index if isinstance(index, tuple) else (index,)))
+
+    def _sympystr(self, printer: Any) -> str:
+        return str(self.name)
+
+
+class Access(Comparable, sp.Expr):
+    """One entry of a tensor, `x[i, k]`, its place given by index expressions."""
+
+    is_commutative = True
+
+    def __new__(cls, tensor: Tensor, *places: Any) -> Access:
+        """Check rank and places, then make the access."""
+        if len(places) != len(tensor.shape):
+            raise NotationError(
+                f"{tensor.name}: expected {len(tensor.shape)} indices "
+                f"({', '.join(map(str, tensor.shape)) or 'a scalar'}), got {len(places)}: "
+                f"{tensor.name}[{', '.join(map(str, places))}]"
+            )
+        made = tuple(sp.sympify(place) for place in places)
+        for axis, (place, extent) in enumerate(zip(made, tensor.shape, strict=True)):
+            _check_place(tensor, axis, place, extent)
+        return super().__new__(cls, tensor, *made)
+
+    @property
+    def tensor(self) -> Tensor:
+        """The tensor accessed."""
+        return self.args[0]
+
+    @property
+    def places(self) -> tuple[Any, ...]:
+        """The index expressions, one an axis."""
+        return self.args[1:]
+
+    @property
+    def free_symbols(self) -> set[Any]:
+        """Indices and extents in the places, not the tensor's own name."""
+        return set().union(*(place.free_symbols for place in self.places))
+
+    def _eval_derivative(self, symbol: Any) -> Any:
+        return sp.Integer(0)
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _eval_is_integer(self) -> bool | None:
+        return True if self.tensor.domain.integer else None
+
+    def _eval_is_positive(self) -> bool | None:
+        return self.tensor.is_positive
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        return self.tensor.is_nonnegative
+
+    def _sympystr(self, printer: Any) -> str:
+        inside = ", ".join(printer._print(place) for place in self.places)
+        return f"{self.tensor.name}[{inside}]" if self.places else str(self.tensor.name)
+
+
+def _check_place(tensor: Tensor, axis: int, place: Any, extent: Any) -> None:
+    """An index runs over the dim of the axis it stands on; a place is a whole number."""
+    if isinstance(place, Access):
+        if not place.tensor.domain.integer:
+            raise NotationError(
+                f"{tensor.name}: expected integers at axis {axis}, got {place}, "
+                f"declared as {place.tensor.domain.describe()}"
+            )
+        return
+    if place.is_integer is False or place.atoms(sp.Float):
+        raise NotationError(f"{tensor.name}: expected a whole number at axis {axis}, got {place}")
+    for index in place.free_symbols:
+        if isinstance(index, Index) and index.dim not in extent.free_symbols:
+            raise NotationError(
+                f"{tensor.name}: index {index.name} at axis {axis} runs over {index.dim}, "
+                f"but that axis has extent {extent}"
+            )
+
+
+def accesses(expression: Any) -> list[Access]:
+    """Return the distinct outermost accesses, in a fixed order of first appearance."""
+    found: dict[Access, None] = {}
+    walk = sp.preorder_traversal(expression)
+    for node in walk:
+        if isinstance(node, Access):
+            found.setdefault(node)
+            walk.skip()
+    return list(found)
+
+
+def free_indices(expression: Any) -> set[Index]:
+    """Return the indices that no reduction in the expression binds."""
+    return {s for s in sp.sympify(expression).free_symbols if isinstance(s, Index)}
+
+
+def scalar(name: str) -> Tensor:
+    """Return a tensor of no axes."""
+    return Tensor(name)

@@ -1,0 +1,43 @@
+"""Every function a formula may name, in Python and in text alike."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from symcalc.notation import atoms, conditions, reductions
+from symcalc.notation.compare import eq, ne
+from symcalc.notation.dims import Index
+from symcalc.notation.errors import NotationError
+
+
+def max(*arguments: Any) -> Any:
+    """Greatest value: max(i, e) over an index, max(a, b, ...) of several expressions."""
+    return _extreme(reductions.Max, atoms.maximum, arguments)
+
+
+def min(*arguments: Any) -> Any:
+    """Least value: min(i, e) over an index, min(a, b, ...) of several expressions."""
+    return _extreme(reductions.Min, atoms.minimum, arguments)
+
+
+def _extreme(kind: type[reductions.Reduction], pair: Any, arguments: tuple[Any, ...]) -> Any:
+    if len(arguments) < 2:
+        raise NotationError(
+            f"{kind.spelling}: expected an index and an expression, or two expressions, "
+            f"got {len(arguments)} argument(s)"
+        )
+    if isinstance(arguments[0], Index):
+        return reductions.reduce_over(kind, arguments)
+    return functools.reduce(pair, arguments)
+
+
+REDUCTIONS = {
+    "sum": reductions.sum, "mean": reductions.mean, "max": max, "min": min,
+    "prod": reductions.prod, "logsumexp": reductions.logsumexp, "norm2": reductions.norm2,
+}  # fmt: skip
+SCALARS = {atom.__name__: atom for atom in atoms.ATOMS} | {
+    "exp": atoms.exp, "log": atoms.log, "sqrt": atoms.sqrt,
+}  # fmt: skip
+CONDITIONS = {"where": conditions.where, "eq": eq, "ne": ne}
+FUNCTIONS = REDUCTIONS | SCALARS | CONDITIONS
