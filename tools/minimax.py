@@ -2,11 +2,11 @@
 
     python tools/minimax.py            # rewrites symcalc/backends/coefficients.py
 
-Each polynomial p of degree n minimises  max |w(x) (g(x) - p(x))|  over an interval, with the weight w
+Each polynomial p of degree n minimises max |w(x) (g(x) - p(x))| over an interval, with the weight w
 that turns the error of p into the relative error of the function it serves.  The minimum is found
 by Remez's exchange on a dense Chebyshev grid; the coefficients are then rounded to the target
-precision one after the other, lowest power first, refitting the remaining ones after each rounding,
-so that the higher coefficients absorb what the lower ones lost.
+precision, the lowest powers one after the other with a refit of the remaining ones after each, so
+that the higher coefficients absorb what the lower ones lost.
 
 Reference: Muller et al., Handbook of Floating-Point Arithmetic, 2nd ed., chapters 10 and 11;
 Brisebarre, Muller and Tisserand, Computing machine-efficient polynomial approximations (2006).
@@ -14,6 +14,7 @@ Brisebarre, Muller and Tisserand, Computing machine-efficient polynomial approxi
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +24,42 @@ from mpmath import mp, mpf
 Function = Callable[[mpf], mpf]
 
 DIGITS = 50
-POINTS_PER_COEFFICIENT = 24
+POINTS_PER_COEFFICIENT = 12
 ROUNDS = 200
 TOLERANCE = mpf(2) ** -7
 NEGLIGIBLE = mpf(2) ** -60
+REFITS = 4
 MARGIN = 1 + mpf(2) ** -20
 ERFC_SHIFT = 3
 TARGET = Path(__file__).resolve().parent.parent / "symcalc" / "backends" / "coefficients.py"
+
+
+@dataclass(frozen=True)
+class Precision:
+    """A binary format: significant bits, exponent range, and what is chosen for it."""
+
+    name: str
+    numpy: str
+    bits: int
+    max_exponent: int
+    ln2_bits: int
+    erfc_end: mpf
+    degrees: dict[str, int]
+
+    @property
+    def tiniest_exponent(self) -> int:
+        """Return e, where 2^e is the smallest denormal number."""
+        return 3 - self.max_exponent - self.bits
+
+
+PRECISIONS = (
+    Precision(
+        "F64", "float64", 53, 1024, 41, mpf(28), {"expm1": 10, "log": 6, "erf": 12, "erfc": 21}
+    ),
+    Precision(
+        "F32", "float32", 24, 128, 15, mpf("10.5"), {"expm1": 5, "log": 2, "erf": 6, "erfc": 9}
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -41,17 +71,6 @@ class Task:
     g: Function
     w: Function
     interval: tuple[mpf, mpf]
-    degree: int
-    bits: int
-
-
-@dataclass(frozen=True)
-class Constant:
-    """One number, rounded to `bits` significant bits."""
-
-    name: str
-    meaning: str
-    value: mpf
 
 
 def round_to(x: mpf, bits: int) -> mpf:
@@ -60,12 +79,6 @@ def round_to(x: mpf, bits: int) -> mpf:
         return mpf(0)
     with mp.workprec(bits):
         return +x
-
-
-def split(x: mpf, bits_high: int, bits: int) -> tuple[mpf, mpf]:
-    """Split x = high + low, where high has `bits_high` bits and low is rounded to `bits`."""
-    high = round_to(x, bits_high)
-    return high, round_to(x - high, bits)
 
 
 def chebyshev_grid(low: mpf, high: mpf, count: int) -> list[mpf]:
@@ -127,18 +140,21 @@ def remez(xs: list[mpf], gs: list[mpf], ws: list[mpf], degree: int) -> tuple[lis
     raise ArithmeticError(f"Remez exchange did not settle in {ROUNDS} rounds")
 
 
-def fit(task: Task) -> tuple[list[mpf], mpf, mpf]:
+def fit(task: Task, degree: int, bits: int) -> tuple[list[mpf], mpf, mpf]:
     """Return the rounded coefficients, their weighted maximal error, and the unrounded optimum."""
-    xs = chebyshev_grid(*task.interval, POINTS_PER_COEFFICIENT * (task.degree + 2))
+    xs = chebyshev_grid(*task.interval, POINTS_PER_COEFFICIENT * (degree + 2))
     target = [task.g(x) for x in xs]
     weight = [task.w(x) for x in xs]
     gs, ws = target, weight
     rounded: list[mpf] = []
     optimum = mpf(0)
-    for power in range(task.degree + 1):
-        free, error = remez(xs, gs, ws, task.degree - power)
+    for power in range(degree + 1):
+        free, error = remez(xs, gs, ws, degree - power)
         optimum = optimum or error
-        c = round_to(free[0], task.bits)
+        if power == REFITS:
+            rounded += [round_to(c, bits) for c in free]
+            break
+        c = round_to(free[0], bits)
         rounded.append(c)
         gs = [(g - c) / x for g, x in zip(gs, xs, strict=True)]
         ws = [w * abs(x) for w, x in zip(ws, xs, strict=True)]
@@ -161,120 +177,132 @@ def erf_tail(z: mpf) -> mpf:
 
 
 def erfc_scaled(t: mpf) -> mpf:
-    """Evaluate (x + b) exp(x^2) erfc(x) with t = (x - b)/(x + b)."""
+    """Evaluate (1 + 2 x) exp(x^2) erfc(x) with t = (x - b)/(x + b)."""
     x = ERFC_SHIFT * (1 + t) / (1 - t)
-    return (x + ERFC_SHIFT) * mp.exp(x**2) * mp.erfc(x)
+    return (1 + 2 * x) * mp.exp(x**2) * mp.erfc(x)
 
 
-def tasks() -> list[Task]:
-    """List the polynomials, float64 and float32."""
+def tasks(precision: Precision) -> list[Task]:
+    """List the polynomials."""
     r_max = mp.log(2) / 2 * MARGIN
     z_max = (3 - 2 * mp.sqrt(2)) ** 2 * MARGIN
-    entries: list[Task] = []
-    for suffix, bits, erfc_end, degrees in (
-        ("F64", 53, 28, (10, 6, 12, 22)),
-        ("F32", 24, mpf("10.5"), (4, 2, 5, 10)),
-    ):
-        end = (erfc_end - ERFC_SHIFT) / (erfc_end + ERFC_SHIFT)
-        entries += [
-            Task(
-                f"EXPM1_{suffix}",
-                "(exp(r) - 1 - r)/r^2 on |r| <= ln(2)/2; error relative to expm1(r)",
-                lambda r: (mp.expm1(r) - r) / r**2,
-                lambda r: r**2 / abs(mp.expm1(r)),
-                (-r_max, r_max),
-                degrees[0],
-                bits,
-            ),
-            Task(
-                f"LOG_{suffix}",
-                "(2 atanh(s) - 2 s)/s^3 in z = s^2, s = f/(2 + f), 1 + f in [sqrt(1/2), sqrt(2)]; "
-                "error relative to log(1 + f)",
-                log_tail,
-                lambda z: z / 2,
-                (mpf(0), z_max),
-                degrees[1],
-                bits,
-            ),
-            Task(
-                f"ERF_{suffix}",
-                "erf(x)/x - 1 in z = x^2, |x| <= 1; error relative to erf(x)",
-                erf_tail,
-                lambda z: 1 / (1 + erf_tail(z)),
-                (mpf(0), mpf(1)),
-                degrees[2],
-                bits,
-            ),
-            Task(
-                f"ERFC_{suffix}",
-                f"(x + {ERFC_SHIFT}) exp(x^2) erfc(x) in t = (x - {ERFC_SHIFT})/(x + {ERFC_SHIFT}), "
-                f"0 <= x <= {float(erfc_end):g}; relative error",
-                erfc_scaled,
-                lambda t: 1 / erfc_scaled(t),
-                (mpf(-1), mpf(end)),
-                degrees[3],
-                bits,
-            ),
-        ]
-    return entries
+    t_min, t_max = ((x - ERFC_SHIFT) / (x + ERFC_SHIFT) for x in (mpf("0.5"), precision.erfc_end))
+    return [
+        Task(
+            "expm1",
+            "(exp(r) - 1 - r)/r^2 on |r| <= ln(2)/2; error relative to expm1(r)",
+            lambda r: (mp.expm1(r) - r) / r**2,
+            lambda r: r**2 / abs(mp.expm1(r)),
+            (-r_max, r_max),
+        ),
+        Task(
+            "log",
+            "(2 atanh(s) - 2 s)/s^3 in z = s^2, s = f/(2 + f), 1 + f in [sqrt(1/2), sqrt(2)]; "
+            "error relative to log(1 + f)",
+            log_tail,
+            lambda z: z / 2,
+            (mpf(0), z_max),
+        ),
+        Task(
+            "erf",
+            "erf(x)/x - 1 in z = x^2, |x| <= 1; error relative to erf(x)",
+            erf_tail,
+            lambda z: 1 / (1 + erf_tail(z)),
+            (mpf(0), mpf(1)),
+        ),
+        Task(
+            "erfc",
+            f"(1 + 2 x) exp(x^2) erfc(x) in t = (x - {ERFC_SHIFT})/(x + {ERFC_SHIFT}), "
+            f"1/2 <= x <= {float(precision.erfc_end):g}; relative error",
+            erfc_scaled,
+            lambda t: 1 / erfc_scaled(t),
+            (t_min, t_max),
+        ),
+    ]
 
 
-def constants() -> list[Constant]:
-    """List the numbers of the range reductions."""
-    entries = [Constant("ERFC_SHIFT", "the b of the ERFC polynomials", mpf(ERFC_SHIFT))]
-    for suffix, bits, bits_high in (("F64", 53, 41), ("F32", 24, 15)):
-        high, low = split(mp.log(2), bits_high, bits)
-        entries += [
-            Constant(f"LOG2_E_{suffix}", "1/ln(2)", round_to(1 / mp.log(2), bits)),
-            Constant(f"LN2_HIGH_{suffix}", f"ln(2) to {bits_high} bits: k*this is exact", high),
-            Constant(f"LN2_LOW_{suffix}", "the rest of ln(2)", low),
+def constants(precision: Precision) -> list[tuple[str, str, mpf]]:
+    """List name, meaning and value of the numbers; the generator rounds them to the precision."""
+    bits, two = precision.bits, mpf(2)
+    high = round_to(mp.log(2), precision.ln2_bits)
+    return [
+        ("magic", "x + magic rounds x to an integer, left in the low bits", 3 * two ** (bits - 2)),
+        ("digits", "mantissa bits, without the hidden one", mpf(bits - 1)),
+        ("max_exponent", "the largest k with 2^k finite", mpf(precision.max_exponent - 1)),
+        ("smallest_normal", "numbers below it are denormal", two ** (2 - precision.max_exponent)),
+        ("negligible", "below it in size, expm1(x) and log1p(x) are x", two ** -(bits + 1)),
+        ("overflow", "past it exp is inf", mp.log(2) * precision.max_exponent + mpf("0.25")),
+        ("underflow", "past it exp is 0", mp.log(2) * (precision.tiniest_exponent - 2)),
+        ("saturated", "past it expm1 is -1", mpf(-bits - 3)),
+        ("log2e", "1/ln(2)", 1 / mp.log(2)),
+        ("ln2_high", "ln(2) to so few bits that k*ln2_high is exact", high),
+        ("ln2_low", "the rest of ln(2)", mp.log(2) - high),
+        ("splitter", "x*splitter - (x*splitter - x) is the upper half of x (Veltkamp)",
+         two ** ((bits + 1) // 2) + 1),
+        ("erfc_shift", "the polynomial of erfc is in (x - erfc_shift)/(x + erfc_shift)",
+         mpf(ERFC_SHIFT)),
+        ("erfc_end", "past it erfc is 0", precision.erfc_end),
+    ]  # fmt: skip
+
+
+HEADER = '''"""Coefficients of the vector mathematics: a generated file, do not edit.
+
+Regenerate with `python tools/minimax.py`; a test compares this file with a fresh run.
+Every number is exact in its precision (F64: 53 bits, F32: 24 bits).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+_hex = float.fromhex
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """The numbers of one precision: scalars of its type, polynomials lowest power first."""
+
+    real: type[np.floating[Any]]
+'''
+
+
+def declaration() -> list[str]:
+    """Return the fields of the generated dataclass."""
+    with mp.workdps(DIGITS):
+        scalars = [f"    {name}: Any  # {meaning}" for name, meaning, _ in constants(PRECISIONS[0])]
+        names = [task.name for task in tasks(PRECISIONS[0])]
+    return [*scalars, *(f"    {name}: tuple[float, ...]" for name in names)]
+
+
+def instance(precision: Precision) -> list[str]:
+    """Return the lines that define the numbers of one precision."""
+    lines = ["", "", f"{precision.name} = Coefficients(", f"    real=np.{precision.numpy},"]
+    for name, _, value in constants(precision):
+        number = float(round_to(value, precision.bits))
+        lines.append(f'    {name}=np.{precision.numpy}(_hex("{number.hex()}")),  # {number!r}')
+    for task in tasks(precision):
+        degree = precision.degrees[task.name]
+        coefficients, error, optimum = fit(task, degree, precision.bits)
+        lines += [f"    # {line}" for line in textwrap.wrap(task.meaning, 92)]
+        lines += [
+            f"    # degree {degree}; largest error 2^{float(mp.log(error, 2)):.2f} "
+            f"(before rounding 2^{float(mp.log(optimum, 2)):.2f})",
+            f"    {task.name}=(",
         ]
-    return entries
+        numbers = [float(c) for c in coefficients]
+        lines += [f'        _hex("{number.hex()}"),  # {number!r}' for number in numbers]
+        lines.append("    ),")
+    return [*lines, ")"]
 
 
 def generate() -> str:
     """Return the text of the coefficients module."""
-    lines = [
-        '"""Coefficients of the vector mathematics: a generated file, do not edit.',
-        "",
-        "Regenerate with `python tools/minimax.py`; a test compares this file with a fresh run.",
-        "Every number is exact in its precision (F64: 53 bits, F32: 24 bits).",
-        '"""',
-        "",
-        "_hex = float.fromhex",
-    ]
+    lines = declaration()
     with mp.workdps(DIGITS):
-        lines.append("")
-        for constant in constants():
-            number = float(constant.value)
-            lines.append(f"# {constant.meaning}: {number!r}")
-            lines.append(f'{constant.name} = _hex("{number.hex()}")')
-        for task in tasks():
-            coefficients, error, optimum = fit(task)
-            lines += [
-                "",
-                *(f"# {line}" for line in wrap(task.meaning)),
-                f"# degree {task.degree}; largest error 2^{float(mp.log(error, 2)):.2f} "
-                f"(before rounding 2^{float(mp.log(optimum, 2)):.2f})",
-                f"{task.name}: tuple[float, ...] = (",
-            ]
-            for c in coefficients:
-                number = float(c)
-                lines.append(f'    _hex("{number.hex()}"),  # {number!r}')
-            lines.append(")")
-    return "\n".join(lines) + "\n"
-
-
-def wrap(text: str, width: int = 96) -> list[str]:
-    """Break a comment into lines at spaces."""
-    lines, line = [], ""
-    for word in text.split():
-        if line and len(line) + 1 + len(word) > width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}".strip()
-    return [*lines, line]
+        for precision in PRECISIONS:
+            lines += instance(precision)
+    return HEADER + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

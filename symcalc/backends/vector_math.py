@@ -1,21 +1,22 @@
 """Elementary functions that LLVM turns into SIMD: branch-free arithmetic and nothing else.
 
-Numba has no vector mathematics library: `math.exp` in a loop is one scalar call an element, and the
-call keeps the whole loop from being vectorised.  The functions here are polynomials, selects and
-moves between the bits of a float and of an integer, so the loop around them vectorises on any
-processor.  One public name serves float64 and float32 (integers are taken as float64): compiled
-code resolves it by the argument's type, and from Python it may be called on a number.
+In Numba `math.exp` is a scalar call, which keeps the loop around it from being vectorised.  These
+are polynomials, selects and moves between the bits of a float and of an integer, so that loops
+vectorise on any processor.  One name serves float64 and float32 (integers are taken as float64):
+compiled code resolves it by the argument's type, and from Python it may be called on a number.
 
-No function branches, raises or looks at global state; NaN, infinities, signed zeros and denormals
-are values like any other.  "Accuracy" below is the largest error measured against ball arithmetic,
-in units in the last place, float64 / float32, with and without a fused multiply-add.
+NaN, infinities, signed zeros and denormals are values like any other.  Accuracy is the largest
+error seen, float64 / float32, the worse of with and without a fused multiply-add.
+
+Reference: Cody and Waite, Software Manual for the Elementary Functions (1980), range reduction in
+two parts; Muller et al., Handbook of Floating-Point Arithmetic, 2nd ed., chapters 4 and 10.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import update_wrapper
 from typing import Any
 
 import numpy as np
@@ -24,108 +25,68 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from symcalc.backends import coefficients as table
+from symcalc.backends.coefficients import F32, F64, Coefficients
 
-Scalar = Callable[[Any], Any]
-Public = Callable[[float], float]
+Formula = Callable[..., Any]
 
-# 1/0 is inf; the caller's fast-math flags stay outside; inlined before loops are vectorised.
-_OPTIONS = {
-    "error_model": "numpy",
-    "fastmath": False,
-    "forceinline": True,
-    "no_cfunc_wrapper": True,
-}
-_shared = njit(inline="always", **_OPTIONS)
+# 1/0 is inf; the caller's fast-math flags stay outside; inlined before its loop is vectorised
+_FLAGS = {"error_model": "numpy", "fastmath": False, "forceinline": True, "no_cfunc_wrapper": True}
+_step = njit(inline="always", **_FLAGS)  # a part of several formulas
 
 
-# Bits ---------------------------------------------------------------------------------------------
-
-
-def _layout(x: Any) -> tuple[Any, int, int]:
-    """Return the LLVM integer type, the mantissa bits and the exponent bias of a Numba float."""
-    return (ir.IntType(64), 52, 1023) if x.bitwidth == 64 else (ir.IntType(32), 23, 127)
+def _layout(real: Any) -> tuple[Any, int, int]:
+    """Return the integer type, the mantissa bits and the exponent bias of an LLVM float type."""
+    double = isinstance(real, ir.DoubleType)
+    return (ir.IntType(64), 52, 1023) if double else (ir.IntType(32), 23, 127)
 
 
 def _llvm(builder: Any, name: str, *args: Any) -> Any:
-    """Call an LLVM intrinsic whose arguments and result have one type."""
-    kind = args[0].type
-    width = 64 if isinstance(kind, ir.DoubleType) else 32
-    signature = ir.FunctionType(kind, [kind] * len(args))
-    return builder.call(
-        cgutils.get_or_insert_function(builder.module, signature, f"llvm.{name}.f{width}"), args
-    )
+    """Call an LLVM intrinsic whose arguments and result have one float type."""
+    real = args[0].type
+    signature = ir.FunctionType(real, [real] * len(args))
+    function = f"llvm.{name}.f{_layout(real)[0].width}"
+    return builder.call(cgutils.get_or_insert_function(builder.module, signature, function), args)
 
 
-@intrinsic
-def _fma(typingctx: Any, x: Any, y: Any, z: Any) -> Any:
+def _on_floats(emit: Formula) -> Any:
+    """Make emit(builder, x, ...), on floats of one type, a function for compiled code."""
+
+    def typed(typingctx: Any, *args: Any) -> Any:
+        return args[0](*args[:1] * len(args)), lambda _, builder, __, values: emit(builder, *values)
+
+    return intrinsic(update_wrapper(typed, emit))
+
+
+@_on_floats
+def _fma(builder: Any, x: Any, y: Any, z: Any) -> Any:
     """x*y + z, fused where the processor has the instruction."""
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _llvm(builder, "fmuladd", *args)
-
-    return x(x, x, x), build
+    return _llvm(builder, "fmuladd", x, y, z)
 
 
-@intrinsic
-def _copysign(typingctx: Any, x: Any, y: Any) -> Any:
+@_on_floats
+def _copysign(builder: Any, x: Any, y: Any) -> Any:
     """|x| with the sign of y."""
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _llvm(builder, "copysign", *args)
-
-    return x(x, x), build
+    return _llvm(builder, "copysign", x, y)
 
 
-@intrinsic
-def _polynomial(typingctx: Any, x: Any, coefficients: Any) -> Any:
-    """c0 + x(c1 + x(c2 + ...)) by Horner's rule, in the precision of x."""
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        argument, constants = args
-        *rest, total = (
-            context.cast(builder, builder.extract_value(constants, j), types.float64, x)
-            for j in range(len(coefficients))
-        )
-        for c in reversed(rest):
-            total = _llvm(builder, "fmuladd", total, argument, c)
-        return total
-
-    return x(x, coefficients), build
+@_on_floats
+def _power_of_two(builder: Any, t: Any) -> Any:
+    """2^k for a normal result, where t = magic + k."""
+    kind, mantissa, bias = _layout(t.type)
+    exponent = builder.add(builder.bitcast(t, kind), kind(bias))
+    return builder.bitcast(builder.shl(exponent, kind(mantissa)), t.type)
 
 
-@intrinsic
-def _power_of_two(typingctx: Any, t: Any) -> Any:
-    """2^k for a normal result, where t = 1.5*2^(mantissa bits) + k."""
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind, mantissa, bias = _layout(t)
-        exponent = builder.add(builder.bitcast(args[0], kind), kind(bias))
-        return builder.bitcast(builder.shl(exponent, kind(mantissa)), args[0].type)
-
-    return t(t), build
-
-
-@intrinsic
-def _scale(typingctx: Any, x: Any, t: Any) -> Any:
-    """x * 2^k, where t = 1.5*2^(mantissa bits) + k.
-
-    2^k itself may overflow or be denormal; 2^floor(k/2) may not, and only the last product rounds.
-    """
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind, mantissa, bias = _layout(t)
-        mask = (1 << (kind.width - mantissa)) - 1
-        bits = builder.add(builder.bitcast(args[1], kind), kind(2 * bias))
-        both = builder.and_(bits, kind(mask))
-        first = builder.lshr(both, kind(1))
-        product = args[0]
-        for exponent in (first, builder.sub(both, first)):
-            power = builder.bitcast(builder.shl(exponent, kind(mantissa)), product.type)
-            product = builder.fmul(product, power)
-        return product
-
-    return x(x, t), build
+@_on_floats
+def _scale(builder: Any, x: Any, t: Any) -> Any:
+    """Multiply x by 2^k, by halves as 2^k may overflow; only the last product can round."""
+    kind, mantissa, bias = _layout(t.type)
+    mask = (1 << (kind.width - mantissa)) - 1
+    both = builder.and_(builder.add(builder.bitcast(t, kind), kind(2 * bias)), kind(mask))
+    first = builder.lshr(both, kind(1))
+    for exponent in (first, builder.sub(both, first)):
+        x = builder.fmul(x, builder.bitcast(builder.shl(exponent, kind(mantissa)), x.type))
+    return x
 
 
 @intrinsic
@@ -133,10 +94,9 @@ def _split(typingctx: Any, x: Any) -> Any:
     """(m, k) with x = m 2^k and m in [sqrt(1/2), sqrt(2)), for a positive normal x."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind, mantissa, bias = _layout(x)
         real = args[0].type
-        size = x.bitwidth // 8
-        root = int(np.array([0.5**0.5], f"f{size}").view(f"i{size}")[0])
+        kind, mantissa, bias = _layout(real)
+        root = ((bias - 1) << mantissa) + round((math.sqrt(2) - 1) * 2**mantissa)
         bits = builder.add(builder.bitcast(args[0], kind), kind((bias << mantissa) - root))
         m = builder.add(builder.and_(bits, kind((1 << mantissa) - 1)), kind(root))
         # k + bias, placed in the mantissa of 2^(mantissa bits), is read off as a number
@@ -148,39 +108,55 @@ def _split(typingctx: Any, x: Any) -> Any:
     return types.UniTuple(x, 2)(x), build
 
 
-# Formulas -----------------------------------------------------------------------------------------
+@intrinsic
+def _polynomial(typingctx: Any, x: Any, coefficients: Any) -> Any:
+    """c0 + x(c1 + x(c2 + ...)) by Horner's rule, in the precision of x."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        *rest, total = (
+            context.cast(builder, builder.extract_value(args[1], j), types.float64, x)
+            for j in range(len(coefficients))
+        )
+        for c in reversed(rest):
+            total = _llvm(builder, "fmuladd", total, args[0], c)
+        return total
+
+    return x(x, coefficients), build
 
 
-class _Precision:
-    """The numbers that depend on the precision, typed so that float32 code stays float32."""
+def _vector(make: Callable[[Coefficients], Formula]) -> Callable[[float], float]:
+    """Turn a maker of formulas into the function they compute, in compiled code and in Python."""
+    versions = {64: make(F64), 32: make(F32)}
 
-    def __init__(self, suffix: str, real: Any) -> None:
-        info = np.finfo(real)
-        self.real = real
-        self.digits: int = info.nmant
-        self.magic = real(1.5 * 2.0**info.nmant)
-        self.max_exponent = real(info.maxexp - 1)
-        self.tiny = real(info.smallest_normal)
-        self.negligible = real(float(info.eps) / 4)
-        # past these exp is inf and 0
-        self.overflow = real(1.001 * math.log(float(info.max)))
-        self.underflow = real(math.log(float(info.smallest_subnormal)) - 2)
-        # past this expm1 is -1
-        self.saturated = real(-info.nmant - 4)
-        # past this erfc is 0
-        self.erfc_underflow = real(28.0 if info.nmant == 52 else 10.5)
-        # x*splitter - (x*splitter - x) keeps the upper half of the digits of x (Veltkamp)
-        self.splitter = real(2.0 ** ((info.nmant + 3) // 2) + 1)
-        self.log2e = real(getattr(table, f"LOG2_E_{suffix}"))
-        self.ln2_high = real(getattr(table, f"LN2_HIGH_{suffix}"))
-        self.ln2_low = real(getattr(table, f"LN2_LOW_{suffix}"))
-        self.expm1: tuple[float, ...] = getattr(table, f"EXPM1_{suffix}")
-        self.log: tuple[float, ...] = getattr(table, f"LOG_{suffix}")
-        self.erf: tuple[float, ...] = getattr(table, f"ERF_{suffix}")
-        self.erfc: tuple[float, ...] = getattr(table, f"ERFC_{suffix}")
+    def function(x: float) -> float:
+        return compiled(x)
+
+    @njit
+    def compiled(x: Any) -> Any:
+        return function(x)
+
+    def of_integer(x: Any) -> Any:
+        return function(np.float64(x))
+
+    def choose(x: Any) -> Formula | None:
+        if isinstance(x, types.Integer | types.Boolean):
+            return of_integer
+        return versions.get(x.bitwidth) if isinstance(x, types.Float) else None
+
+    overload(function, jit_options=_FLAGS)(choose)
+    function.__name__ = function.__qualname__ = make.__name__
+    function.__doc__ = make.__doc__
+    return function
 
 
-def _make_exp(p: _Precision) -> Scalar:
+@_vector
+def exp(p: Coefficients) -> Formula:
+    """e^x.
+
+    x = k ln(2) + r with |r| <= ln(2)/2, then e^x = 2^k (1 + r + r^2 q(r)).
+    Domain: all numbers; inf from 709.79 (88.73 in float32), 0 below -745.13 (-103.97).
+    Accuracy: ACC_exp ulp.
+    """
     one, magic, log2e, high, low = p.real(1), p.magic, p.log2e, -p.ln2_high, -p.ln2_low
     largest, smallest, q = p.overflow, p.underflow, p.expm1
 
@@ -195,9 +171,16 @@ def _make_exp(p: _Precision) -> Scalar:
     return formula
 
 
-def _make_exp2(p: _Precision) -> Scalar:
-    one, magic, high, low = p.real(1), p.magic, p.ln2_high, p.ln2_low
-    largest, smallest, q = p.max_exponent + one, -p.max_exponent - p.real(p.digits + 2), p.expm1
+@_vector
+def exp2(p: Coefficients) -> Formula:
+    """2^x.
+
+    x = k + f with |f| <= 1/2 and r = f ln(2), then 2^x = 2^k (1 + r + r^2 q(r)).
+    Domain: all numbers; inf from 1024 (128 in float32), 0 below -1075 (-150); exact at integers.
+    Accuracy: ACC_exp2 ulp.
+    """
+    one, two, magic, high, low = p.real(1), p.real(2), p.magic, p.ln2_high, p.ln2_low
+    largest, smallest, q = p.max_exponent + one, -p.max_exponent - p.digits - two, p.expm1
 
     def formula(x: Any) -> Any:
         x = largest if x > largest else x
@@ -210,13 +193,13 @@ def _make_exp2(p: _Precision) -> Scalar:
     return formula
 
 
-def _expm1_pair(p: _Precision) -> Scalar:
-    """Return the step shared by expm1 and tanh: t and expm1(x) = (main + small)(1 + t' - t)."""
+def _expm1_parts(p: Coefficients) -> Formula:
+    """Return the step expm1(x) = (main + small) factor, main + small not yet rounded."""
     one, magic, log2e, high, low = p.real(1), p.magic, p.log2e, -p.ln2_high, -p.ln2_low
     top, q = p.magic + p.max_exponent, p.expm1
 
-    @_shared
-    def pair(x: Any) -> Any:
+    @_step
+    def parts(x: Any) -> Any:
         t = _fma(x, log2e, magic)
         k = t - magic
         upper = _fma(k, high, x)
@@ -226,34 +209,49 @@ def _expm1_pair(p: _Precision) -> Scalar:
         clipped = top if t > top else t
         s = _power_of_two(clipped)
         base = s - one
+        lost = s - (base + one)
         main = _fma(s, r, base)
-        small = _fma(s, tail, _fma(s, r, base - main))
+        small = _fma(s, tail, _fma(s, r, base - main) + lost)
         return main, small, one + (t - clipped)
 
-    return pair
+    return parts
 
 
-def _make_expm1(p: _Precision) -> Scalar:
-    pair = _expm1_pair(p)
+@_vector
+def expm1(p: Coefficients) -> Formula:
+    """e^x - 1, without cancellation.
+
+    With r and q as in exp and s = 2^k: (s - 1) + s r as an exact sum of two, then + s r^2 q(r).
+    Domain: all numbers; inf from 709.79 (88.73 in float32), -1 at -inf; keeps the sign of zero.
+    Accuracy: ACC_expm1 ulp.
+    """
+    parts = _expm1_parts(p)
     largest, smallest, negligible = p.overflow, p.saturated, p.negligible
 
     def formula(x: Any) -> Any:
         a = largest if x > largest else x
         a = smallest if a < smallest else a
-        main, small, factor = pair(a)
+        main, small, factor = parts(a)
         return x if abs(x) < negligible else (main + small) * factor
 
     return formula
 
 
-def _make_tanh(p: _Precision) -> Scalar:
-    pair = _expm1_pair(p)
+@_vector
+def tanh(p: Coefficients) -> Formula:
+    """Hyperbolic tangent.
+
+    With e = expm1(-2|x|): |tanh(x)| = -e/(2 + e), corrected for what e and 2 + e lost in rounding.
+    Domain: all numbers; keeps the sign of zero.
+    Accuracy: ACC_tanh ulp.
+    """
+    parts = _expm1_parts(p)
     smallest, two, half = p.saturated, p.real(2), p.real(0.5)
 
     def formula(x: Any) -> Any:
         a = -two * abs(x)
         a = smallest if a < smallest else a
-        main, small, _ = pair(a)
+        main, small, _ = parts(a)
         e = main + small
         d = two + e
         e_low = small - (e - main)
@@ -266,11 +264,11 @@ def _make_tanh(p: _Precision) -> Scalar:
     return formula
 
 
-def _log_near_one(p: _Precision) -> Scalar:
-    """Return the step shared by log and log1p: k ln(2) + log(1 + f) + rest."""
+def _log_near_one(p: Coefficients) -> Formula:
+    """Return the step k ln(2) + log(1 + f) + rest, for 1 + f in [sqrt(1/2), sqrt(2))."""
     two, half, high, low, w = p.real(2), p.real(0.5), p.ln2_high, p.ln2_low, p.log
 
-    @_shared
+    @_step
     def near_one(f: Any, k: Any, rest: Any) -> Any:
         s = f / (two + f)
         z = s * s
@@ -281,10 +279,18 @@ def _log_near_one(p: _Precision) -> Scalar:
     return near_one
 
 
-def _make_log(p: _Precision) -> Scalar:
+@_vector
+def log(p: Coefficients) -> Formula:
+    """Natural logarithm.
+
+    x = 2^k (1 + f), s = f/(2 + f), z = s^2: log(x) = k ln(2) + f - (f^2/2 - s (f^2/2 + z w(z))),
+    from log(1 + f) = 2 atanh(s).
+    Domain: x >= 0, with -inf at zeros of either sign; NaN below.
+    Accuracy: ACC_log ulp.
+    """
     near_one = _log_near_one(p)
-    one, zero, inf, nan = (p.real(c) for c in (1, 0, math.inf, math.nan))
-    tiny, lift, drop = p.tiny, p.real(2.0 ** (p.digits + 2)), p.real(p.digits + 2)
+    one, two, zero, inf, nan = (p.real(c) for c in (1, 2, 0, math.inf, math.nan))
+    tiny, lift, drop = p.smallest_normal, two ** (p.digits + two), p.digits + two
 
     def formula(x: Any) -> Any:
         denormal = x < tiny
@@ -298,10 +304,17 @@ def _make_log(p: _Precision) -> Scalar:
     return formula
 
 
-def _make_log1p(p: _Precision) -> Scalar:
+@_vector
+def log1p(p: Coefficients) -> Formula:
+    """log(1 + x), without cancellation.
+
+    1 + x = u + c exactly, u = 2^k m, f = (m - 1) + 2^-k c, then as log; f is x itself when k is 0.
+    Domain: x >= -1, with -inf at -1; NaN below; keeps the sign of zero.
+    Accuracy: ACC_log1p ulp.
+    """
     near_one = _log_near_one(p)
     one, zero, inf, nan = (p.real(c) for c in (1, 0, math.inf, math.nan))
-    magic, negligible, huge = p.magic, p.negligible, p.real(2.0 ** (p.digits + 10))
+    magic, negligible, huge = p.magic, p.negligible, one / p.negligible
 
     def formula(x: Any) -> Any:
         u = one + x
@@ -321,43 +334,36 @@ def _make_log1p(p: _Precision) -> Scalar:
     return formula
 
 
-def _erfc_positive(p: _Precision) -> Scalar:
-    """Return the step shared by erf and erfc: erfc(a) for a >= 0."""
+def _erfc_positive(p: Coefficients) -> Formula:
+    """Return the step erfc(a) for a >= 1/2."""
     one, magic, log2e, high, low = p.real(1), p.magic, p.log2e, -p.ln2_high, -p.ln2_low
-    shift, split, q, g = p.real(table.ERFC_SHIFT), p.splitter, p.expm1, p.erfc
+    shift, splitter, q, g = p.erfc_shift, p.splitter, p.expm1, p.erfc
 
-    @_shared
+    @_step
     def positive(a: Any) -> Any:
-        inverse = one / (a + shift)
-        h = _polynomial((a - shift) * inverse, g)
-        scaled = a * split
+        h = _polynomial((a - shift) / (a + shift), g)
+        scaled = a * splitter
         head = scaled - (scaled - a)
         square = head * head
         t = _fma(-square, log2e, magic)
         k = t - magic
         r = _fma(k, low, _fma(k, high, -square) - (a - head) * (a + head))
         e = _fma(r * r, _polynomial(r, q), r)
-        return _scale(_fma(h, e, h) * inverse, t)
+        return _scale(_fma(h, e, h) / (one + (a + a)), t)
 
     return positive
 
 
-def _make_erfc(p: _Precision) -> Scalar:
+@_vector
+def erf(p: Coefficients) -> Formula:
+    """Error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+
+    |x| < 1: x + x w(x^2); elsewhere 1 - erfc(|x|) with the sign of x.
+    Domain: all numbers; keeps the sign of zero.
+    Accuracy: ACC_erf ulp.
+    """
     positive = _erfc_positive(p)
-    zero, two, largest = p.real(0), p.real(2), p.erfc_underflow
-
-    def formula(x: Any) -> Any:
-        a = abs(x)
-        a = largest if a > largest else a
-        y = positive(a)
-        return two - y if x < zero else y
-
-    return formula
-
-
-def _make_erf(p: _Precision) -> Scalar:
-    positive = _erfc_positive(p)
-    one, largest, w = p.real(1), p.erfc_underflow, p.erf
+    one, largest, w = p.real(1), p.erfc_end, p.erf
 
     def formula(x: Any) -> Any:
         a = abs(x)
@@ -369,76 +375,25 @@ def _make_erf(p: _Precision) -> Scalar:
     return formula
 
 
-# Public names -------------------------------------------------------------------------------------
+@_vector
+def erfc(p: Coefficients) -> Formula:
+    """Complementary error function, 1 - erf(x), with full relative accuracy for large x.
 
+    |x| < 1/2: (1/2 - x) + (1/2 - x w(x^2)); beyond, with a = |x| and t = (a - 3)/(a + 3),
+    exp(-a^2) g(t)/(1 + 2a), a^2 in two parts; 2 - erfc(|x|) for x < 0.
+    Domain: all numbers; 0 from 27.23 (10.06 in float32).
+    Accuracy: ACC_erfc ulp.
+    Reference: Shepherd and Laframboise, Chebyshev approximation of (1 + 2x) exp(x^2) erfc x (1981).
+    """
+    positive = _erfc_positive(p)
+    zero, two, half, largest, w = p.real(0), p.real(2), p.real(0.5), p.erfc_end, p.erf
 
-@cache
-def _from_python(function: Public) -> Scalar:
-    """Return a compiled face of a public function for calls from Python."""
+    def formula(x: Any) -> Any:
+        a = abs(x)
+        a = largest if a > largest else a
+        y = positive(a)
+        far = two - y if x < zero else y
+        near = (half - x) + _fma(-x, _polynomial(x * x, w), half)
+        return near if a < half else far
 
-    def call(x: Any) -> Any:
-        return function(x)
-
-    return njit(call)
-
-
-def _vector(make: Callable[[_Precision], Scalar]) -> Callable[[Public], Public]:
-    """Give a public function its compiled versions, one a precision."""
-    versions = {
-        64: make(_Precision("F64", np.float64)),
-        32: make(_Precision("F32", np.float32)),
-    }
-
-    def publish(function: Public) -> Public:
-        def of_integer(x: Any) -> Any:
-            return function(np.float64(x))
-
-        def choose(x: Any) -> Scalar | None:
-            if isinstance(x, types.Integer | types.Boolean):
-                return of_integer
-            return versions.get(x.bitwidth) if isinstance(x, types.Float) else None
-
-        overload(function, jit_options=_OPTIONS)(choose)
-        return function
-
-    return publish
-
-
-@_vector(_make_exp)
-def exp(x: float) -> float:
-    return _from_python(exp)(x)
-
-
-@_vector(_make_exp2)
-def exp2(x: float) -> float:
-    return _from_python(exp2)(x)
-
-
-@_vector(_make_expm1)
-def expm1(x: float) -> float:
-    return _from_python(expm1)(x)
-
-
-@_vector(_make_log)
-def log(x: float) -> float:
-    return _from_python(log)(x)
-
-
-@_vector(_make_log1p)
-def log1p(x: float) -> float:
-    return _from_python(log1p)(x)
-
-
-@_vector(_make_tanh)
-def tanh(x: float) -> float:
-    return _from_python(tanh)(x)
-
-
-@_vector(_make_erf)
-def erf(x: float) -> float:
-    return _from_python(erf)(x)
-
-
-@_vector(_make_erfc)
-def erfc(x: float) -> float:
-    return _from_python(erfc)(x)
+    return formula

@@ -101,15 +101,15 @@ def derive(objective: Objective, wrt: str | tuple[str, ...] | None = None) -> De
         check_differentiable(objective.name, objective.inputs, name)
     primal, namer = lift_objective(objective)
     value = primal[-1].target
-    cotangent = None if objective.is_scalar else Tensor(namer.name(f"{value.name}_bar"), value.shape)
+    cotangent = (
+        None if objective.is_scalar else Tensor(namer.name(f"{value.name}_bar"), value.shape)
+    )
     seed = sp.Integer(1) if cotangent is None else Access(cotangent, *primal[-1].indices)
     found = ReversePass(primal, names, namer).run(seed)
     adjoints, steps = _close(found.adjoints, names, objective, found.equations, namer)
     lifter = Lifter(namer)
     lifter.equations = list(found.equations)
-    lifted = [
-        Adjoint(a.of, _define(lifter, a), a.indices, a.body) for a in adjoints
-    ]
+    lifted = [Adjoint(a.of, _define(lifter, a), a.indices, a.body) for a in adjoints]
     return Derivation(
         objective, names, tuple(lifter.equations), value, cotangent, tuple(lifted),
         found.steps + tuple(steps), boundaries(objective),

@@ -120,7 +120,8 @@ class ReversePass:
     def context(self) -> Context:
         """Everything that simplification may know of the tensors."""
         return Context(
-            tuple(self.equations), tuple(Equation(a.target, a.indices, a.body) for a in self.adjoints)
+            tuple(self.equations),
+            tuple(Equation(a.target, a.indices, a.body) for a in self.adjoints),
         )
 
     def _close(self, tensor: Tensor) -> Any:
@@ -238,13 +239,10 @@ class ReversePass:
                 PLACES if integer else NONNEGATIVE,
             )  # fmt: skip
             made = Equation(target, fresh, body.xreplace(places))
-            position = next(
-                p for p, e in enumerate(self.equations) if e.target == equation.target
-            )
+            position = next(p for p, e in enumerate(self.equations) if e.target == equation.target)
             self.equations.insert(position + 1, made)
             self.helpers[equation.target] = target
         return self.helpers[equation.target]
-
 
 
 _RULES: dict[Any, str] = {

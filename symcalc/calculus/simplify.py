@@ -128,7 +128,11 @@ def use_indicators(expression: Any, context: Context) -> Any:
 
 def _pinned(factor: Any, index: Index) -> Any:
     """Return where an indicator holds the index, if it does and the place is in range."""
-    if not isinstance(factor, Where) or factor.args[2] != 0 or not isinstance(factor.args[0], sp.Eq):
+    if (
+        not isinstance(factor, Where)
+        or factor.args[2] != 0
+        or not isinstance(factor.args[0], sp.Eq)
+    ):
         return None
     left, right = factor.args[0].args
     for mine, other in ((left, right), (right, left)):

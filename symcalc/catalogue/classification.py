@@ -1,14 +1,26 @@
 """Losses for classes and distributions."""
 
-from symcalc.notation import objective
-from symcalc.notation.atoms import maximum, softplus, xlogy
-from symcalc.notation.dims import indices
-from symcalc.notation.reductions import logsumexp, mean, sum
-from symcalc.notation.spelling import Array, Label, PlusMinusOne, Probability, Real, Simplex
+from symcalc.notation import (
+    Array,
+    Formula,
+    Label,
+    PlusMinusOne,
+    Probability,
+    Real,
+    Simplex,
+    indices,
+    logsumexp,
+    maximum,
+    mean,
+    objective,
+    softplus,
+    sum,
+    xlogy,
+)
 
 
 @objective(wrt="logits", reference="Cox (1958), doi:10.1111/j.2517-6161.1958.tb00292.x")
-def bce_with_logits(logits: Real[Array, "n"], targets: Probability[Array, "n"]):
+def bce_with_logits(logits: Real[Array, "n"], targets: Probability[Array, "n"]) -> Formula:
     """Binary cross-entropy of sigmoid(logits) against probabilities.
 
     It equals -y log sigmoid(z) - (1 - y) log(1 - sigmoid(z)), put together so that nothing
@@ -19,7 +31,7 @@ def bce_with_logits(logits: Real[Array, "n"], targets: Probability[Array, "n"]):
 
 
 @objective(wrt="logits", reference="Bridle (1990), doi:10.1007/978-3-642-76153-9_28")
-def softmax_cross_entropy(logits: Real[Array, "n c"], labels: Label[Array, "n -> c"]):
+def softmax_cross_entropy(logits: Real[Array, "n c"], labels: Label[Array, "n -> c"]) -> Formula:
     """Negative log-probability of the true class under softmax(logits).
 
     A logit of minus infinity masks a class.
@@ -29,7 +41,7 @@ def softmax_cross_entropy(logits: Real[Array, "n c"], labels: Label[Array, "n ->
 
 
 @objective(wrt="scores", reference="Cortes and Vapnik (1995), doi:10.1007/BF00994018")
-def hinge(scores: Real[Array, "n"], labels: PlusMinusOne[Array, "n"]):
+def hinge(scores: Real[Array, "n"], labels: PlusMinusOne[Array, "n"]) -> Formula:
     """Margin loss of the support vector machine; labels are -1 and +1.
 
     On the margin itself the derivative is taken as zero.
@@ -39,7 +51,7 @@ def hinge(scores: Real[Array, "n"], labels: PlusMinusOne[Array, "n"]):
 
 
 @objective(wrt="log_q", reference="Kullback and Leibler (1951), doi:10.1214/aoms/1177729694")
-def kl_divergence(log_q: Real[Array, "n c"], p: Simplex[Array, "n c"]):
+def kl_divergence(log_q: Real[Array, "n c"], p: Simplex[Array, "n c"]) -> Formula:
     """Kullback-Leibler divergence of log-probabilities from target rows, averaged over rows.
 
     The convention is PyTorch's KLDivLoss with batchmean: the first argument is a logarithm,

@@ -1,11 +1,16 @@
 """Normalization layers."""
 
-from symcalc.notation import objective
-from symcalc.notation.atoms import sqrt
-from symcalc.notation.conditions import let
-from symcalc.notation.dims import indices
-from symcalc.notation.reductions import mean
-from symcalc.notation.spelling import Array, Positive, Real
+from symcalc.notation import (
+    Array,
+    Formula,
+    Positive,
+    Real,
+    indices,
+    let,
+    mean,
+    objective,
+    sqrt,
+)
 
 
 @objective(wrt=("x", "gamma", "beta"), reference="Ioffe and Szegedy (2015), arXiv:1502.03167")
@@ -14,7 +19,7 @@ def batch_norm(
     gamma: Real[Array, "d"],
     beta: Real[Array, "d"],
     eps: Positive = 1e-5,
-):
+) -> Formula:
     """Each feature normalized over the batch, then scaled and shifted: the training pass.
 
     The variance is the biased one, divided by n; eps stands inside the root.
@@ -33,7 +38,7 @@ def layer_norm(
     gamma: Real[Array, "d"],
     beta: Real[Array, "d"],
     eps: Positive = 1e-5,
-):
+) -> Formula:
     """Each row normalized over its features, then scaled and shifted.
 
     The variance is the biased one, divided by d; eps stands inside the root.

@@ -1,15 +1,23 @@
 """Losses for real-valued targets."""
 
-from symcalc.notation import objective
-from symcalc.notation.dims import indices
-from symcalc.notation.atoms import log_cosh as log_cosh_of
-from symcalc.notation.conditions import where
-from symcalc.notation.reductions import mean
-from symcalc.notation.spelling import Array, Positive, Real
+from symcalc.notation import (
+    Array,
+    Formula,
+    Positive,
+    Real,
+    abs,
+    indices,
+    mean,
+    objective,
+    where,
+)
+from symcalc.notation import log_cosh as log_cosh_of
 
 
-@objective(wrt="prediction", reference="Gauss (1809), Theoria motus corporum coelestium, book 2, section 3")
-def mse(prediction: Real[Array, "n"], target: Real[Array, "n"]):
+@objective(
+    wrt="prediction", reference="Gauss (1809), Theoria motus corporum coelestium, book 2, section 3"
+)
+def mse(prediction: Real[Array, "n"], target: Real[Array, "n"]) -> Formula:
     """Mean squared error.
 
     The convention is PyTorch's: no factor one half.
@@ -18,8 +26,11 @@ def mse(prediction: Real[Array, "n"], target: Real[Array, "n"]):
     return mean(i, (prediction[i] - target[i]) ** 2)
 
 
-@objective(wrt="prediction", reference="Laplace (1774), Mémoire sur la probabilité des causes par les événements")
-def mae(prediction: Real[Array, "n"], target: Real[Array, "n"]):
+@objective(
+    wrt="prediction",
+    reference="Laplace (1774), Mémoire sur la probabilité des causes par les événements",
+)
+def mae(prediction: Real[Array, "n"], target: Real[Array, "n"]) -> Formula:
     """Mean absolute error, whose minimizer is the median.
 
     At zero residual the derivative is taken as zero.
@@ -29,7 +40,7 @@ def mae(prediction: Real[Array, "n"], target: Real[Array, "n"]):
 
 
 @objective(wrt="prediction", reference="Huber (1964), doi:10.1214/aoms/1177703732")
-def huber(prediction: Real[Array, "n"], target: Real[Array, "n"], delta: Positive = 1.0):
+def huber(prediction: Real[Array, "n"], target: Real[Array, "n"], delta: Positive = 1.0) -> Formula:
     """Quadratic near zero, linear in the tails.
 
     The convention is PyTorch's HuberLoss: slope delta in the tails.
@@ -40,7 +51,7 @@ def huber(prediction: Real[Array, "n"], target: Real[Array, "n"], delta: Positiv
 
 
 @objective(wrt="prediction", reference="Green (1990), doi:10.1109/42.52985")
-def log_cosh(prediction: Real[Array, "n"], target: Real[Array, "n"]):
+def log_cosh(prediction: Real[Array, "n"], target: Real[Array, "n"]) -> Formula:
     """Logarithm of the hyperbolic cosine: smooth everywhere, linear in the tails."""
     i = indices("n")
     return mean(i, log_cosh_of(prediction[i] - target[i]))

@@ -1,18 +1,26 @@
 """Policy-gradient objectives, each negated so that it is minimized."""
 
-from symcalc.notation import objective
-from symcalc.notation.atoms import clip as clip_to
-from symcalc.notation.atoms import exp, minimum
-from symcalc.notation.conditions import let
-from symcalc.notation.dims import indices
-from symcalc.notation.reductions import logsumexp, mean
-from symcalc.notation.spelling import Array, Fraction, Label, Real
+from symcalc.notation import (
+    Array,
+    Formula,
+    Fraction,
+    Label,
+    Real,
+    exp,
+    indices,
+    let,
+    logsumexp,
+    mean,
+    minimum,
+    objective,
+)
+from symcalc.notation import clip as clip_to
 
 
 @objective(wrt="logits", reference="Williams (1992), doi:10.1007/BF00992696")
 def reinforce(
     logits: Real[Array, "n c"], actions: Label[Array, "n -> c"], returns: Real[Array, "n"]
-):
+) -> Formula:
     """Negated return-weighted log-probability of the actions taken by a softmax policy."""
     i, k = indices("n c")
     log_policy = logits[i, actions[i]] - logsumexp(k, logits[i, k])
@@ -26,7 +34,7 @@ def ppo_clip(
     old_log_probs: Real[Array, "n"],
     advantages: Real[Array, "n"],
     clip: Fraction = 0.2,
-):
+) -> Formula:
     """Negated clipped surrogate of proximal policy optimization.
 
     The ratio of new to old probability is held to 1 - clip ... 1 + clip where that makes the

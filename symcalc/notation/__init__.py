@@ -1,6 +1,71 @@
 """The language: indices, tensors, domains, atoms, objectives, and the same from text."""
 
+from symcalc.notation.atoms import (
+    abs,
+    clip,
+    digamma,
+    erf,
+    exp,
+    expm1,
+    lgamma,
+    log,
+    log1mexp,
+    log1p,
+    log_cosh,
+    log_sigmoid,
+    maximum,
+    minimum,
+    relu,
+    sech,
+    sigmoid,
+    sign,
+    softplus,
+    sqrt,
+    stop_gradient,
+    tanh,
+    trigamma,
+    xlogy,
+)
+from symcalc.notation.compare import eq, ne
+from symcalc.notation.conditions import let, where
+from symcalc.notation.dims import indices
+from symcalc.notation.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DerivationError,
+    NotationError,
+    ParseError,
+    SymcalcError,
+    UnknownObjectiveError,
+)
 from symcalc.notation.objective import Objective, Parameter, objective
 from symcalc.notation.parser import parse
+from symcalc.notation.reductions import extent, logsumexp, mean, norm2, prod, sum
+from symcalc.notation.spelling import (
+    Array,
+    Formula,
+    Fraction,
+    Label,
+    Mask,
+    NonNegative,
+    NonNegativeReal,
+    PlusMinusOne,
+    Positive,
+    PositiveReal,
+    Probability,
+    Real,
+    Scalar,
+    Simplex,
+)
+from symcalc.notation.vocabulary import max, min
 
-__all__ = ["Objective", "Parameter", "objective", "parse"]
+__all__ = [
+    "ArgumentError", "ArgumentTypeError", "Array", "DerivationError", "Formula", "Fraction",
+    "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective", "Parameter",
+    "ParseError", "PlusMinusOne", "Positive", "PositiveReal", "Probability", "Real", "Scalar",
+    "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "clip", "digamma", "eq", "erf",
+    "exp", "expm1", "extent", "indices", "let", "lgamma", "log", "log1mexp", "log1p", "log_cosh",
+    "log_sigmoid", "logsumexp", "max", "maximum", "mean", "min", "minimum", "ne", "norm2",
+    "objective", "parse", "prod", "relu", "sech", "sigmoid", "sign", "softplus", "sqrt",
+    "stop_gradient", "sum", "tanh", "trigamma", "where", "xlogy",
+]  # fmt: skip

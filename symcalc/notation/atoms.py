@@ -27,6 +27,15 @@ class Kink:
     convention: str
 
 
+class Grouped(sp.Function):
+    """A sum kept in brackets: what is inside is added up first."""
+
+    nargs = 1
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
 class Atom(sp.Function):
     """Base of the atoms: real-valued, one class each."""
 
@@ -62,12 +71,17 @@ class Atom(sp.Function):
         raise NotImplementedError
 
     @staticmethod
+    def plus(rest: Any, *args: Any) -> Any:
+        """The atom plus something, where that can be had without cancellation; else None."""
+        return None
+
+    @staticmethod
     def kinks(*args: Any) -> tuple[Kink, ...]:
         """Where the derivative jumps."""
         return ()
 
 
-class abs(Atom):  # noqa: A001  (the notation's own name for it)
+class abs(Atom):
     """Absolute value."""
 
     nargs = 1
@@ -158,6 +172,12 @@ class sigmoid(Atom):
         lambda x: Where(x >= 0, sp.Integer(1), sp.exp(-abs(x))) / (1 + sp.exp(-abs(x)))
     )
 
+    @staticmethod
+    def plus(rest: Any, x: Any) -> Any:
+        """With q = sigmoid(-|x|): (1 + rest) - q on the right, rest + q on the left."""
+        tail = sp.exp(-abs(x)) / (1 + sp.exp(-abs(x)))
+        return Where(x >= 0, Grouped(1 + rest) - tail, rest + tail)
+
     def _eval_is_positive(self) -> bool:
         return True
 
@@ -170,6 +190,7 @@ class softplus(Atom):
     partials = staticmethod(lambda x: (sigmoid(x),))
     definition = staticmethod(lambda x: sp.log(1 + sp.exp(x)))
     stable = staticmethod(lambda x: maximum(x, 0) + log1p(sp.exp(-abs(x))))
+    plus = staticmethod(lambda rest, x: Grouped(maximum(x, 0) + rest) + log1p(sp.exp(-abs(x))))
 
     def _eval_is_positive(self) -> bool:
         return True
@@ -183,6 +204,7 @@ class log_sigmoid(Atom):
     partials = staticmethod(lambda x: (sigmoid(-x),))
     definition = staticmethod(lambda x: -sp.log(1 + sp.exp(-x)))
     stable = staticmethod(lambda x: minimum(x, 0) - log1p(sp.exp(-abs(x))))
+    plus = staticmethod(lambda rest, x: Grouped(minimum(x, 0) + rest) - log1p(sp.exp(-abs(x))))
 
 
 class log_cosh(Atom):

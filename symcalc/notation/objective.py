@@ -90,6 +90,15 @@ class Objective:
         """Return the input of this name."""
         return next(tensor for tensor in self.inputs if tensor.name == name)
 
+    def by(self, wrt: str | tuple[str, ...]) -> Objective:
+        """Return the objective with other inputs to differentiate by.
+
+        Raises:
+            NotationError: `wrt` names no real input.
+        """
+        names = _check_wrt(self.name, self.inputs, wrt)
+        return dataclasses.replace(self, wrt=names, single=not isinstance(wrt, tuple))
+
     @property
     def averages(self) -> bool:
         """Whether the formula is a mean over a batch dim, so that `reduction` may change it."""

@@ -84,11 +84,13 @@ if TYPE_CHECKING:
 
         def __getitem__(self, index: Any) -> Any: ...
 
+    Formula: TypeAlias = Any
     Scalar: TypeAlias = Any
     Positive: TypeAlias = Any
     NonNegative: TypeAlias = Any
     Fraction: TypeAlias = Any
 else:
+    Formula = Any
     Array = _ArraySpelled
     Real = Scalar = _Spelled(domains.REAL)
     Positive = PositiveReal = _Spelled(domains.POSITIVE)
@@ -118,7 +120,7 @@ def read_annotation(name: str, annotation: Any) -> ArraySpec | Domain:
 
 
 __all__ = [
-    "Array", "ArraySpec", "Fraction", "Label", "Mask", "NonNegative", "NonNegativeReal",
+    "Array", "ArraySpec", "Formula", "Fraction", "Label", "Mask", "NonNegative", "NonNegativeReal",
     "PlusMinusOne", "Positive", "PositiveReal", "Probability", "Real", "Scalar", "Simplex",
     "array_spec", "read_annotation",
 ]  # fmt: skip

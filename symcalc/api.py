@@ -1,0 +1,84 @@
+"""Read first: derive, compile, check, report, benchmark, each a handful of calls into the rooms."""
+
+from __future__ import annotations
+
+import importlib
+
+from symcalc.backends.kernel import Kernel
+from symcalc.calculus.derive import Derivation
+from symcalc.calculus.derive import derive as _derive
+from symcalc.catalogue import get
+from symcalc.notation.errors import ArgumentError, ArgumentTypeError
+from symcalc.notation.objective import Objective
+
+BACKENDS = {"numba": "symcalc.backends.numba_backend", "numpy": "symcalc.backends.numpy_backend"}
+DTYPES = ("float64", "float32")
+
+
+def derive(obj: Objective | str, wrt: str | tuple[str, ...] | None = None) -> Derivation:
+    """Derive the gradient of an objective, step by step.
+
+    Args:
+        obj: an Objective, or a catalogue name.
+        wrt: the input or inputs to differentiate by; the objective's own if not given.
+
+    Returns:
+        The Derivation: .equations, .gradient["x"], .steps, .latex().
+
+    Raises:
+        NotationError: `wrt` names no real input.
+        DerivationError: the value does not depend on it.
+        UnknownObjectiveError: no objective has this name.
+    """
+    return _derive(resolve(obj), wrt)
+
+
+def compile(
+    obj: Objective | str,
+    wrt: str | tuple[str, ...] | None = None,
+    backend: str = "numba",
+    dtype: str = "float64",
+    reduction: str | None = None,
+) -> Kernel:
+    """Compile an objective to a kernel of value and gradient.
+
+    Args:
+        obj: an Objective, or a catalogue name.
+        wrt: the input or inputs to differentiate by; the objective's own if not given.
+        backend: "numba" or "numpy".
+        dtype: "float64" or "float32".
+        reduction: "mean", "sum" or "none" for objectives that average over a batch.
+
+    Returns:
+        The Kernel, its main mode compiled.
+
+    Raises:
+        ArgumentError: an unknown backend, dtype or reduction.
+        UnknownObjectiveError: no objective has this name.
+    """
+    if backend not in BACKENDS:
+        raise ArgumentError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend!r}")
+    name = getattr(dtype, "__name__", str(dtype))
+    if name not in DTYPES:
+        raise ArgumentError(f"dtype: expected one of {', '.join(DTYPES)}, got {dtype!r}")
+    objective = resolve(obj).with_reduction(reduction)
+    if wrt is not None:
+        objective = objective.by(wrt)
+    build = importlib.import_module(BACKENDS[backend]).build
+    return Kernel(_derive(objective), name, build).prepare()
+
+
+def resolve(obj: Objective | str) -> Objective:
+    """Return an Objective itself, or the one of this name.
+
+    Raises:
+        ArgumentTypeError: it is neither.
+        UnknownObjectiveError: no objective has this name.
+    """
+    if isinstance(obj, Objective):
+        return obj
+    if isinstance(obj, str):
+        return get(obj)
+    raise ArgumentTypeError(
+        f"objective: expected an Objective or a catalogue name, got {type(obj).__name__}"
+    )

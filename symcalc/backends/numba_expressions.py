@@ -1,0 +1,195 @@
+"""Expressions as Numba source, in float64 or float32, every literal typed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+
+from symcalc.notation.atoms import Atom, Grouped
+from symcalc.notation.conditions import Where
+from symcalc.notation.dims import Dim, Index
+from symcalc.notation.errors import SymcalcError
+from symcalc.notation.tensors import Access
+from symcalc.program.primitives import FinitePart
+
+# Where a function comes from, by its name in the notation.
+VECTOR_MATH = ("exp", "expm1", "log", "log1p", "tanh")
+SCALAR_MATH = ("maximum", "minimum", "add")
+PLAIN_MATH = {"erf": "erf", "lgamma": "lgamma", "sqrt": "sqrt", "copysign": "copysign"}
+
+_SUM, _PRODUCT, _UNIT = 1, 2, 3
+_RELATIONS = {
+    sp.Eq: "==", sp.Ne: "!=", sp.Lt: "<", sp.Le: "<=", sp.Gt: ">", sp.Ge: ">=",
+}  # fmt: skip
+
+
+class ExpressionWriter:
+    """Writes expressions; remembers which functions it used.
+
+    Args:
+        single: whether reals are float32, so that literals, extents and indices are cast.
+        place: how an access is written, given by the program's buffers.
+    """
+
+    def __init__(self, single: bool, place: Any) -> None:
+        self.single = single
+        self.place = place
+        self.used: set[str] = set()
+
+    def write(self, expression: Any, level: int = 0) -> str:
+        """Return the source of a real expression, in brackets if it binds looser than `level`."""
+        text, own = self._real(expression)
+        return f"({text})" if own < level else text
+
+    def literal(self, value: Any) -> str:
+        """Return a number as a literal of the kernel's own precision."""
+        text = repr(float(value))
+        return f"f4({text})" if self.single else text
+
+    def whole(self, expression: Any) -> str:
+        """Return the source of an index expression."""
+        if isinstance(expression, Access):
+            return str(self.place(expression))
+        if isinstance(expression, (Index, Dim, sp.Integer)):
+            return str(expression)
+        if isinstance(expression, sp.Add):
+            parts = [self.whole(term) for term in expression.as_ordered_terms()]
+            return " + ".join(parts).replace("+ -", "- ")
+        if isinstance(expression, sp.Mul):
+            return "*".join(self.whole(factor) for factor in expression.args)
+        raise SymcalcError(f"numba: no whole-number code for {expression}")
+
+    def condition(self, when: Any) -> str:
+        """Return the source of a condition."""
+        if isinstance(when, (sp.And, sp.Or)):
+            word = " and " if isinstance(when, sp.And) else " or "
+            return (
+                "(" + word.join(self.condition(part) for part in sorted(when.args, key=str)) + ")"
+            )
+        if isinstance(when, sp.Not):
+            return f"not ({self.condition(when.args[0])})"
+        sides = (when.lhs, when.rhs)
+        integral = all(_is_whole(side) for side in sides)
+        left, right = (self.whole(s) if integral else self.write(s, _SUM) for s in sides)
+        return f"{left} {_RELATIONS[when.func]} {right}"
+
+    def call(self, name: str, *arguments: str) -> str:
+        """Return a call, remembering where the function is to be imported from."""
+        self.used.add(name)
+        return f"{name}({', '.join(arguments)})"
+
+    def _real(self, expression: Any) -> tuple[str, int]:
+        if isinstance(expression, Access):
+            text = str(self.place(expression))
+            if expression.tensor.domain.integer:
+                return (f"f4({text})" if self.single else f"float({text})"), _UNIT
+            return text, _UNIT
+        if isinstance(expression, (Dim, Index)):
+            return (f"f4({expression})" if self.single else str(expression)), _UNIT
+        if isinstance(expression, sp.Symbol):
+            return str(expression.name), _UNIT
+        if isinstance(expression, sp.Number) or (
+            not expression.free_symbols and not expression.args
+        ):
+            return self.literal(expression), (_UNIT if expression >= 0 else _SUM)
+        if isinstance(expression, sp.Add):
+            return self._sum(expression), _SUM
+        if isinstance(expression, sp.Mul):
+            return self._product(expression)
+        if isinstance(expression, sp.Pow):
+            return self._power(expression.base, expression.exp)
+        if isinstance(expression, Where):
+            return self._choice(expression), 0
+        return self._function(expression), _UNIT
+
+    def _sum(self, expression: Any) -> str:
+        terms = list(expression.as_ordered_terms())
+        terms.sort(key=lambda term: term.could_extract_minus_sign())
+        text = self.write(terms[0], _SUM)
+        for term in terms[1:]:
+            if term.could_extract_minus_sign():
+                text += f" - {self.write(-term, _PRODUCT)}"
+            else:
+                text += f" + {self.write(term, _SUM)}"
+        return text
+
+    def _product(self, expression: Any) -> tuple[str, int]:
+        coefficient, rest = expression.as_coeff_Mul()
+        if coefficient.is_negative:
+            return f"-{self.write(-expression, _PRODUCT)}", _SUM
+        above, below = [], []
+        for factor in sp.Mul.make_args(rest):
+            base, exponent = factor.as_base_exp()
+            if exponent.is_Rational and exponent < 0 and not isinstance(factor, sp.exp):
+                below.append(base ** (-exponent))
+            else:
+                above.append(factor)
+        above.sort(key=lambda factor: isinstance(factor, Where))
+        if coefficient != 1 and _is_exact(coefficient):
+            above.insert(0, coefficient)
+        elif coefficient != 1:
+            above[:0] = [sp.Integer(coefficient.p)] if coefficient.p != 1 else []
+            below.append(sp.Integer(coefficient.q))
+        text = " * ".join(self.write(factor, _PRODUCT) for factor in above) or self.literal(1)
+        if below:
+            under = " * ".join(self.write(factor, _UNIT if len(below) == 1 else _PRODUCT)
+                               for factor in below)  # fmt: skip
+            text += f" / ({under})" if len(below) > 1 else f" / {under}"
+        return text, _PRODUCT
+
+    def _power(self, base: Any, exponent: Any) -> tuple[str, int]:
+        if exponent.is_Rational and exponent < 0:
+            return f"{self.literal(1)} / {self.write(base ** (-exponent), _UNIT)}", _PRODUCT
+        if exponent == sp.Rational(1, 2):
+            return self.call("sqrt", self.write(base)), _UNIT
+        if exponent.is_Integer and 1 < exponent <= 8:
+            factor = self.write(base, _UNIT)
+            return " * ".join([factor] * int(exponent)), _PRODUCT
+        if exponent.is_Rational and exponent.q == 2 and exponent <= 8:
+            root = self.call("sqrt", self.write(base))
+            whole, _ = self._power(base, sp.Integer(exponent.p // 2)) if exponent.p > 3 else (
+                self.write(base, _PRODUCT), 0)  # fmt: skip
+            return f"{whole} * {root}", _PRODUCT
+        return f"{self.write(base, _UNIT)} ** {self.write(exponent, _UNIT)}", _PRODUCT
+
+    def _choice(self, expression: Any) -> str:
+        when, then, otherwise = expression.args
+        then_text, otherwise_text = self.write(then, _SUM), self.write(otherwise)
+        return f"{then_text} if {self.condition(when)} else {otherwise_text}"
+
+    def _function(self, expression: Any) -> str:
+        name = expression.func.__name__
+        if isinstance(expression, Grouped):
+            return f"({self.write(expression.args[0])})"
+        arguments = [self.write(argument) for argument in expression.args]
+        if name == "abs":
+            return f"abs({arguments[0]})"
+        if name == "sign":
+            one = self.call("copysign", self.literal(1), arguments[0])
+            return f"({one} if abs({arguments[0]}) > {self.literal(0)} else {arguments[0]})"
+        if isinstance(expression, FinitePart):
+            self.used.add("inf")
+            return f"({arguments[0]} if abs({arguments[0]}) < inf else {self.literal(0)})"
+        if name in (*VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH):
+            return self.call(name, *arguments)
+        kind = "atom" if isinstance(expression, Atom) else "function"
+        raise SymcalcError(f"numba: the {kind} {name} has no kernel yet: {expression}")
+
+
+def _is_exact(coefficient: Any) -> bool:
+    """Whether a rational number is a float without rounding, or a decimal meant as written."""
+    return bool(coefficient.q & (coefficient.q - 1) == 0) or coefficient.q in (10, 100, 1000)
+
+
+def _is_whole(expression: Any) -> bool:
+    """Whether an expression is made of indices, extents, whole numbers and integer entries."""
+    if isinstance(expression, Access):
+        return bool(expression.tensor.domain.integer)
+    if isinstance(expression, (Index, Dim, sp.Integer)):
+        return True
+    return (
+        bool(expression.args)
+        and all(_is_whole(a) for a in expression.args)
+        and isinstance(expression, (sp.Add, sp.Mul))
+    )

@@ -1,0 +1,228 @@
+"""The NumPy backend: sympy.lambdify over the equations, one array expression each.
+
+It shares no printer, no scheduler and no stable forms with the Numba backend, and so can bear
+witness against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symcalc.backends.modes import Task
+from symcalc.calculus.equations import Equation
+from symcalc.notation.atoms import ATOMS
+from symcalc.notation.conditions import Where
+from symcalc.notation.dims import Dim, Index
+from symcalc.notation.objective import Objective
+from symcalc.notation.tensors import Access, Tensor, accesses
+
+
+def _sigmoid(x: Any) -> Any:
+    return np.exp(-np.logaddexp(0, -x))
+
+
+def _log_cosh(x: Any) -> Any:
+    size = np.abs(x)
+    small = np.log1p(2 * np.sinh(np.minimum(size, 1) / 2) ** 2)
+    return np.where(size < 1, small, np.logaddexp(x, -x) - np.log(2))
+
+
+def _xlogy(x: Any, y: Any) -> Any:
+    return np.where(x == 0, 0 * x, x * np.log(np.where(x == 0, 1, y)))
+
+
+def _vectorized(name: str) -> Callable[..., Any]:
+    import mpmath
+
+    functions = {
+        "erf": mpmath.erf, "lgamma": mpmath.loggamma, "digamma": mpmath.digamma,
+        "trigamma": lambda x: mpmath.polygamma(1, x),
+    }  # fmt: skip
+    return lambda x: np.vectorize(lambda v: float(functions[name](v).real), otypes=[float])(x)
+
+
+# How NumPy computes each atom: written for NumPy, not taken from the atoms' stable forms.
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "abs": np.abs, "sign": np.sign, "expm1": np.expm1, "log1p": np.log1p, "tanh": np.tanh,
+    "sech": lambda x: 2 * np.exp(-np.abs(x)) / (1 + np.exp(-2 * np.abs(x))),
+    "sigmoid": _sigmoid,
+    "softplus": lambda x: np.logaddexp(0, x),
+    "log_sigmoid": lambda x: -np.logaddexp(0, -x),
+    "log_cosh": _log_cosh,
+    "relu": lambda x: np.maximum(x, 0),
+    "maximum": np.maximum, "minimum": np.minimum,
+    "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
+    "xlogy": _xlogy,
+    "log1mexp": lambda x: np.where(x < 0.7, np.log(-np.expm1(-x)), np.log1p(-np.exp(-x))),
+    "stop_gradient": lambda x: x,
+    "Where": np.where,
+    **{name: _vectorized(name) for name in ("erf", "lgamma", "digamma", "trigamma")},
+}  # fmt: skip
+
+
+def _logsumexp(values: Any) -> Any:
+    top = np.max(values, axis=-1, keepdims=True)
+    shift = np.where(np.isfinite(top), top, 0)
+    return np.log(np.sum(np.exp(values - shift), axis=-1)) + shift[..., 0]
+
+
+REDUCTIONS: dict[str, Callable[[Any], Any]] = {
+    "sum": lambda v: np.sum(v, axis=-1, dtype=np.float64),
+    "mean": lambda v: np.mean(v, axis=-1, dtype=np.float64),
+    "max": lambda v: np.max(v, axis=-1), "min": lambda v: np.min(v, axis=-1),
+    "argmax": lambda v: np.argmax(v, axis=-1), "argmin": lambda v: np.argmin(v, axis=-1),
+    "prod": lambda v: np.prod(v, axis=-1), "logsumexp": _logsumexp,
+    "norm2": lambda v: np.linalg.norm(v, axis=-1),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """One equation: a lambdified body over axes (indices, then the bound index)."""
+
+    equation: Equation
+    axes: tuple[Index, ...]
+    reads: tuple[Access, ...]
+    symbols: tuple[Any, ...]
+    function: Callable[..., Any]
+
+
+class NumpyExecutable:
+    """The equations of a task, run one after another."""
+
+    def __init__(self, objective: Objective, task: Task, dtype: str) -> None:
+        self.task = task
+        self.dtype = np.dtype(dtype)
+        self.parameters = [parameter.symbol for parameter in objective.parameters]
+        self.compiled = [_compile(equation) for equation in _needed(task)]
+        self.source = "\n".join(f"# {c.equation}\n{_body_source(c)}" for c in self.compiled)
+
+    def run(
+        self,
+        inputs: list[Any],
+        parameters: list[float],
+        outputs: list[Any],
+        extents: dict[str, int],
+    ) -> None:
+        """Fill the outputs."""
+        known: dict[Any, Any] = dict(zip(self.task.inputs, inputs, strict=True))
+        scalars: dict[Any, Any] = dict(zip(self.parameters, parameters, strict=True))
+        scalars |= {Dim(name): size for name, size in extents.items()}
+        with np.errstate(all="ignore"):
+            for compiled in self.compiled:
+                known[compiled.equation.target] = self._value(compiled, known, scalars)
+        for tensor, output in zip(self.task.outputs, outputs, strict=True):
+            output[...] = known[tensor]
+
+    def _value(self, compiled: _Compiled, known: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
+        """Evaluate one equation on its whole grid of indices."""
+        grid = _grid(compiled.axes, scalars)
+        shape = tuple(_size(index.extent, scalars) for index in compiled.axes)
+        values = [_read(access, known, grid, scalars) for access in compiled.reads]
+        values += [grid[s] if s in grid else scalars[s] for s in compiled.symbols]
+        result = np.broadcast_to(compiled.function(*values), shape)
+        reduction = compiled.equation.reduction
+        if reduction is not None:
+            result = REDUCTIONS[reduction.spelling](result)
+        integer = compiled.equation.target.domain.integer
+        return np.asarray(result, dtype=np.int64 if integer else self._kind(result))
+
+    def _kind(self, result: Any) -> Any:
+        """Scalars stay float64; arrays take the kernel's dtype."""
+        return self.dtype if np.ndim(result) else np.float64
+
+
+def _needed(task: Task) -> list[Equation]:
+    needed = set(task.outputs)
+    found = []
+    for equation in reversed(task.equations):
+        if equation.target in needed:
+            found.append(equation)
+            needed |= {access.tensor for access in equation.body.atoms(Access)}
+    return found[::-1]
+
+
+def _compile(equation: Equation) -> _Compiled:
+    bound = () if equation.reduction is None else (equation.reduction.index,)
+    reads = tuple(accesses(equation.inner))
+    marks = {access: sp.Dummy(access.tensor.name, real=True) for access in reads}
+    body = equation.inner.xreplace(marks)
+    symbols = tuple(sorted(body.free_symbols - set(marks.values()), key=str))
+    plain = {symbol: sp.Dummy(symbol.name, real=True) for symbol in symbols}  # clip is a function
+    arguments = [*marks.values(), *plain.values()]
+    body = _with_plain_where(body).xreplace(plain)
+    function = sp.lambdify(arguments, body, modules=[FUNCTIONS, "numpy"])
+    return _Compiled(equation, (*equation.indices, *bound), reads, symbols, function)
+
+
+def _with_plain_where(body: Any) -> Any:
+    """Write choices as a function that lambdify can print."""
+    plain = sp.Function("Where")
+    return body.replace(
+        lambda node: isinstance(node, Where), lambda node: plain(*node.args)
+    ) if body.atoms(Where) else body  # fmt: skip
+
+
+def _body_source(compiled: _Compiled) -> str:
+    return (
+        str(compiled.function.__doc__ or "").split("Source code:")[-1].split("Imported")[0].strip()
+    )
+
+
+def _size(extent: Any, scalars: dict[Any, Any]) -> int:
+    return int(extent.xreplace({s: sp.Integer(int(scalars[s])) for s in extent.free_symbols}))
+
+
+def _grid(axes: tuple[Index, ...], scalars: dict[Any, Any]) -> dict[Any, Any]:
+    """Each index as an array along its own axis."""
+    grid = {}
+    for axis, index in enumerate(axes):
+        shape = [1] * len(axes)
+        shape[axis] = _size(index.extent, scalars)
+        grid[index] = np.arange(shape[axis]).reshape(shape)
+    return grid
+
+
+def _read(
+    access: Access, known: dict[Any, Any], grid: dict[Any, Any], scalars: dict[Any, Any]
+) -> Any:
+    """Look an access up for every value of the indices; places out of bounds are clipped.
+
+    A clipped entry is one that the condition around it does not take.
+    """
+    array = known[access.tensor]
+    if not access.places:
+        return array
+    places = []
+    for place, size in zip(access.places, array.shape, strict=True):
+        where = _whole(place, known, grid, scalars)
+        places.append(np.clip(where, 0, max(size - 1, 0)))
+    return array[tuple(places)]
+
+
+def _whole(place: Any, known: dict[Any, Any], grid: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
+    if isinstance(place, Access):
+        return _read(place, known, grid, scalars)
+    if place in grid:
+        return grid[place]
+    symbols = sorted(place.free_symbols, key=str)
+    values = [grid[s] if s in grid else scalars[s] for s in symbols]
+    return sp.lambdify(symbols, place, modules="numpy")(*values)
+
+
+def build(objective: Objective, task: Task, dtype: str) -> NumpyExecutable:
+    """Build the NumPy executable of a task."""
+    return NumpyExecutable(objective, task, dtype)
+
+
+def known_atoms() -> set[str]:
+    """The atoms this backend computes: all of them."""
+    return {atom.__name__ for atom in ATOMS} & set(FUNCTIONS)
+
+
+__all__ = ["FUNCTIONS", "NumpyExecutable", "Tensor", "build", "known_atoms"]

@@ -1,0 +1,47 @@
+"""What generated kernels call besides vector mathematics: small functions that LLVM vectorizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+# A sum may be added up in any order: that, and nothing else, lets LLVM use vector registers.
+_ANY_ORDER = ("reassoc", "nsz")
+
+
+@intrinsic
+def add(typing_context: Any, a: Any, b: Any) -> Any:
+    """Return a + b as one term of a running sum, in float64; LLVM may reorder such terms."""
+    if not isinstance(a, types.Number) or not isinstance(b, types.Number):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.fadd(*values, flags=_ANY_ORDER)
+
+    return types.float64(types.float64, types.float64), generate
+
+
+def _extreme(name: str, doc: str) -> Any:
+    @intrinsic
+    def extreme(typing_context: Any, a: Any, b: Any) -> Any:
+        kind = types.float32 if a == b == types.float32 else types.float64
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            number = ir.FloatType() if kind == types.float32 else ir.DoubleType()
+            suffix = "f32" if kind == types.float32 else "f64"
+            function = builder.module.declare_intrinsic(
+                f"llvm.{name}.{suffix}", fnty=ir.FunctionType(number, [number, number])
+            )
+            return builder.call(function, values)
+
+        return kind(kind, kind), generate
+
+    extreme.__doc__ = doc
+    return extreme
+
+
+maximum = _extreme("maximum", "Return the greater of two; NaN if either is NaN.")
+minimum = _extreme("minimum", "Return the lesser of two; NaN if either is NaN.")

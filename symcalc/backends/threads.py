@@ -1,0 +1,70 @@
+"""A small pool of threads for kernels that hold no lock: safe to fork, safe to call from many.
+
+Numba's own layers are not both (its OpenMP layer dies in a forked child, its workqueue allows one
+caller at a time), so kernels are compiled without the interpreter's lock and shared out here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
+_STATE: dict[str, ThreadPoolExecutor] = {}
+_LOCK = Lock()
+
+
+def thread_count() -> int:
+    """Return how many threads a kernel may use: SYMCALC_THREADS, or the processors at hand."""
+    wanted = os.environ.get("SYMCALC_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_out(blocks: int, work: Callable[[int, int], None]) -> None:
+    """Run work(first, last) over all blocks, on several threads, each taking what is next.
+
+    Args:
+        blocks: how many there are.
+        work: called with a range of blocks; must not hold the interpreter's lock for long.
+    """
+    threads = min(thread_count(), blocks)
+    step = max(1, blocks // (threads * 4))
+    starts = itertools.count(0, step)
+
+    def take() -> None:
+        while (first := next(starts)) < blocks:
+            work(first, min(first + step, blocks))
+
+    if threads == 1:
+        take()
+        return
+    helpers = [_pool(threads).submit(take) for _ in range(threads - 1)]
+    try:
+        take()
+    finally:
+        for helper in helpers:
+            helper.result()
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    with _LOCK:
+        pool = _STATE.get("pool")
+        if pool is None or pool._max_workers < threads - 1:
+            pool = ThreadPoolExecutor(threads - 1, thread_name_prefix="symcalc")
+            _STATE["pool"] = pool
+        return pool
+
+
+def _forget() -> None:
+    """A forked child has none of its parent's threads."""
+    global _LOCK
+    _LOCK = Lock()
+    _STATE.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

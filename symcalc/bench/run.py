@@ -1,0 +1,149 @@
+"""`benchmark`: the public door of this room."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import platform
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from symcalc.bench.inputs import bytes_moved, make_case, positive
+from symcalc.bench.measure import Measured, Progress, measure
+from symcalc.bench.peers import FLOOR, OURS, PEERS, Peer
+from symcalc.bench.process import available_threads
+from symcalc.bench.table import Benchmark, rows
+from symcalc.catalogue import catalogue, get
+from symcalc.notation.errors import ArgumentError, ArgumentTypeError
+from symcalc.notation.objective import Objective
+
+_PACKAGES = ("numpy", "numba", "torch", "jax", "scikit-learn")
+
+
+def benchmark(
+    objective: Objective | str,
+    *,
+    size: int | None = None,
+    shape: tuple[int, ...] | None = None,
+    dtype: str = "float64",
+    rounds: int = 7,
+    threads: int | None = None,
+    peers: Iterable[str | Peer] | None = None,
+    seed: int = 0,
+    timeout: float = 300.0,
+    progress: Progress | None = None,
+) -> Benchmark:
+    """Measure value and gradient (for a layer: output and vector-Jacobian product) of an objective.
+
+    Every peer runs in its own process with the same number of threads.  All are prepared first:
+    imports and compilation are outside the timing.  Then come interleaved rounds; in each, every
+    peer runs one batch of calls.  A peer that is not installed, or has no such objective, is left
+    out and named in a footnote; one that fails becomes a row that says so.
+
+    Args:
+        objective: a definition, or its name in the catalogue.
+        size: the number of elements of the largest input; 10 million, or 8192 x 1024 for two dims.
+        shape: the extents of the dims, in place of `size`.
+        dtype: "float64" or "float32".
+        rounds: how many batches of each peer are timed, at least 1.
+        threads: how many threads each may use; all processors if not given.
+        peers: names of peers ("numpy", "torch", "torch.compile", "jax", "scikit-learn"), or Peers;
+            all if not given.
+        seed: what the arrays are drawn from.
+        timeout: seconds any one step of a peer may take before it is ended.
+        progress: called with what is being done, steps done and steps in all; `progress_bar`
+            makes one.
+
+    Returns:
+        A Benchmark: rows, and how to show them.
+
+    Raises:
+        UnknownObjectiveError: no objective of this name.
+        ArgumentError, ArgumentTypeError: a size, shape, dtype, count or peer that does not make
+            sense.
+    """
+    if isinstance(objective, str):
+        objective = get(objective)
+    case = make_case(objective, size=size, shape=shape, dtype=dtype, seed=seed)
+    rounds = positive("rounds", rounds)
+    threads = available_threads() if threads is None else positive("threads", threads)
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+        raise ArgumentError(f"timeout: expected positive seconds, got {timeout!r}")
+    entrants = (OURS, *_chosen(peers), FLOOR)
+    known = catalogue().get(objective.name) is objective
+    found, missing = measure(
+        objective, case, entrants, known=known, rounds=rounds, threads=threads,
+        timeout=timeout, progress=progress or _silent,
+    )  # fmt: skip
+    return Benchmark(
+        case, rows(found), threads, rounds, bytes_moved(objective, case),
+        _footnotes(found, missing), _machine(),
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def progress_bar(console: Console | None = None) -> Iterator[Progress]:
+    """Show a progress bar while the block runs.
+
+    with progress_bar() as progress: benchmark("huber", progress=progress)
+
+    Args:
+        console: where to show it; standard error if not given.
+
+    Yields:
+        What `benchmark` takes as `progress`.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=console or Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=1)
+
+        def show(what: str, done: int, steps: int) -> None:
+            bar.update(task, description=what, completed=done, total=steps)
+
+        yield show
+
+
+def _silent(what: str, done: int, steps: int) -> None:
+    """Show nothing."""
+
+
+def _chosen(peers: Iterable[str | Peer] | None) -> tuple[Peer, ...]:
+    if peers is None:
+        return PEERS
+    if isinstance(peers, str):
+        raise ArgumentTypeError(f"peers: expected a list of names, got the text {peers!r}")
+    known = {peer.name: peer for peer in PEERS}
+    chosen: dict[str, Peer] = {}
+    for peer in peers:
+        if isinstance(peer, str) and peer not in known:
+            raise ArgumentError(f"peers: expected names among {', '.join(known)}, got {peer!r}")
+        entrant = known[peer] if isinstance(peer, str) else peer
+        chosen.setdefault(entrant.name, entrant)
+    return tuple(chosen.values())
+
+
+def _footnotes(found: list[Measured], missing: str) -> tuple[str, ...]:
+    notes = [f"left out: {m.peer.name} ({m.absent})" for m in found if m.absent]
+    return (*notes, *([f"no accuracy: {missing}"] if missing else []))
+
+
+def _machine() -> dict[str, str]:
+    """Return the processor, the system, and the versions of what is installed."""
+    about = {"processor": _processor(), "system": f"{platform.system()} {platform.machine()}",
+             "python": platform.python_version()}  # fmt: skip
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            about[package] = importlib.metadata.version(package)
+    return about
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,280 @@
+"""`lower`: from equations to a program. The scheduler fuses by shared outer index, level by level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy as sp
+
+from symcalc.calculus.equations import Equation, Namer
+from symcalc.notation.dims import Dim, Index
+from symcalc.notation.objective import Objective
+from symcalc.notation.reductions import Reduction
+from symcalc.notation.tensors import Access, Tensor, accesses
+from symcalc.program.decompose import Decomposer, inlined
+from symcalc.program.primitives import to_primitives
+from symcalc.program.program import Accumulate, Assign, Buffer, Loop, Node, Program, Stage, Start
+
+
+@dataclass(frozen=True)
+class Task:
+    """An equation on its way down the loops.
+
+    Args:
+        equation: the equation, as decomposed.
+        body: its formula, with the indices of the open loops put in.
+        left: its left-hand side, likewise.
+        free: indices of the left-hand side that have no loop yet.
+        bound: the bound index that has no loop yet, if any.
+        over: the loop index it is reduced over, once that loop is open.
+    """
+
+    equation: Equation
+    body: Any
+    left: Access
+    free: tuple[Index, ...]
+    bound: tuple[Index, ...]
+    over: Index | None = None
+
+    @property
+    def target(self) -> Tensor:
+        """The tensor it computes."""
+        return self.equation.target
+
+    def preferred(self) -> Index | None:
+        """The index to loop over next: the one that stands first on the widest access."""
+        waiting = {*self.free, *self.bound}
+        if not waiting:
+            return None
+        found = [self.left, *_with_inner(self.body)]
+        for access in sorted(found, key=lambda a: -len(a.places)):
+            for place in access.places:
+                for index in sorted(place.free_symbols & waiting, key=str):
+                    return index
+        return next(i for i in (*self.free, *self.bound))
+
+    def under(self, index: Index, loop: Index) -> Task:
+        """Return the task inside a loop that stands for one of its indices."""
+        at = {index: loop}
+        return Task(
+            self.equation, self.body.xreplace(at), self.left.xreplace(at),
+            tuple(i for i in self.free if i != index), tuple(i for i in self.bound if i != index),
+            loop if index in self.bound else self.over,
+        )  # fmt: skip
+
+
+def _with_inner(body: Any) -> Iterator[Access]:
+    for access in accesses(body):
+        yield access
+        for place in access.places:
+            yield from _with_inner(place)
+
+
+@dataclass
+class _Group:
+    """Tasks that share a loop, while it is being filled."""
+
+    loop: Index | None
+    tasks: list[tuple[Task, Index | None]] = field(default_factory=list)
+
+    def reduces(self) -> list[Task]:
+        return [task for task, index in self.tasks if index in task.bound]
+
+
+def lower(
+    objective: Objective,
+    name: str,
+    equations: tuple[Equation, ...],
+    inputs: tuple[Tensor, ...],
+    outputs: tuple[Tensor, ...],
+) -> Program:
+    """Lower equations to the program that computes some of their tensors.
+
+    Args:
+        objective: where they come from.
+        name: what the program computes.
+        equations: in an order in which each stands on those before it.
+        inputs: the arrays given.
+        outputs: the tensors wanted.
+    """
+    namer = Namer({e.target.name for e in equations} | {t.name for t in inputs}
+                  | {p.name for p in objective.parameters})  # fmt: skip
+    plain = inlined(Decomposer(namer).run(_needed(equations, outputs)), set(outputs))
+    tasks = [_task(equation) for equation in plain]
+    stages: list[Stage] = []
+    for group in _grouped(tasks):
+        stages.append(_stage(group))
+    buffers = _buffers(plain, set(outputs), stages)
+    dims: dict[Dim, None] = {}
+    for tensor in inputs:
+        for extent in tensor.shape:
+            for dim in extent.free_symbols:
+                dims.setdefault(dim)
+    return Program(
+        name, objective.name, inputs, objective.parameters, outputs, tuple(dims), tuple(buffers),
+        tuple(stages),
+    )  # fmt: skip
+
+
+def _needed(equations: tuple[Equation, ...], outputs: tuple[Tensor, ...]) -> tuple[Equation, ...]:
+    needed = set(outputs)
+    for equation in reversed(equations):
+        if equation.target in needed:
+            needed |= {access.tensor for access in equation.body.atoms(Access)}
+    return tuple(e for e in equations if e.target in needed)
+
+
+def _task(equation: Equation) -> Task:
+    reduction = equation.reduction
+    return Task(
+        equation, to_primitives(equation.inner), equation.left, equation.indices,
+        () if reduction is None else (reduction.index,),
+    )  # fmt: skip
+
+
+def _grouped(tasks: list[Task]) -> list[_Group]:
+    """Put each task into the earliest group that shares its loop and keeps its dependencies."""
+    groups: list[_Group] = []
+    place: dict[Tensor, int] = {}
+    for task in tasks:
+        index = task.preferred()
+        needs = {access.tensor for access in _with_inner(task.body)} & place.keys()
+        chosen = None
+        for position, group in enumerate(groups):
+            if all(place[t] < position or (place[t] == position and _follows(task, index, t, group))
+                   for t in needs) and _matches(group, index):  # fmt: skip
+                chosen = position
+                break
+        if chosen is None:
+            chosen = len(groups)
+            groups.append(_Group(None if index is None else index.fresh()))
+        groups[chosen].tasks.append((task, index))
+        place[task.target] = chosen
+    return groups
+
+
+def _matches(group: _Group, index: Index | None) -> bool:
+    if group.loop is None or index is None:
+        return group.loop is None and index is None
+    return bool(group.loop.extent == index.extent)
+
+
+def _follows(task: Task, index: Index | None, tensor: Tensor, group: _Group) -> bool:
+    """Whether a task may use, inside the same loop, what another task of the group computes."""
+    maker, made_over = next((t, i) for t, i in group.tasks if t.target == tensor)
+    if group.loop is None:
+        return True
+    if made_over not in maker.free:
+        return False  # reduced over the loop: known only after it
+    axis = maker.left.places.index(made_over)
+    return all(
+        access.places[axis] == index for access in _with_inner(task.body) if access.tensor == tensor
+    )
+
+
+def _stage(group: _Group) -> Stage:
+    if group.loop is None:
+        return Stage(None, tuple(_leaf(task) for task, _ in group.tasks))
+    reduced = tuple((task.target, _kind(task)) for task in group.reduces())
+    body = _nested(group)
+    width = _width(body)
+    return Stage(group.loop, body, reduced, width)
+
+
+def _nested(group: _Group) -> tuple[Node, ...]:
+    """Return the body of a group's loop: its tasks, grouped again one level further in."""
+    assert group.loop is not None
+    inside = [task.under(index, group.loop) for task, index in group.tasks if index is not None]
+    return _nodes(inside)
+
+
+def _nodes(tasks: list[Task]) -> tuple[Node, ...]:
+    nodes: list[Node] = []
+    for group in _grouped(tasks):
+        if group.loop is None:
+            nodes.extend(_leaf(task) for task, _ in group.tasks)
+            continue
+        nodes.extend(
+            Start(task.target, task.left.places, task.free, _kind(task)) for task in group.reduces()
+        )
+        nodes.append(Loop(group.loop, _nested(group)))
+    return tuple(nodes)
+
+
+def _kind(task: Task) -> str:
+    reduction = task.equation.reduction
+    assert isinstance(reduction, Reduction)
+    return reduction.spelling
+
+
+def _leaf(task: Task) -> Node:
+    if task.over is not None:
+        return Accumulate(task.target, task.left.places, _kind(task), task.body, task.over)
+    return Assign(task.target, task.left.places, task.body)
+
+
+def _width(body: tuple[Node, ...]) -> Any:
+    """How many elements the widest loop nest of a body touches."""
+    widths = [node.index.extent * _width(node.body) for node in body if isinstance(node, Loop)]
+    return max(widths, key=lambda w: len(sp.Mul.make_args(w)), default=sp.Integer(1))
+
+
+def _buffers(equations: list[Equation], outputs: set[Tensor], stages: list[Stage]) -> list[Buffer]:
+    """Decide where each tensor lives: a whole array, one row, or a scalar."""
+    made: dict[Tensor, tuple[int, tuple[Index, ...]]] = {}
+    left: dict[Tensor, tuple[Any, ...]] = {}
+    used: dict[Tensor, list[tuple[int, tuple[Index, ...]]]] = {}
+    for number, stage in enumerate(stages):
+        outer = () if stage.index is None else (stage.index,)
+        for node, path in _walk(stage.body, outer):
+            for access in _with_inner(node.value):
+                used.setdefault(access.tensor, []).append((number, path))
+            made[node.target] = (number, path)
+            left[node.target] = node.places
+            if isinstance(node, Accumulate):
+                # Usable only outside the loop it is reduced over.
+                made[node.target] = (number, path[: path.index(node.index)])
+    found = []
+    for equation in equations:
+        tensor = equation.target
+        if tensor in outputs:
+            found.append(Buffer(tensor, "output", tuple(range(len(tensor.shape)))))
+            continue
+        number, path = made[tensor]
+        common = len(path)
+        crossing = False
+        for where, other in used.get(tensor, []):
+            if where != number:
+                crossing = True
+            common = min(common, _shared(path, other))
+        kept = path[:common]
+        if crossing:
+            kept = ()
+        axes = tuple(a for a, place in enumerate(left[tensor]) if place not in kept)
+        staged = any(t == tensor for s in stages for t, _ in s.reduced)
+        if crossing or staged:
+            found.append(Buffer(tensor, "array", axes))
+        else:
+            found.append(Buffer(tensor, "row" if axes else "local", axes))
+    return found
+
+
+def _walk(
+    body: tuple[Node, ...], path: tuple[Index, ...]
+) -> Iterator[tuple[Assign | Accumulate, tuple[Index, ...]]]:
+    for node in body:
+        if isinstance(node, Loop):
+            yield from _walk(node.body, (*path, node.index))
+        elif not isinstance(node, Start):
+            yield node, path
+
+
+def _shared(path: tuple[Index, ...], other: tuple[Index, ...]) -> int:
+    count = 0
+    for a, b in zip(path, other, strict=False):
+        if a != b:
+            break
+        count += 1
+    return count

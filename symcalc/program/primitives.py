@@ -1,0 +1,52 @@
+"""From atoms to primitives: each atom's stable form, and the sums that must not cancel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+
+from symcalc.notation.atoms import Atom
+from symcalc.notation.reductions import Reduction
+from symcalc.notation.tensors import Access
+
+
+class FinitePart(sp.Function):
+    """x where it is finite, 0 elsewhere: the shift of a logsumexp."""
+
+    nargs = 1
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
+def to_primitives(expression: Any) -> Any:
+    """Rewrite every composite atom by its stable form, down to primitives.
+
+    A sum that contains an atom which knows how to absorb the rest of the sum is given to it:
+    sigmoid(z) - y and softplus(z) - y z keep every digit in both tails that way.
+    """
+    if not expression.args or isinstance(expression, Access):
+        return expression
+    if isinstance(expression, sp.Add):
+        absorbed = _absorb(expression)
+        if absorbed is not None:
+            return to_primitives(absorbed)
+    if isinstance(expression, Atom) and not expression.is_primitive:
+        return to_primitives(sp.sympify(expression.stable(*expression.args)))
+    arguments = [to_primitives(argument) for argument in expression.args]
+    if isinstance(expression, Reduction):
+        return expression.func(*arguments)
+    same = all(a is b for a, b in zip(arguments, expression.args, strict=True))
+    return expression if same else expression.func(*arguments)
+
+
+def _absorb(total: Any) -> Any:
+    """Let one atom of a sum, with coefficient plus or minus one, take in the rest."""
+    for term in total.args:
+        sign, atom = term.as_coeff_Mul()
+        if isinstance(atom, Atom) and abs(sign) == 1:
+            made = atom.plus(sign * (total - term), *atom.args)
+            if made is not None:
+                return sign * made
+    return None

@@ -1,0 +1,113 @@
+"""Program: the computation as loops and buffers; no mathematics left to decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from symcalc.notation.dims import Dim, Index
+from symcalc.notation.objective import Parameter
+from symcalc.notation.tensors import Tensor
+
+
+@dataclass(frozen=True)
+class Assign:
+    """`target[places] = value`."""
+
+    target: Tensor
+    places: tuple[Any, ...]
+    value: Any
+
+
+@dataclass(frozen=True)
+class Accumulate:
+    """`target[places] (+)= value`, the sign being the kind's: sum, max, min, prod, argmax, argmin."""
+
+    target: Tensor
+    places: tuple[Any, ...]
+    kind: str
+    value: Any
+    index: Index
+
+
+@dataclass(frozen=True)
+class Start:
+    """An accumulator's state before its loop; `free` are those of its places that vary inside."""
+
+    target: Tensor
+    places: tuple[Any, ...]
+    free: tuple[Index, ...]
+    kind: str
+
+
+@dataclass(frozen=True)
+class Loop:
+    """`for index in range(extent)`."""
+
+    index: Index
+    body: tuple[Node, ...]
+
+
+Node = Assign | Accumulate | Start | Loop
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Where a tensor lives.
+
+    Args:
+        tensor: the tensor.
+        kind: "output" or "array" (a whole array), "row" (one row, reused), "local" (a scalar).
+        axes: which of the tensor's axes are stored.
+    """
+
+    tensor: Tensor
+    kind: str
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A pass over blocks of one index, or a few scalar statements between passes.
+
+    Args:
+        index: the index cut into blocks; None for scalar statements.
+        body: what is done for one value of it.
+        reduced: (tensor, kind) for each accumulator over the index: one partial a block, put
+            together in the order of the blocks.
+        width: how many elements one value of the index touches.
+    """
+
+    index: Index | None
+    body: tuple[Node, ...]
+    reduced: tuple[tuple[Tensor, str], ...] = ()
+    width: Any = 1
+
+
+@dataclass(frozen=True)
+class Program:
+    """A computation.
+
+    Args:
+        name: what it computes, such as "value_and_grad".
+        title: the objective's name.
+        inputs: the arrays read, in order.
+        parameters: the hyperparameters, in order.
+        outputs: the arrays or scalars written, in order.
+        dims: every dim, in order of appearance in the inputs.
+        buffers: where each computed tensor lives.
+        stages: what is done, in order.
+    """
+
+    name: str
+    title: str
+    inputs: tuple[Tensor, ...]
+    parameters: tuple[Parameter, ...]
+    outputs: tuple[Tensor, ...]
+    dims: tuple[Dim, ...]
+    buffers: tuple[Buffer, ...]
+    stages: tuple[Stage, ...]
+
+    def buffer(self, tensor: Tensor) -> Buffer | None:
+        """Return where a tensor lives, or None for an input."""
+        return next((b for b in self.buffers if b.tensor == tensor), None)

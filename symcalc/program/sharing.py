@@ -1,0 +1,134 @@
+"""Common subexpressions of a run of statements, each computed once under a name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from symcalc.notation.atoms import sign
+from symcalc.notation.conditions import Where
+from symcalc.notation.dims import Dim, Index
+from symcalc.notation.tensors import Access, Tensor
+from symcalc.program.primitives import FinitePart
+from symcalc.program.program import Accumulate, Assign
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A value computed once: `symbol = value`."""
+
+    symbol: Any
+    value: Any
+
+
+Line = Shared | Assign | Accumulate
+
+
+def share(statements: list[Assign | Accumulate], taken: set[str], local: set[Tensor]) -> list[Line]:
+    """Name what several statements, or several parts of one, have in common.
+
+    What stands under a condition on indices is left there: it may be out of bounds elsewhere.
+
+    Args:
+        statements: in order; none of them reads an accumulator of the others.
+        taken: names that are in use; the new ones are added.
+        local: tensors that live in scalars, whose mention costs nothing.
+    """
+    counts: Counter[Any] = Counter()
+    for statement in statements:
+        for node in _visible(statement.value):
+            counts[node] += 1
+            for argument in _written_twice(node):
+                counts[argument] += 1
+    for node in list(counts):
+        if isinstance(node, Access) and node.tensor in local:
+            del counts[node]
+    named: dict[Any, Any] = {}
+    lines: list[Line] = []
+    for statement in statements:
+        value = _rewrite(statement.value, counts, named, lines, taken)
+        if isinstance(statement, Assign):
+            lines.append(Assign(statement.target, statement.places, value))
+        else:
+            lines.append(Accumulate(statement.target, statement.places, statement.kind, value,
+                                    statement.index))  # fmt: skip
+    return lines
+
+
+def _written_twice(node: Any) -> tuple[Any, ...]:
+    """The arguments that the code of a primitive mentions more than once."""
+    if isinstance(node, sp.Pow) and node.exp.is_Integer and abs(node.exp) > 1:
+        return (node.base,)
+    return node.args if isinstance(node, (sign, FinitePart)) else ()
+
+
+def guards_bounds(node: Any) -> bool:
+    """Whether a choice hangs on indices themselves, so that its sides may be out of bounds."""
+    if not isinstance(node, Where) or node.is_indicator:
+        return False
+    when = node.args[0]
+    plain = when.xreplace({access: sp.Dummy() for access in when.atoms(Access)})
+    return bool(plain.atoms(Index))
+
+
+def _visible(expression: Any, seen: set[Any] | None = None) -> Iterator[Any]:
+    """Every node that may be computed ahead; the inside of a repeated one only once."""
+    seen = set() if seen is None else seen
+    if not expression.args:
+        return
+    yield expression
+    if expression in seen or isinstance(expression, Access):
+        return
+    seen.add(expression)
+    for argument in expression.args[:1] if guards_bounds(expression) else expression.args:
+        yield from _visible(argument, seen)
+
+
+def _rewrite(
+    expression: Any, counts: Counter[Any], named: dict[Any, Any], lines: list[Line], taken: set[str]
+) -> Any:
+    if expression in named:
+        return named[expression]
+    if not expression.args:
+        return expression
+    rebuilt = expression
+    if not isinstance(expression, Access) and not guards_bounds(expression):
+        arguments = [_rewrite(a, counts, named, lines, taken) for a in expression.args]
+        if tuple(arguments) != expression.args:
+            rebuilt = expression.func(*arguments)
+    if counts[expression] < 2 or not _is_work(expression):
+        return rebuilt
+    symbol = sp.Symbol(_name(expression, taken), real=True)
+    named[expression] = symbol
+    lines.append(Shared(symbol, rebuilt))
+    return symbol
+
+
+def _is_work(expression: Any) -> bool:
+    """Whether naming it saves anything: not for a sign, a number, or an extent."""
+    if isinstance(expression, sp.logic.boolalg.Boolean):
+        return False
+    if isinstance(expression, sp.Mul) and len(expression.args) == 2 and expression.args[0] == -1:
+        return False
+    return not all(isinstance(s, (Dim, Index)) for s in expression.atoms(sp.Symbol)) or isinstance(
+        expression, Access
+    )
+
+
+def _name(expression: Any, taken: set[str]) -> str:
+    if isinstance(expression, Access) and all(p.is_Symbol for p in expression.places):
+        wanted = "_".join([expression.tensor.name, *(p.name for p in expression.places)])
+    elif isinstance(expression, sp.exp):
+        wanted = "e"
+    else:
+        wanted = "t"
+    name, count = wanted, 1
+    while name in taken:
+        count += 1
+        name = f"{wanted}{count}"
+    taken.add(name)
+    return name

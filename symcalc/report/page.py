@@ -1,0 +1,241 @@
+"""Puts a page together: from an objective, its derivation, its checks and its kernel's source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from symcalc.calculus.derive import Derivation
+from symcalc.calculus.equations import Equation
+from symcalc.notation.conditions import Let
+from symcalc.notation.latex import Symbols, adjoint_latex, latex, standing
+from symcalc.notation.lettering import glyph
+from symcalc.notation.objective import Objective
+from symcalc.notation.tensors import Access, Tensor
+from symcalc.report.blocks import (
+    Block,
+    Bullets,
+    CheckRow,
+    Code,
+    Figure,
+    Fold,
+    Formula,
+    Line,
+    Listing,
+    Math,
+    Page,
+    Paragraph,
+    Section,
+    Table,
+)
+from symcalc.report.story import story
+from symcalc.report.symbols import symbols as choose_symbols
+from symcalc.report.symbols import title
+from symcalc.report.usage import usage
+
+_INTEGERS = "int64 or int32"
+_REALS = "float64 or float32"
+
+
+def build_page(
+    objective: Objective,
+    derivation: Derivation,
+    *,
+    source: str = "",
+    checks: Sequence[CheckRow] = (),
+    figures: Sequence[Figure] = (),
+) -> Page:
+    """Assemble the report on an objective.
+
+    Args:
+        objective: what the page is about.
+        derivation: its derivation.
+        source: the generated kernel's source; the section is left out where it is empty.
+        checks: the lines of the table of checks; left out where there are none.
+        figures: drawings of value and gradient, as `plots.figures` makes them.
+
+    Returns:
+        The page, which `html.render` and `markdown.render` write out.
+    """
+    letters = choose_symbols(objective, derivation)
+    sections = [
+        Section("Definition", "definition", _definition(objective, derivation, letters)),
+        Section("Inputs", "inputs", _inputs(objective, letters)),
+        Section("Gradient", "gradient", _gradient(objective, derivation, letters)),
+        Section("Derivation", "derivation", _derivation(objective, derivation, letters)),
+        Section("Kinks", "kinks", _kinks(derivation, letters)),
+    ]
+    if figures:
+        sections.append(Section("Picture", "picture", tuple(figures)))
+    if checks:
+        sections.append(Section("Checks", "checks", _checks(checks)))
+    if source:
+        fold = Fold("The generated kernel, as it is compiled", (Listing(source),))
+        sections.append(Section("Kernel", "kernel", (fold,)))
+    sections.append(Section("Use", "use", (Listing(usage(objective)),)))
+    if objective.notes and not objective.family:  # a formula of one's own keeps its text
+        sections.append(Section("As written", "as-written", (Listing(objective.notes + "\n"),)))
+    elif objective.notes:
+        paragraphs = tuple(
+            Paragraph((" ".join(part.split()),)) for part in objective.notes.split("\n\n")
+        )
+        sections.append(Section("Conventions", "conventions", paragraphs))
+    return Page(
+        objective.name, title(objective.name), objective.summary, objective.reference,
+        tuple(sections),
+    )  # fmt: skip
+
+
+def value_letter(objective: Objective, derivation: Derivation, letters: Symbols) -> str:
+    """Write the left-hand side of the definition: the loss, or an entry of the layer's output."""
+    return latex(Access(derivation.value, *objective.outputs), letters)
+
+
+def _definition(
+    objective: Objective, derivation: Derivation, letters: Symbols
+) -> tuple[Block, ...]:
+    rows = []
+    for let in _named_parts(objective.body):
+        places = tuple(latex(index, letters) for index in standing(let.body))
+        rows.append(f"{glyph(let.name, letters).at(places)} &= {latex(let.body, letters)}")
+    left = value_letter(objective, derivation, letters)
+    rows.append(f"{left} &= {latex(objective.body, letters, objective.outputs)}")
+    return (Formula(tuple(rows), label=f"Definition of {title(objective.name)}"),)
+
+
+def _named_parts(body: Any) -> list[Let]:
+    """Return what the formula names, each after what it stands on."""
+    found: dict[str, Let] = {}
+
+    def visit(node: Any) -> None:
+        for argument in node.args:
+            visit(argument)
+        if isinstance(node, Let):
+            found.setdefault(node.name, node)
+
+    visit(body)
+    return list(found.values())
+
+
+def _inputs(objective: Objective, letters: Symbols) -> tuple[Block, ...]:
+    rows: list[tuple[Line, ...]] = []
+    for tensor in objective.inputs:
+        shape = ", ".join(str(extent) for extent in tensor.shape)
+        rows.append((
+            (Math(glyph(tensor.name, letters).at()),), (Code(tensor.name),), (_shape(tensor),),
+            (_INTEGERS if tensor.domain.integer else _REALS,), (tensor.domain.describe(),),
+            ("" if shape else "",),
+        ))  # fmt: skip
+    for parameter in objective.parameters:
+        default = "required" if parameter.default is None else f"{parameter.default:g}"
+        rows.append((
+            (Math(glyph(parameter.name, letters).at()),), (Code(parameter.name),), ("scalar",),
+            ("float",), (parameter.domain.describe(),), (default,),
+        ))  # fmt: skip
+    head = ("Symbol", "Argument", "Shape", "Type", "Domain", "Default")
+    return (Table(head, tuple(rows)),)
+
+
+def _shape(tensor: Tensor) -> Math:
+    sizes = [latex(extent) for extent in tensor.shape]
+    return Math(r" \times ".join(sizes) if sizes else "1")
+
+
+def _gradient(
+    objective: Objective, derivation: Derivation, letters: Symbols
+) -> tuple[Block, ...]:
+    rows = tuple(
+        f"{adjoint_latex(derivation, a, letters)} &= {latex(a.body, letters, a.indices)}"
+        for a in derivation.adjoints
+    )
+    blocks: list[Block] = [Formula(rows, boxed=True, label="The gradient in closed form")]
+    named = {let.name for let in _named_parts(objective.body)}
+    helpers = [e for e in _needed(derivation) if e.target.name not in named]
+    if helpers:
+        blocks.append(Paragraph(("where",)))
+        blocks.append(Formula(tuple(_row(e, letters) for e in helpers), label="Definitions used"))
+    if derivation.cotangent is not None:
+        blocks.append(_about_cotangent(objective, derivation, letters))
+    elif any(a.of.name not in derivation.wrt for a in derivation.adjoints):
+        blocks.append(Paragraph(("A bar marks the derivative of the value by what is under it.",)))
+    return tuple(blocks)
+
+
+def _about_cotangent(
+    objective: Objective, derivation: Derivation, letters: Symbols
+) -> Paragraph:
+    out = value_letter(objective, derivation, letters)
+    bar = latex(Access(derivation.cotangent, *objective.outputs), letters)
+    return Paragraph((
+        "The layer has an array for a value. Whatever is computed from ", Math(out),
+        " afterwards hands back its derivative ", Math(bar), ", the cotangent; the formulas say how "
+        "the layer passes it on. A bar always marks the derivative of the final number by what is "
+        "under it.",
+    ))  # fmt: skip
+
+
+def _needed(derivation: Derivation) -> list[Equation]:
+    """Return the equations of the value that the gradient speaks of, and those that they need."""
+    known = {e.target: e for e in derivation.equations}
+    adjoints = {a.target for a in derivation.adjoints}
+    wanted = [acc.tensor for a in derivation.adjoints for acc in a.body.atoms(Access)]
+    found: set[Tensor] = set()
+    while wanted:
+        tensor = wanted.pop()
+        if tensor in known and tensor not in found and tensor not in adjoints:
+            found.add(tensor)
+            wanted += [a.tensor for a in known[tensor].body.atoms(Access)]
+    return [e for e in derivation.equations if e.target in found]
+
+
+def _row(equation: Equation, letters: Symbols) -> str:
+    body = latex(equation.body, letters, equation.indices)
+    return f"{latex(equation.left, letters)} &= {body}"
+
+
+def _derivation(
+    objective: Objective, derivation: Derivation, letters: Symbols
+) -> tuple[Block, ...]:
+    value = derivation.value
+    last = next(p for p, e in enumerate(derivation.equations) if e.target == value)
+    blocks: list[Block] = []
+    if last > 0:
+        blocks.append(Paragraph(("The value, one equation at a time:",)))
+        forward = [_row(e, letters) for e in derivation.equations[: last + 1]]
+        blocks.append(Formula(tuple(forward), label="The value as a list of equations"))
+    of = latex(Access(value, *objective.outputs), letters)
+    parts: list[Any] = ["Backwards from ", Math(of), ": ", Math(r"\bar{u}"), " stands for "]
+    parts += [Math(rf"\partial {of} / \partial u")] if derivation.cotangent is None else [
+        "the derivative by ", Math("u")
+    ]  # fmt: skip
+    groups = story(derivation, letters)
+    parts.append(". Every equation passes the bar of its left side on to what stands on its right.")
+    if any(r"\leftarrow" in row for g in groups for s in g.steps for row in s.rows):
+        parts += [" Where an adjoint is reached by several paths, ", Math(r"\leftarrow"),
+                  " says what it receives by one of them."]  # fmt: skip
+    blocks.append(Paragraph(tuple(parts)))
+    return (*blocks, *groups)
+
+
+def _kinks(derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:
+    if not derivation.kinks:
+        text = "None: the formula has no condition on which a derivative could jump."
+        return (Paragraph((text,)),)
+    items: list[Line] = []
+    for kink in derivation.kinks:
+        left, right = (kink.left, kink.right)
+        if left.is_Number:
+            left, right = right, left
+        formula = f"{latex(left, letters)} = {latex(right, letters)}"
+        items.append((Math(formula), ": ", kink.convention, "."))
+    intro = Paragraph(("A derivative may jump where one of these holds; there the convention is:",))
+    return (intro, Bullets(tuple(items)))
+
+
+def _checks(checks: Sequence[CheckRow]) -> tuple[Block, ...]:
+    head = ("Witness", "Gradient by", "Worst at", "Error", "Bound", "Verdict")
+    rows: list[tuple[Line, ...]] = [
+        ((row.method,), (Code(row.wrt),), (row.worst,), (row.error,), (row.bound,), (row.verdict,))
+        for row in checks
+    ]
+    return (Table(head, tuple(rows)),)
