@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib
 
+from typing import TYPE_CHECKING
+
 from symcalc.backends.kernel import Kernel
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.derive import derive as _derive
 from symcalc.catalogue import get
 from symcalc.notation.errors import ArgumentError, ArgumentTypeError
 from symcalc.notation.objective import Objective
+
+if TYPE_CHECKING:
+    from symcalc.verify.verdict import CheckReport
 
 BACKENDS = {"numba": "symcalc.backends.numba_backend", "numpy": "symcalc.backends.numpy_backend"}
 DTYPES = ("float64", "float32")
@@ -82,3 +87,25 @@ def resolve(obj: Objective | str) -> Objective:
     raise ArgumentTypeError(
         f"objective: expected an Objective or a catalogue name, got {type(obj).__name__}"
     )
+
+
+def check(obj: Objective | str, wrt: str | tuple[str, ...] | None = None, seed: int = 0) -> CheckReport:
+    """Check the kernel of an objective before three witnesses that share no code.
+
+    They are brute-force SymPy differentiation of the formula written out at extents 2 and 3, the
+    NumPy backend, and finite differences with a computed step and bound.
+
+    Args:
+        obj: an Objective, or a catalogue name.
+        wrt: the input or inputs to differentiate by; the objective's own if not given.
+        seed: of the points.
+
+    Returns:
+        The CheckReport: true if every row passed; .rows, .table().
+
+    Raises:
+        UnknownObjectiveError: no objective has this name.
+    """
+    from symcalc.verify.check import check_kernel
+
+    return check_kernel(compile(obj, wrt), compile(obj, wrt, backend="numpy"), seed)

@@ -58,6 +58,7 @@ class Kernel:
         self._checked = checked
         self._ready: dict[str, _Ready] = {}
         self._weighted: Kernel | None = None
+        self._unchecked: Kernel | None = None
         self._lock = threading.RLock()
 
     @property
@@ -66,7 +67,14 @@ class Kernel:
 
         Shapes, dtypes and labels are still met; values outside their domain go unnoticed.
         """
-        return Kernel(self.derivation, str(self.dtype), self._build, checked=False)
+        if not self._checked:
+            return self
+        with self._lock:
+            if self._unchecked is None:
+                self._unchecked = Kernel(
+                    self.derivation, str(self.dtype), self._build, checked=False
+                )
+            return self._unchecked
 
     @property
     def source(self) -> str:

@@ -65,8 +65,9 @@ class NumbaExecutable:
         self.source = SourceWriter(program, dtype).write()
         module = load_module(f"{program.title}_{program.name}", self.source)
         self.dispatcher = getattr(module, program.name)
-        self.dispatcher.compile(self._signature())
-        self.dispatcher.disable_compile()
+        signature = self._signature()
+        if signature not in self.dispatcher.overloads:  # another kernel may share the module
+            self.dispatcher.compile(signature)
         self.kernel: Callable[..., None] = self.dispatcher
         self.sections = sections(program)
         self.last = len(self.sections) - 1

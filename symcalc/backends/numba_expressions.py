@@ -14,9 +14,9 @@ from symcalc.notation.tensors import Access
 from symcalc.program.primitives import FinitePart
 
 # Where a function comes from, by its name in the notation.
-VECTOR_MATH = ("exp", "expm1", "log", "log1p", "tanh")
-SCALAR_MATH = ("maximum", "minimum", "add")
-PLAIN_MATH = {"erf": "erf", "lgamma": "lgamma", "sqrt": "sqrt", "copysign": "copysign"}
+VECTOR_MATH = ("erf", "exp", "expm1", "log", "log1p", "tanh")
+SCALAR_MATH = ("maximum", "minimum", "add", "digamma", "trigamma")
+PLAIN_MATH = ("lgamma", "sqrt", "copysign")
 
 _SUM, _PRODUCT, _UNIT = 1, 2, 3
 _RELATIONS = {
@@ -58,6 +58,8 @@ class ExpressionWriter:
             return " + ".join(parts).replace("+ -", "- ")
         if isinstance(expression, sp.Mul):
             return "*".join(self.whole(factor) for factor in expression.args)
+        if isinstance(expression, sp.Pow) and expression.exp.is_Integer and expression.exp > 0:
+            return "*".join([self.whole(expression.base)] * int(expression.exp))
         raise SymcalcError(f"numba: no whole-number code for {expression}")
 
     def condition(self, when: Any) -> str:

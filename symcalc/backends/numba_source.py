@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import keyword
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ from symcalc.backends.numba_expressions import (
 )
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.tensors import Access, Tensor
-from symcalc.program.program import Accumulate, Assign, Loop, Node, Program, Start
+from symcalc.program.program import Accumulate, Assign, Loop, Node, Program, Stage, Start
 from symcalc.program.sharing import Shared, share
 
 BLOCK_ELEMENTS = 4096
@@ -44,6 +45,7 @@ class SourceWriter:
         self.reduced: dict[Tensor, str] = {}
         self.running: dict[Tensor, str] = {}
         self.double = False
+        self.private: set[Tensor] = set()
         self.local = {b.tensor for b in program.buffers if b.kind == "local"}
         self.sums = _accumulated(program)
         self.names = self._safe_names()
@@ -130,11 +132,12 @@ class SourceWriter:
             return
         if section.combined:
             self._blocks(section.combined_over, indent)
-        for tensor, kind in section.combined:
-            self._combine(tensor, kind, indent)
+        self.private = set(section.private)
+        indent = self._combine(section, indent)
         self.double = True
         self._body(section.body, indent)
         self.double = False
+        self.private = set()
 
     def _pass(self, section: Section, indent: str) -> None:
         """Write a loop over blocks, each with accumulators of its own."""
@@ -148,7 +151,7 @@ class SourceWriter:
             name, start = self.names[tensor.name], self._identity(tensor, kind)
             if tensor.shape:
                 self._line(inside, f"{name}_block = {self._parts(tensor)}[block]")
-                self._line(inside, f"{name}_block[:] = {start}")
+                self._fill(f"{name}_block", tensor.shape, start, inside)
             else:
                 self._line(inside, f"{name}_block = {start}")
         self.reduced = dict(section.reduced)
@@ -161,17 +164,41 @@ class SourceWriter:
                 self._line(inside, f"{self._parts(tensor)}[block] = {name}_block")
         self.reduced = {}
 
-    def _combine(self, tensor: Tensor, kind: str, indent: str) -> None:
-        """Put the blocks' partials together, in the order of the blocks."""
-        letters = [f"place{axis}" for axis in range(len(tensor.shape))]
-        for letter, size in zip(letters, tensor.shape, strict=True):
+    def _fill(self, name: str, shape: tuple[Any, ...], value: str, indent: str) -> None:
+        letters = [f"place{axis}" for axis in range(len(shape))]
+        for letter, size in zip(letters, shape, strict=True):
             self._line(indent, f"for {letter} in range({self.expressions.whole(size)}):")
             indent += "    "
-        self._line(indent, f"total = {self._identity(tensor, kind)}")
+        self._line(indent, f"{name}[{', '.join(letters)}] = {value}")
+
+    def _combine(self, section: Section, indent: str) -> str:
+        """Put the blocks' partials together, in the order of the blocks.
+
+        What only the statements that follow need stays in a scalar. Returns their indentation.
+        """
+        if section.index_after is not None:
+            extent = self.expressions.whole(section.index_after.extent)
+            self._line(indent, f"for {section.index_after} in range({extent}):")
+            for tensor, kind in section.combined:
+                self._total(tensor, kind, [str(section.index_after)], indent + "    ")
+            return indent + "    "
+        for tensor, kind in section.combined:
+            inside, letters = indent, [f"place{axis}" for axis in range(len(tensor.shape))]
+            for letter, size in zip(letters, tensor.shape, strict=True):
+                self._line(inside, f"for {letter} in range({self.expressions.whole(size)}):")
+                inside += "    "
+            self._total(tensor, kind, letters, inside)
+        return indent
+
+    def _total(self, tensor: Tensor, kind: str, letters: list[str], indent: str) -> None:
+        name = self.names[tensor.name]
+        state = name if tensor in self.private else "total"
+        self._line(indent, f"{state} = {self._identity(tensor, kind)}")
         self._line(indent, "for block in range(blocks):")
         part = f"{self._parts(tensor)}[{', '.join(['block', *letters])}]"
-        self._line(indent + "    ", f"total = {self._joined(kind, tensor, 'total', part)}")
-        self._line(indent, f"{self.names[tensor.name]}[{', '.join(letters) or '0'}] = total")
+        self._line(indent + "    ", f"{state} = {self._joined(kind, tensor, state, part)}")
+        if tensor not in self.private:
+            self._line(indent, f"{name}[{', '.join(letters) or '0'}] = total")
 
     def _blocks(self, section: Section, indent: str) -> None:
         """How the index is cut into blocks."""
@@ -261,7 +288,7 @@ class SourceWriter:
 
     def _run(self, run: list[Assign | Accumulate], indent: str) -> None:
         taken = set(self.names.values()) | _RESERVED | {loop.name for loop in _loops(self.program)}
-        for line in share(run, taken, self.local):
+        for line in share(run, taken, self.local | self.private):
             if isinstance(line, Shared):
                 self._line(indent, f"{line.symbol.name} = {self._value(line.value)}")
             elif isinstance(line, Assign):
@@ -305,6 +332,8 @@ class SourceWriter:
     def _place(self, access: Access) -> str:
         """How an access is written: only the stored axes, a scalar output as its one entry."""
         name = self.names[access.tensor.name]
+        if access.tensor in self.private:
+            return name
         buffer = self.program.buffer(access.tensor)
         places = access.places
         if buffer is not None:
@@ -329,6 +358,8 @@ class Section:
         width: elements a value of the index touches.
         combined: accumulators whose partials this part puts together.
         combined_over: the pass that left them.
+        index_after: the index of the combined vectors, if the statements run over it too.
+        private: combined tensors that nothing but these statements reads.
     """
 
     index: Any
@@ -337,26 +368,79 @@ class Section:
     width: Any = 1
     combined: tuple[tuple[Tensor, str], ...] = ()
     combined_over: Any = None
+    index_after: Any = None
+    private: tuple[Tensor, ...] = ()
 
 
-def sections(program: Program) -> list[Section]:
-    """Return a kernel's parts in order: after each pass with partials, their combination."""
+@functools.lru_cache(maxsize=64)
+def sections(program: Program) -> tuple[Section, ...]:
+    """Return a kernel's parts in order: after each pass with partials, their combination.
+
+    Statements that follow a pass join the combination, if they are scalar or run over the very
+    index of the combined vectors.
+    """
     found: list[Section] = []
     for stage in program.stages:
-        if stage.index is not None:
+        last = found[-1] if found and found[-1].index is None and not found[-1].body else None
+        if stage.index is None and last is not None:
+            found[-1] = replace(last, body=stage.body, private=_private(program, last, stage))
+        elif stage.index is None:
+            found.append(Section(None, stage.body))
+        elif last is not None and _runs_over(stage, last):
+            found[-1] = replace(
+                last, body=stage.body, index_after=stage.index,
+                private=_private(program, last, stage),
+            )  # fmt: skip
+        else:
             found.append(Section(stage.index, stage.body, stage.reduced, stage.width))
             if stage.reduced:
                 found.append(Section(None, (), (), 1, stage.reduced, found[-1]))
-        elif found and found[-1].index is None:
-            found[-1] = replace(found[-1], body=stage.body)
-        else:
-            found.append(Section(None, stage.body))
+    return tuple(found)
+
+
+def _runs_over(stage: Stage, section: Section) -> bool:
+    """Whether a stage is one cheap run over the index of the vectors just combined."""
+    return (
+        not stage.reduced
+        and stage.width == 1
+        and all(tensor.shape == (stage.index.extent,) for tensor, _ in section.combined)
+    )
+
+
+def _private(program: Program, section: Section, stage: Stage) -> tuple[Tensor, ...]:
+    """The combined tensors that only one stage reads, and only where its index stands."""
+    found = []
+    for tensor, _ in section.combined:
+        buffer = program.buffer(tensor)
+        readers = [s for s in program.stages if tensor in _read(s.body)]
+        here = () if stage.index is None else (stage.index,)
+        if (
+            buffer is not None
+            and buffer.kind == "array"
+            and readers == [stage]
+            and _read(stage.body)[tensor] == {here}
+        ):
+            found.append(tensor)
+    return tuple(found)
+
+
+def _read(body: tuple[Node, ...]) -> dict[Tensor, set[tuple[Any, ...]]]:
+    """The tensors that statements read, and at which places."""
+    found: dict[Tensor, set[tuple[Any, ...]]] = {}
+    for node in body:
+        if isinstance(node, Loop):
+            for tensor, places in _read(node.body).items():
+                found.setdefault(tensor, set()).update(places)
+        elif not isinstance(node, Start):
+            for access in node.value.atoms(Access):
+                found.setdefault(access.tensor, set()).add(access.places)
     return found
 
 
 def arrays(program: Program) -> list[Tensor]:
     """Return the tensors that live in whole arrays between the parts."""
-    return [b.tensor for b in program.buffers if b.kind == "array"]
+    private = {tensor for section in sections(program) for tensor in section.private}
+    return [b.tensor for b in program.buffers if b.kind == "array" and b.tensor not in private]
 
 
 def partials(program: Program) -> list[tuple[Tensor, Section]]:

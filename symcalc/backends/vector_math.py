@@ -155,7 +155,7 @@ def exp(p: Coefficients) -> Formula:
 
     x = k ln(2) + r with |r| <= ln(2)/2, then e^x = 2^k (1 + r + r^2 q(r)).
     Domain: all numbers; inf from 709.79 (88.73 in float32), 0 below -745.13 (-103.97).
-    Accuracy: ACC_exp ulp.
+    Accuracy: 0.96 / 0.99 ulp.
     """
     one, magic, log2e, high, low = p.real(1), p.magic, p.log2e, -p.ln2_high, -p.ln2_low
     largest, smallest, q = p.overflow, p.underflow, p.expm1
@@ -177,7 +177,7 @@ def exp2(p: Coefficients) -> Formula:
 
     x = k + f with |f| <= 1/2 and r = f ln(2), then 2^x = 2^k (1 + r + r^2 q(r)).
     Domain: all numbers; inf from 1024 (128 in float32), 0 below -1075 (-150); exact at integers.
-    Accuracy: ACC_exp2 ulp.
+    Accuracy: 1.10 / 1.10 ulp.
     """
     one, two, magic, high, low = p.real(1), p.real(2), p.magic, p.ln2_high, p.ln2_low
     largest, smallest, q = p.max_exponent + one, -p.max_exponent - p.digits - two, p.expm1
@@ -223,7 +223,7 @@ def expm1(p: Coefficients) -> Formula:
 
     With r and q as in exp and s = 2^k: (s - 1) + s r as an exact sum of two, then + s r^2 q(r).
     Domain: all numbers; inf from 709.79 (88.73 in float32), -1 at -inf; keeps the sign of zero.
-    Accuracy: ACC_expm1 ulp.
+    Accuracy: 1.01 / 1.10 ulp.
     """
     parts = _expm1_parts(p)
     largest, smallest, negligible = p.overflow, p.saturated, p.negligible
@@ -243,7 +243,7 @@ def tanh(p: Coefficients) -> Formula:
 
     With e = expm1(-2|x|): |tanh(x)| = -e/(2 + e), corrected for what e and 2 + e lost in rounding.
     Domain: all numbers; keeps the sign of zero.
-    Accuracy: ACC_tanh ulp.
+    Accuracy: 1.18 / 1.19 ulp.
     """
     parts = _expm1_parts(p)
     smallest, two, half = p.saturated, p.real(2), p.real(0.5)
@@ -286,7 +286,7 @@ def log(p: Coefficients) -> Formula:
     x = 2^k (1 + f), s = f/(2 + f), z = s^2: log(x) = k ln(2) + f - (f^2/2 - s (f^2/2 + z w(z))),
     from log(1 + f) = 2 atanh(s).
     Domain: x >= 0, with -inf at zeros of either sign; NaN below.
-    Accuracy: ACC_log ulp.
+    Accuracy: 0.79 / 0.82 ulp.
     """
     near_one = _log_near_one(p)
     one, two, zero, inf, nan = (p.real(c) for c in (1, 2, 0, math.inf, math.nan))
@@ -310,7 +310,7 @@ def log1p(p: Coefficients) -> Formula:
 
     1 + x = u + c exactly, u = 2^k m, f = (m - 1) + 2^-k c, then as log; f is x itself when k is 0.
     Domain: x >= -1, with -inf at -1; NaN below; keeps the sign of zero.
-    Accuracy: ACC_log1p ulp.
+    Accuracy: 0.79 / 0.83 ulp.
     """
     near_one = _log_near_one(p)
     one, zero, inf, nan = (p.real(c) for c in (1, 0, math.inf, math.nan))
@@ -360,7 +360,7 @@ def erf(p: Coefficients) -> Formula:
 
     |x| < 1: x + x w(x^2); elsewhere 1 - erfc(|x|) with the sign of x.
     Domain: all numbers; keeps the sign of zero.
-    Accuracy: ACC_erf ulp.
+    Accuracy: 1.18 / 1.31 ulp.
     """
     positive = _erfc_positive(p)
     one, largest, w = p.real(1), p.erfc_end, p.erf
@@ -382,7 +382,7 @@ def erfc(p: Coefficients) -> Formula:
     |x| < 1/2: (1/2 - x) + (1/2 - x w(x^2)); beyond, with a = |x| and t = (a - 3)/(a + 3),
     exp(-a^2) g(t)/(1 + 2a), a^2 in two parts; 2 - erfc(|x|) for x < 0.
     Domain: all numbers; 0 from 27.23 (10.06 in float32).
-    Accuracy: ACC_erfc ulp.
+    Accuracy: 2.51 / 3.57 ulp.
     Reference: Shepherd and Laframboise, Chebyshev approximation of (1 + 2x) exp(x^2) erfc x (1981).
     """
     positive = _erfc_positive(p)

@@ -51,18 +51,18 @@ class _Entrant:
     """A peer's record and its worker."""
 
     record: Measured
-    worker: WorkerProcess
+    worker: WorkerProcess | None
     timeout: float
 
     def ask(self, request: dict[str, Any]) -> Any:
         """Return the answer to a request, or None once the peer is out."""
-        if self.record.runs:
+        if self.record.runs and self.worker is not None:
             self.worker.send(request)
         return self.receive()
 
     def receive(self) -> Any:
         """Return the answer to the request sent, or None; record what went wrong."""
-        if not self.record.runs:
+        if not self.record.runs or self.worker is None:
             return None
         try:
             return self.worker.receive(self.timeout)
@@ -70,8 +70,13 @@ class _Entrant:
             self.record.failed = str(error)
         except AbsentError as error:
             self.record.absent = str(error)
-        self.worker.close()
+        self.close()
         return None
+
+    def close(self) -> None:
+        """End the worker, if there is one."""
+        if self.worker is not None:
+            self.worker.close()
 
 
 class _Steps:
@@ -147,20 +152,20 @@ def measure(
         step.finish()
         return [entrant.record for entrant in entrants], missing
     finally:
-        for worker in (judging, *(entrant.worker for entrant in entrants)):
-            worker.close()
+        judging.close()
+        for entrant in entrants:
+            entrant.close()
 
 
 def _enter(peer: Peer, job: dict[str, Any], known: bool, threads: int, timeout: float) -> _Entrant:
     """Start a peer's worker and let it prepare."""
-    record, worker = Measured(peer), WorkerProcess(threads)
     if peer.catalogue_only and not known:
-        record.absent = "it knows the catalogue's objectives only"
-        worker.close()
-    else:
-        worker.send({"do": "prepare", "module": peer.module, "package": peer.package,
-                     "variant": peer.variant, **job})  # fmt: skip
-    return _Entrant(record, worker, timeout)
+        absent = Measured(peer, absent="it knows the catalogue's objectives only")
+        return _Entrant(absent, None, timeout)
+    worker = WorkerProcess(threads)
+    worker.send({"do": "prepare", "module": peer.module, "package": peer.package,
+                 "variant": peer.variant, **job})  # fmt: skip
+    return _Entrant(Measured(peer), worker, timeout)
 
 
 def _reference(worker: WorkerProcess, timeout: float) -> tuple[Any, str]:

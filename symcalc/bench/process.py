@@ -48,7 +48,8 @@ class WorkerProcess:
                 env=environment(threads), text=True, encoding="utf-8",
             )  # fmt: skip
         self._answers: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -101,6 +102,11 @@ class WorkerProcess:
         said = self._errors.read().decode(errors="replace").strip().splitlines()
         return f"it ended with status {code}" + (f": {said[-1][:200]}" if said else "")
 
+    @property
+    def status(self) -> int | None:
+        """The status the worker ended with, None while it runs."""
+        return self._process.poll()
+
     def close(self) -> None:
         """End the worker, by force if it does not go; a second time does nothing."""
         if self._errors.closed:
@@ -114,6 +120,9 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._listener.join(timeout=5)
+        if self._process.stdout is not None and not self._listener.is_alive():
+            self._process.stdout.close()
         self._errors.close()
 
 

@@ -114,7 +114,7 @@ class Reference:
         if function is not None:
             return function(*values)
         if isinstance(expression, Atom) and not expression.is_primitive:
-            dummies, body = _stable_form(type(expression), len(values))
+            dummies, body = _stable_form(expression.func, len(values))
             return self._evaluate(body, dict(zip(dummies, values, strict=True)))
         raise SymcalcError(f"bench: no reference for {expression.func.__name__}: {expression}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import os
 import platform
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -75,13 +76,14 @@ def benchmark(
         raise ArgumentError(f"timeout: expected positive seconds, got {timeout!r}")
     entrants = (OURS, *_chosen(peers), FLOOR)
     known = catalogue().get(objective.name) is objective
+    busy = _busy()
     found, missing = measure(
         objective, case, entrants, known=known, rounds=rounds, threads=threads,
         timeout=timeout, progress=progress or _silent,
     )  # fmt: skip
     return Benchmark(
         case, rows(found), threads, rounds, bytes_moved(objective, case),
-        _footnotes(found, missing), _machine(),
+        (*_footnotes(found, missing), *busy), _machine(),
     )  # fmt: skip
 
 
@@ -129,6 +131,14 @@ def _chosen(peers: Iterable[str | Peer] | None) -> tuple[Peer, ...]:
 def _footnotes(found: list[Measured], missing: str) -> tuple[str, ...]:
     notes = [f"left out: {m.peer.name} ({m.absent})" for m in found if m.absent]
     return (*notes, *([f"no accuracy: {missing}"] if missing else []))
+
+
+def _busy() -> tuple[str, ...]:
+    """Say so if other processes are using the processors."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load < 0.5:
+        return ()
+    return (f"the machine was busy when this started: load {load:.1f}",)
 
 
 def _machine() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from symcalc.notation.atoms import Atom
+from symcalc.notation.atoms import Atom, stop_gradient
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
@@ -68,10 +68,14 @@ def evaluate(expression: Any, env: Environment) -> Any:
         return _reduce(expression, env)
     if isinstance(expression, Partial):
         return _slope(expression, env)
+    if isinstance(expression, stop_gradient):
+        return _constant(evaluate(expression.args[0], env))
     if isinstance(expression, Atom):
         dummies, body = _definition(type(expression), len(expression.args))
         values = [evaluate(argument, env) for argument in expression.args]
         return evaluate(body, dict(zip(dummies, values, strict=True)))
+    if isinstance(expression, sp.polygamma):
+        return _polygamma(int(expression.args[0]), evaluate(expression.args[1], env))
     function = _FUNCTIONS.get(expression.func)
     if function is None:
         raise SymcalcError(f"balls: no enclosure for {expression.func.__name__}: {expression}")
@@ -259,6 +263,16 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     sp.erf: _series_or("erf"), sp.loggamma: _series_or("lgamma"), sp.digamma: _series_or("digamma"),
     sp.Abs: _absolute, sp.sign: _sign, type(sp.pi): lambda: _pi(), type(sp.E): lambda: _ball(1).exp(),
 }  # fmt: skip
+
+
+def _polygamma(order: int, x: Any) -> Any:
+    """The derivatives of lgamma: (-1)**(m+1) m! zeta(m + 1, x) beyond the first."""
+    import flint
+
+    if order == 0:
+        return x.digamma()
+    value = flint.arb.zeta(flint.arb(order + 1), x) * flint.arb(order).gamma() * order
+    return value if order % 2 else -value
 
 
 def _pi() -> Any:

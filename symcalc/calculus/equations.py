@@ -156,6 +156,8 @@ def _standing(body: Any) -> list[Index]:
             for index in sorted(place.free_symbols, key=str):
                 if isinstance(index, Index):
                     seen.setdefault(index)
+    for index in sorted(free_indices(body) - set(seen), key=lambda i: (i.name, i.dummy_index)):
+        seen[index] = None  # stands in a condition only, or as a number
     return list(seen)
 
 

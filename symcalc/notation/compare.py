@@ -35,7 +35,7 @@ class Comparable:
         return truth
 
     def __ne__(self, other: object) -> Any:
-        truth = not sp.Expr.__eq__(self, other)
+        truth = sp.Expr.__eq__(self, other) is not True
         if isinstance(other, (sp.Expr, int)) and not isinstance(other, bool):
             return Equality.of(truth, (sp.Ne, self, other))
         return truth

@@ -144,6 +144,9 @@ def infer(tree: ast.expr, text: str, shapes: dict[str, str]) -> Inferred:
         NotationError: one index runs over two dims.
     """
     survey = _Survey(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not node.id.isascii():
+            raise survey.fail(node, f"expected a name in plain letters, got {node.id!r}")
     try:
         survey.visit(tree)
     except RecursionError:

@@ -1,8 +1,8 @@
 r"""Formulas as LaTeX, as a textbook would set them.
 
-A mean is `\frac{1}{n} \sum_i`, an indicator is an Iverson bracket `[k = y_i]`, a fraction never grows
-taller than it must, what is added stands before what is taken away, and a bound letter never clashes
-with one in scope.
+A mean is `\frac{1}{n} \sum_i`, an indicator is an Iverson bracket `[k = y_i]`, a fraction never
+grows taller than it must, what is added stands before what is taken away, and a bound letter never
+clashes with one in scope.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from symcalc.notation.atoms import Atom
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.lettering import Glyph, glyph, script
-from symcalc.notation.products import arrange
+from symcalc.notation.products import arrange, bracketed, juxtaposed, letters, tall
 from symcalc.notation.reductions import (
     ArgMax,
     ArgMin,
@@ -46,7 +46,7 @@ _OPERATORS: dict[type[Reduction], str] = {
 }  # fmt: skip
 
 
-class LatexWriter(LatexPrinter):  # type: ignore[misc]
+class LatexWriter(LatexPrinter):
     """The printer: one method a node.
 
     Args:
@@ -99,7 +99,7 @@ class LatexWriter(LatexPrinter):  # type: ignore[misc]
         indexed = any(isinstance(term, Index) for term in expr.args)
         plus = [pair for pair in shown if not pair[0].startswith("-")]
         minus = [pair for pair in shown if pair[0].startswith("-")]
-        plus.sort(key=lambda pair: (_rank(pair[1], indexed), _letters(pair[0]), pair[0]))
+        plus.sort(key=lambda pair: (_rank(pair[1], indexed), letters(pair[0]), pair[0]))
         minus.sort(key=lambda pair: (len(pair[0]), pair[0]))
         first, *rest = [word for word, _ in (*plus, *minus)]
         return first + "".join(f" - {w[1:]}" if w[0] == "-" else f" + {w}" for w in rest)
@@ -110,12 +110,12 @@ class LatexWriter(LatexPrinter):  # type: ignore[misc]
         for place, part in enumerate(parts):
             last = place == len(parts) - 1
             written.append(self._enclosed(part, "last" if last else "factor"))
-        return sign + _juxtaposed([word for word in written if word])
+        return sign + juxtaposed([word for word in written if word])
 
     def _stem(self, factor: Any) -> str:
         """Return the letters of a factor, what is accented after what is not, to order factors."""
         shown = str(self._print(factor))
-        return f"{_letters(shown)} {len(shown):04}"
+        return f"{letters(shown)} {len(shown):04}"
 
     def _fraction(self, above: tuple[Any, ...], below: tuple[Any, ...]) -> str:
         return rf"\frac{{{self._factors(above)}}}{{{self._factors(below)}}}"
@@ -123,7 +123,7 @@ class LatexWriter(LatexPrinter):  # type: ignore[misc]
     def _factors(self, factors: tuple[Any, ...]) -> str:
         if len(factors) == 1:
             return str(self._print(factors[0]))
-        return _juxtaposed([self._enclosed(f, "factor") for f in factors]) or "1"
+        return juxtaposed([self._enclosed(f, "factor") for f in factors]) or "1"
 
     def _print_Pow(self, expr: Any) -> str:
         base, exponent = expr.args
@@ -144,7 +144,7 @@ class LatexWriter(LatexPrinter):  # type: ignore[misc]
             return f"{named[1]}{script('^', power)}{named[2]}"
         if isinstance(base, atoms.abs):
             return f"{shown}{script('^', power)}"
-        return f"{_bracketed(shown)}{script('^', power)}"
+        return f"{bracketed(shown)}{script('^', power)}"
 
     def _print_Rational(self, expr: Any) -> str:
         if expr.q == 1:
@@ -160,10 +160,10 @@ class LatexWriter(LatexPrinter):  # type: ignore[misc]
         shown = str(self._print(expr))
         loose = isinstance(expr, sp.Add) or shown.startswith("-")
         if loose and role != "term":
-            return _bracketed(shown)
+            return bracketed(shown)
         open_ended = isinstance(expr, (Reduction, Where)) and not shown.startswith("[")
         if open_ended and role == "factor":
-            return _bracketed(shown)
+            return bracketed(shown)
         return shown
 
     # Names
@@ -226,10 +226,11 @@ class LatexWriter(LatexPrinter):  # type: ignore[misc]
         if isinstance(body, Access):
             return rf"\frac{{\partial {self._print(body)}}}{{\partial {self._print(by)}}}"
         shown = str(self._print(body))
-        closed = isinstance(body, (Atom, sp.exp, sp.Pow)) and not isinstance(body, atoms.xlogy)
-        return rf"\frac{{\partial}}{{\partial {self._print(by)}}} " + (
-            shown if closed and not shown.startswith("e") else _bracketed(shown)
+        closed = isinstance(body, (Atom, Where, sp.exp, sp.Pow)) and not isinstance(
+            body, atoms.xlogy
         )
+        operand = shown if closed and not shown.startswith("e") else bracketed(shown)
+        return rf"\frac{{\partial}}{{\partial {self._print(by)}}} {operand}"
 
     # Choice
 
@@ -249,7 +250,7 @@ class LatexWriter(LatexPrinter):  # type: ignore[misc]
         return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"
 
     def condition(self, when: Any) -> str:
-        """Write a condition: `k = y_i`, `a \\le x \\le b`."""
+        r"""Write a condition: `k = y_i`, `a \le x \le b`."""
         if isinstance(when, sp.Not) and isinstance(when.args[0], sp.core.relational.Relational):
             when = when.args[0].negated
         if isinstance(when, sp.core.relational.Relational):
@@ -282,14 +283,14 @@ class LatexWriter(LatexPrinter):  # type: ignore[misc]
     def _print_Atom(self, expr: Atom) -> str:
         if isinstance(expr, atoms.clip):
             inside = ", ".join(str(self._print(argument)) for argument in expr.args)
-            return rf"\operatorname{{clip}}{_bracketed(inside)}"
+            return rf"\operatorname{{clip}}{bracketed(inside)}"
         roles = ["factor" if isinstance(expr, atoms.xlogy) and not place else "term"
                  for place in range(len(expr.args))]  # fmt: skip
         shown = [self._enclosed(a, role) for a, role in zip(expr.args, roles, strict=True)]
         made = str(type(expr).latex.format(*shown))
         if isinstance(expr, atoms.xlogy) and isinstance(expr.args[1], Access):
             made = made.replace(rf"\log\left({shown[1]}\right)", rf"\log {shown[1]}")
-        if _tall(made):
+        if tall(made):
             return made
         made = made.replace(r"\left|", r"\lvert ").replace(r"\right|", r" \rvert")
         return made.replace(r"\left", "").replace(r"\right", "")
@@ -299,15 +300,15 @@ class LatexWriter(LatexPrinter):  # type: ignore[misc]
 
     def _exponential(self, argument: Any) -> str:
         shown = str(self._print(argument))
-        deep = _tall(shown) or len(sp.Add.make_args(argument)) > 2 or any(
+        deep = tall(shown) or len(sp.Add.make_args(argument)) > 2 or any(
             isinstance(place, Access) for a in accesses(argument) for place in a.places
         )  # fmt: skip
-        return rf"\exp{_bracketed(shown)}" if deep else f"e{script('^', shown)}"
+        return rf"\exp{bracketed(shown)}" if deep else f"e{script('^', shown)}"
 
     def _print_log(self, expr: Any, exp: Any = None) -> str:
         shown = str(self._print(expr.args[0]))
         plain = isinstance(expr.args[0], (Access, sp.Integer, sp.Symbol))
-        return rf"\log {shown}" if plain else rf"\log{_bracketed(shown)}"
+        return rf"\log {shown}" if plain else rf"\log{bracketed(shown)}"
 
     def _print_Piecewise(self, expr: Any) -> str:
         made = sp.Integer(0)
@@ -335,7 +336,7 @@ def latex(
 def condition_latex(
     when: Any, symbols: Symbols | None = None, indices: Sequence[Index] = ()
 ) -> str:
-    """Return a condition as LaTeX, `a \\le x \\le b`."""
+    r"""Return a condition as LaTeX, `a \le x \le b`."""
     return LatexWriter(symbols, indices).condition(when)
 
 
@@ -388,28 +389,3 @@ def _rank(term: Any, indexed: bool) -> int:
     if term.is_Number:
         return 1 if indexed else -9
     return -sum(bool(factor.has(Access, Let)) for factor in sp.Mul.make_args(term))
-
-
-def _letters(shown: str) -> str:
-    """Return what is left of a formula without accents, numbers in front and braces."""
-    bare = re.sub(r"\\(hat|bar|overline|operatorname|mathrm|frac|partial)\b|[\\{}]", "", shown)
-    return bare.lstrip("0123456789- ")
-
-
-def _tall(shown: str) -> bool:
-    return re.search(r"\\(frac|sum|prod|max_|min_|begin|sqrt)", shown) is not None
-
-
-def _bracketed(shown: str) -> str:
-    return rf"\left({shown}\right)" if _tall(shown) else f"({shown})"
-
-
-def _juxtaposed(words: list[str]) -> str:
-    """Set factors side by side, with a thin space where one could be read into the next."""
-    out = words[0] if words else ""
-    for before, word in zip(words, words[1:], strict=False):
-        closed = re.match(r"\(|\\left\(", word) and re.fullmatch(r"-?\\frac.*|.*\\right\)|\d+", before)
-        apart = re.match(r"\(|\[|\\left|\\lvert|\\frac|\\sigma\(|\\mathrm|\\begin|\d", word)
-        apart = apart or (re.search(r"[)}]$", before) and "mathrm{" in before)
-        out += rf" \, {word}" if apart and not closed else f" {word}"
-    return out

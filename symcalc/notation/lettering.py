@@ -91,7 +91,7 @@ def glyph(name: str, table: Mapping[str, Glyph] | None = None) -> Glyph:
 
 
 def _plain(base: str) -> str:
-    """Return what a reader sees of a base, a command such as \\hat or \\theta counted as nothing."""
+    """Return what a reader sees of a base: accents are nothing, a command is one letter."""
     inside = re.sub(r"\\(hat|bar|tilde|dot|mathrm|mathcal|mathbf)\b", "", base).strip("{}")
     return "x" if re.fullmatch(r"\\[a-zA-Z]+|[{}]*.[{}]*", inside) else inside
 

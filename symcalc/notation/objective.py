@@ -11,6 +11,7 @@ from typing import Any
 import sympy as sp
 
 from symcalc.notation.atoms import adopt
+from symcalc.notation.compare import is_condition
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.domains import NONNEGATIVE, Domain
 from symcalc.notation.errors import NotationError, SymcalcError
@@ -197,6 +198,11 @@ def make_objective(
         NotationError: unknown names, an unbound or clashing index, nothing to differentiate by.
     """
     body = adopt(body)
+    if is_condition(body):
+        raise NotationError(f"{name}: expected a formula with a number for a value, got {body}")
+    if body.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
+        raise NotationError(f"{name}: {body} is no real number: a division by zero, a root or a "
+                            "logarithm of a negative number stands in the formula")  # fmt: skip
     known = {tensor.name for tensor in inputs}
     for access in body.atoms(Access):
         if access.tensor.name not in known:

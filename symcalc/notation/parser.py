@@ -183,6 +183,9 @@ class _Reader:
             raise self.fail(node, f"expected a number, got {value!r}")
         if isinstance(value, float) and not abs(value) < float("inf"):
             raise self.fail(node, "number too large")
+        written = ast.get_source_segment(self.text.strip(), node) or ""
+        if not value and any(digit in written.lower().split("e")[0] for digit in "123456789"):
+            raise self.fail(node, "number too small")
         return sp.Integer(value) if isinstance(value, int) else sp.Rational(repr(value))
 
     def visit_Name(self, node: ast.Name) -> Any:
@@ -210,6 +213,8 @@ class _Reader:
             return -operand
         if isinstance(node.op, ast.UAdd):
             return operand
+        if not is_condition(operand):
+            raise self.fail(node, "not and ~ take a condition")
         return sp.Not(operand)
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:

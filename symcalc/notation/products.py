@@ -1,7 +1,9 @@
-"""How the factors of a product are set: what goes into the fraction in front, and what follows it."""
+"""How a product is set: what goes into the fraction in front, what follows, what is bracketed."""
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,10 +18,10 @@ Fraction = tuple[tuple[Any, ...], tuple[Any, ...]]
 
 
 def arrange(product: Any, spelled: Callable[[Any], str]) -> tuple[str, Fraction | None, list[Any]]:
-    """Part a product for setting: sign, fraction in front, and the factors after it.
+    r"""Part a product for setting: sign, fraction in front, and the factors after it.
 
     Numbers and hyperparameters over sizes go into a small fraction in front of what is large,
-    `\\frac{1}{n} (...)`; what is small altogether becomes one fraction, `\\frac{p_{ik}}{n}`.
+    `\frac{1}{n} (...)`; what is small altogether becomes one fraction, `\frac{p_{ik}}{n}`.
 
     Args:
         product: a Mul.
@@ -107,3 +109,31 @@ def _reading_order(factor: Any, spelled: Callable[[Any], str]) -> tuple[int, int
     else:
         kind = 1 if isinstance(base, sp.Symbol) else 4
     return (kind, places, word)
+
+
+def letters(shown: str) -> str:
+    """Return what is left of a formula without accents, numbers in front and braces."""
+    bare = re.sub(r"\\(hat|bar|overline|operatorname|mathrm|frac|partial)\b|[\\{}]", "", shown)
+    return bare.lstrip("0123456789- ")
+
+
+def tall(shown: str) -> bool:
+    """Whether a formula stands taller than a letter, so that its brackets must grow."""
+    return re.search(r"\\(frac|sum|prod|max_|min_|begin|sqrt)", shown) is not None
+
+
+def bracketed(shown: str) -> str:
+    """Put round brackets of the right height around a formula."""
+    return rf"\left({shown}\right)" if tall(shown) else f"({shown})"
+
+
+def juxtaposed(words: list[str]) -> str:
+    """Set factors side by side, with a thin space where one could be read into the next."""
+    out = words[0] if words else ""
+    for before, word in itertools.pairwise(words):
+        opens = re.match(r"\(|\\left\(", word) is not None
+        closed = re.fullmatch(r"-?\\frac.*|.*\\right\)|\d+", before) is not None
+        apart = re.match(r"\(|\[|\\left|\\lvert|\\frac|\\sigma\(|\\mathrm|\\begin|\d", word)
+        wide = before == "d" or (before.endswith("}") and "mathrm{" in before)
+        out += rf" \, {word}" if (apart or wide) and not (opens and closed) else f" {word}"
+    return out

@@ -49,6 +49,8 @@ class Tensor(sp.Symbol):
         """Where the entries lie."""
         return self._domain
 
+    __iter__ = None  # having places does not make a tensor a sequence
+
     def __getitem__(self, index: Any) -> Access:
         return Access(self, *(index if isinstance(index, tuple) else (index,)))
 

@@ -9,7 +9,7 @@ from typing import Any
 import sympy as sp
 
 from symcalc.calculus.equations import Equation, Namer
-from symcalc.notation.dims import Dim, Index
+from symcalc.notation.dims import Dim, Index, unused
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Reduction
 from symcalc.notation.tensors import Access, Tensor, accesses
@@ -104,8 +104,9 @@ def lower(
     plain = inlined(Decomposer(namer).run(_needed(equations, outputs)), set(outputs))
     tasks = [_task(equation) for equation in plain]
     stages: list[Stage] = []
-    for group in _grouped(tasks):
-        stages.append(_stage(group))
+    letters = {dim.name for tensor in inputs for e in tensor.shape for dim in e.free_symbols}
+    for group in _grouped(tasks, letters):
+        stages.append(_stage(group, letters))
     buffers = _buffers(plain, set(outputs), stages)
     dims: dict[Dim, None] = {}
     for tensor in inputs:
@@ -134,8 +135,11 @@ def _task(equation: Equation) -> Task:
     )  # fmt: skip
 
 
-def _grouped(tasks: list[Task]) -> list[_Group]:
-    """Put each task into the earliest group that shares its loop and keeps its dependencies."""
+def _grouped(tasks: list[Task], taken: set[str]) -> list[_Group]:
+    """Put each task into the earliest group that shares its loop and keeps its dependencies.
+
+    A new loop gets a letter that no open one has.
+    """
     groups: list[_Group] = []
     place: dict[Tensor, int] = {}
     for task in tasks:
@@ -149,7 +153,7 @@ def _grouped(tasks: list[Task]) -> list[_Group]:
                 break
         if chosen is None:
             chosen = len(groups)
-            groups.append(_Group(None if index is None else index.fresh()))
+            groups.append(_Group(None if index is None else index.fresh(unused(index.name, taken))))
         groups[chosen].tasks.append((task, index))
         place[task.target] = chosen
     return groups
@@ -174,32 +178,32 @@ def _follows(task: Task, index: Index | None, tensor: Tensor, group: _Group) -> 
     )
 
 
-def _stage(group: _Group) -> Stage:
+def _stage(group: _Group, taken: set[str]) -> Stage:
     if group.loop is None:
         return Stage(None, tuple(_leaf(task) for task, _ in group.tasks))
     reduced = tuple((task.target, _kind(task)) for task in group.reduces())
-    body = _nested(group)
+    body = _nested(group, taken)
     width = _width(body)
     return Stage(group.loop, body, reduced, width)
 
 
-def _nested(group: _Group) -> tuple[Node, ...]:
+def _nested(group: _Group, taken: set[str]) -> tuple[Node, ...]:
     """Return the body of a group's loop: its tasks, grouped again one level further in."""
     assert group.loop is not None
     inside = [task.under(index, group.loop) for task, index in group.tasks if index is not None]
-    return _nodes(inside)
+    return _nodes(inside, taken | {group.loop.name})
 
 
-def _nodes(tasks: list[Task]) -> tuple[Node, ...]:
+def _nodes(tasks: list[Task], taken: set[str]) -> tuple[Node, ...]:
     nodes: list[Node] = []
-    for group in _grouped(tasks):
+    for group in _grouped(tasks, taken):
         if group.loop is None:
             nodes.extend(_leaf(task) for task, _ in group.tasks)
             continue
         nodes.extend(
             Start(task.target, task.left.places, task.free, _kind(task)) for task in group.reduces()
         )
-        nodes.append(Loop(group.loop, _nested(group)))
+        nodes.append(Loop(group.loop, _nested(group, taken)))
     return tuple(nodes)
 
 

@@ -1,1 +1,11 @@
-"""report."""
+"""Pages that a person reads: definition, gradient, how it comes about, what proves it."""
+
+from symcalc.report.blocks import CheckRow, Figure, Page
+from symcalc.report.errors import ReportError, ReportWriteError
+from symcalc.report.page import build_page
+from symcalc.report.writer import FORMATS, write
+
+__all__ = [
+    "FORMATS", "CheckRow", "Figure", "Page", "ReportError", "ReportWriteError", "build_page",
+    "write",
+]  # fmt: skip

@@ -34,8 +34,8 @@ _LIMITS = {"max", "min"}
 _BIG = {"sum": "∑", "prod": "∏"}
 _OPEN = {"(": "(", "[": "[", "lvert": "|", "lVert": "‖", "lbrace": "{", "{": "{"}
 _CLOSE = {")": ")", "]": "]", "rvert": "|", "rVert": "‖", "rbrace": "}", "}": "}"}
-_ACCENTS = {"hat": "^", "bar": "¯", "tilde": "~", "dot": "˙"}
-_WIDE = {"overline": "¯", "widehat": "^", "widetilde": "~"}
+_ACCENTS = {"hat": "^", "bar": "‾", "tilde": "~", "dot": "˙"}
+_WIDE = {"widehat": "^", "widetilde": "~"}
 _SPACES = {",": "0.1667em", ";": "0.2778em", "quad": "1em", "qquad": "2em", " ": "0.25em"}
 _DOUBLE = {"R": "ℝ", "N": "ℕ", "Z": "ℤ", "E": "𝔼"}
 _SCRIPT = {"L": "ℒ", "N": "𝒩", "D": "𝒟", "H": "ℋ"}
@@ -45,8 +45,8 @@ _SCRIPT = {"L": "ℒ", "N": "𝒩", "D": "𝒟", "H": "ℋ"}
 class Node:
     """A piece of MathML, and what its neighbours must know of it.
 
-    Kinds: `ord`inary, `open`, `close`, `rel`ation, `bin`ary, `fun`ction, `big` operator with limits,
-    `space`.
+    Kinds: ord (a letter, a number, a fraction), open, close, rel (relation), bin (binary), comma,
+    fun (a function's name), big (an operator with limits), space.
     """
 
     markup: str
@@ -74,8 +74,9 @@ class _Reader:
 
     def __init__(self, latex: str) -> None:
         self.latex = latex
-        self.tokens = [t for t in _TOKEN.findall(latex) if not t.isspace()]
         self.spaced = _TOKEN.findall(latex)
+        self.positions = [k for k, token in enumerate(self.spaced) if not token.isspace()]
+        self.tokens = [self.spaced[k] for k in self.positions]
         self.place = 0
 
     def whole(self) -> str:
@@ -107,7 +108,7 @@ class _Reader:
         return f"<mrow>{_joined(nodes)}</mrow>"
 
     def _group(self) -> str:
-        """Read a braced group, or one token that stands for it."""
+        """Read a braced group, or one token that stands for it; the whole is one element."""
         if self._peek() != "{":
             return self._atom([]).markup
         self._next()
@@ -118,16 +119,13 @@ class _Reader:
 
     def _text(self) -> str:
         """Read a braced group as plain text, spaces kept."""
-        count = self.place
-        seen = -1
-        for position, token in enumerate(self.spaced):
-            seen += not token.isspace()
-            if seen == count:
-                break
-        inside = "".join(self.spaced[position + 1 :]).partition("}")[0]
+        if self._next() != "{":
+            raise self._unknown(self.tokens[self.place - 1])
+        start = self.positions[self.place - 1] + 1
         while self._next() != "}":
             pass
-        return inside.replace("~", "\u00a0")
+        end = self.positions[self.place - 1]
+        return "".join(self.spaced[start:end]).replace("~", "\u00a0")
 
     def _scripted(self, node: Node) -> Node:
         below, above = "", ""
@@ -187,6 +185,8 @@ class _Reader:
             return Node(f'<mi mathvariant="normal">{_UPRIGHT[name]}</mi>')
         if name in _FUNCTIONS:
             return Node(f"<mi>{name}</mi>", "fun")
+        if name in _LIMITS and self._peek() != "_":
+            return Node(f"<mi>{name}</mi>", "fun")
         if name in _LIMITS:
             return Node(f'<mo lspace="0" rspace="0" movablelimits="true">{name}</mo>', "big")
         if name in _BIG:
@@ -205,6 +205,9 @@ class _Reader:
         if name in _ACCENTS:
             mark = f'<mo stretchy="false">{_ACCENTS[name]}</mo>'
             return Node(f'<mover accent="true">{self._group()}{mark}</mover>')
+        if name == "overline":  # few fonts stretch a bar, so it is a border
+            inside = self._group().removeprefix("<mrow>")
+            return Node(f'<mrow style="border-top:.06em solid;padding-top:.1em">{inside}')
         if name in _WIDE:
             mark = f'<mo stretchy="true">{_WIDE[name]}</mo>'
             return Node(f'<mover accent="true">{self._group()}{mark}</mover>')

@@ -20,6 +20,7 @@ from symcalc.report.blocks import (
     Figure,
     Fold,
     Formula,
+    Inline,
     Line,
     Listing,
     Math,
@@ -33,8 +34,8 @@ from symcalc.report.symbols import symbols as choose_symbols
 from symcalc.report.symbols import title
 from symcalc.report.usage import usage
 
-_INTEGERS = "int64 or int32"
-_REALS = "float64 or float32"
+_INTEGERS = "int32/64"
+_REALS = "float32/64"
 
 
 def build_page(
@@ -94,13 +95,20 @@ def value_letter(objective: Objective, derivation: Derivation, letters: Symbols)
 def _definition(
     objective: Objective, derivation: Derivation, letters: Symbols
 ) -> tuple[Block, ...]:
+    rows = _definition_rows(objective, derivation, letters)
+    return (Formula(tuple(rows), label=f"Definition of {title(objective.name)}"),)
+
+
+def _definition_rows(
+    objective: Objective, derivation: Derivation, letters: Symbols
+) -> list[str]:
     rows = []
     for let in _named_parts(objective.body):
         places = tuple(latex(index, letters) for index in standing(let.body))
         rows.append(f"{glyph(let.name, letters).at(places)} &= {latex(let.body, letters)}")
     left = value_letter(objective, derivation, letters)
     rows.append(f"{left} &= {latex(objective.body, letters, objective.outputs)}")
-    return (Formula(tuple(rows), label=f"Definition of {title(objective.name)}"),)
+    return rows
 
 
 def _named_parts(body: Any) -> list[Let]:
@@ -120,20 +128,28 @@ def _named_parts(body: Any) -> list[Let]:
 def _inputs(objective: Objective, letters: Symbols) -> tuple[Block, ...]:
     rows: list[tuple[Line, ...]] = []
     for tensor in objective.inputs:
-        shape = ", ".join(str(extent) for extent in tensor.shape)
         rows.append((
             (Math(glyph(tensor.name, letters).at()),), (Code(tensor.name),), (_shape(tensor),),
-            (_INTEGERS if tensor.domain.integer else _REALS,), (tensor.domain.describe(),),
-            ("" if shape else "",),
+            (_INTEGERS if tensor.domain.integer else _REALS,), (tensor.domain.describe(),), ("",),
         ))  # fmt: skip
     for parameter in objective.parameters:
-        default = "required" if parameter.default is None else f"{parameter.default:g}"
         rows.append((
             (Math(glyph(parameter.name, letters).at()),), (Code(parameter.name),), ("scalar",),
-            ("float",), (parameter.domain.describe(),), (default,),
+            ("float",), (parameter.domain.describe(),),
+            (_number(parameter.default),),
         ))  # fmt: skip
     head = ("Symbol", "Argument", "Shape", "Type", "Domain", "Default")
     return (Table(head, tuple(rows)),)
+
+
+def _number(default: float | None) -> Inline:
+    if default is None:
+        return "required"
+    digits, _, exponent = f"{default:g}".partition("e")
+    if not exponent:
+        return digits
+    front = "" if digits == "1" else rf"{digits} \cdot "
+    return Math(rf"{front}10^{{{int(exponent)}}}")
 
 
 def _shape(tensor: Tensor) -> Math:
@@ -155,22 +171,22 @@ def _gradient(
         blocks.append(Paragraph(("where",)))
         blocks.append(Formula(tuple(_row(e, letters) for e in helpers), label="Definitions used"))
     if derivation.cotangent is not None:
-        blocks.append(_about_cotangent(objective, derivation, letters))
+        out = value_letter(objective, derivation, letters)
+        blocks.append(_about_cotangent(out, derivation.cotangent, objective, letters))
     elif any(a.of.name not in derivation.wrt for a in derivation.adjoints):
         blocks.append(Paragraph(("A bar marks the derivative of the value by what is under it.",)))
     return tuple(blocks)
 
 
 def _about_cotangent(
-    objective: Objective, derivation: Derivation, letters: Symbols
+    out: str, cotangent: Tensor, objective: Objective, letters: Symbols
 ) -> Paragraph:
-    out = value_letter(objective, derivation, letters)
-    bar = latex(Access(derivation.cotangent, *objective.outputs), letters)
+    bar = latex(Access(cotangent, *objective.outputs), letters)
     return Paragraph((
         "The layer has an array for a value. Whatever is computed from ", Math(out),
-        " afterwards hands back its derivative ", Math(bar), ", the cotangent; the formulas say how "
-        "the layer passes it on. A bar always marks the derivative of the final number by what is "
-        "under it.",
+        " afterwards hands back its derivative ", Math(bar), ", the cotangent; the formulas say "
+        "how the layer passes it on. A bar always marks the derivative of the final number by what "
+        "is under it.",
     ))  # fmt: skip
 
 
@@ -199,17 +215,17 @@ def _derivation(
     value = derivation.value
     last = next(p for p, e in enumerate(derivation.equations) if e.target == value)
     blocks: list[Block] = []
-    if last > 0:
+    forward = [_row(e, letters) for e in derivation.equations[: last + 1]]
+    if forward != _definition_rows(objective, derivation, letters):
         blocks.append(Paragraph(("The value, one equation at a time:",)))
-        forward = [_row(e, letters) for e in derivation.equations[: last + 1]]
         blocks.append(Formula(tuple(forward), label="The value as a list of equations"))
     of = latex(Access(value, *objective.outputs), letters)
-    parts: list[Any] = ["Backwards from ", Math(of), ": ", Math(r"\bar{u}"), " stands for "]
+    parts: list[Any] = ["Now backwards. ", Math(r"\bar{u}"), " stands for "]
     parts += [Math(rf"\partial {of} / \partial u")] if derivation.cotangent is None else [
-        "the derivative by ", Math("u")
+        "the derivative of the final number by ", Math("u")
     ]  # fmt: skip
     groups = story(derivation, letters)
-    parts.append(". Every equation passes the bar of its left side on to what stands on its right.")
+    parts.append("; every equation passes the bar of its left side on to what stands on its right.")
     if any(r"\leftarrow" in row for g in groups for s in g.steps for row in s.rows):
         parts += [" Where an adjoint is reached by several paths, ", Math(r"\leftarrow"),
                   " says what it receives by one of them."]  # fmt: skip

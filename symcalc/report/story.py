@@ -67,8 +67,9 @@ def chapters(derivation: Derivation) -> list[Chapter]:
                     visit(found[access.tensor])
         ordered[chapter.target] = ordered.pop(chapter.target)
 
-    for chapter in list(found.values()):
-        visit(chapter)
+    for chapter in found.values():
+        if chapter.target not in ordered:
+            visit(chapter)
     last = [derivation.gradient_of(name).target.name for name in derivation.wrt]
     ends = [c for name in last for c in ordered.values() if c.target.name == name]
     return [c for c in ordered.values() if c.target.name not in last] + ends
@@ -102,7 +103,8 @@ class _Teller:
         if many:
             told.append(self._sum(chapter, left))
         told += self._chain(chapter.closing, left, opened=many)
-        spoken = len(told) <= 3 and not told[-1].routine
+        last = told[-1]
+        spoken = not last.routine and (len(told) <= 3 or last.rows[0].startswith(left))
         return StepGroup(left, tuple(told), () if spoken else (self._result(chapter, left),))
 
     def _result(self, chapter: Chapter, left: str) -> str:
@@ -122,11 +124,15 @@ class _Teller:
             after = latex(step.after, self.symbols, step.indices)
             routine = step.rule in ROUTINE or before == after
             start = f"{left} &{relation} "
-            rows = (f"&= {after}",) if shown else (f"{start}{before}", f"&= {after}")
             if before == after:
-                rows = (f"{start}{after}",)
-            elif not shown and _short(before, after):
-                rows = (f"{start}{before} = {after}",)
+                lines = [f"{start}{after}"]
+            elif shown:
+                lines = [f"&= {after}"]
+            elif _short(before, after):
+                lines = [f"{start}{before} = {after}"]
+            else:
+                lines = [f"{start}{before}", f"&= {after}"]
+            rows = tuple(row for line in lines for row in broken(line))
             self.number += 1
             told.append(StepBlock(self.number, step.rule, self._notes(step), rows, routine))
             shown = not routine
@@ -194,7 +200,30 @@ def _deltas_out(node: Any) -> Any:
 
 def _short(before: str, after: str) -> bool:
     """Whether both sides fit on one line."""
-    return _width(before) + _width(after) < 44
+    return _width(before) + _width(after) < 32
+
+
+def broken(row: str, limit: int = 66) -> tuple[str, ...]:
+    """Break a row that is too wide before the last sign at which it may be broken.
+
+    Signs within a group, a fraction, cases or stretching brackets stay where they are.
+    """
+    if _width(row) <= limit:
+        return (row,)
+    depth, places = 0, []
+    for token in re.finditer(r"\\left|\\right|\\begin|\\end|[{}]| [+-] ", row):
+        word = token[0]
+        if word in {r"\left", r"\begin", "{"}:
+            depth += 1
+        elif word in {r"\right", r"\end", "}"}:
+            depth -= 1
+        elif depth == 0:
+            places.append(token.start())
+    fits = [p for p in places if 20 < _width(row[:p]) <= limit and _width(row[p:]) > 12]
+    if not fits:
+        return (row,)
+    at = max(fits)
+    return (row[:at], *broken(rf"&\quad {row[at + 1 :]}", limit))
 
 
 def _width(shown: str) -> int:

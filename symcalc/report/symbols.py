@@ -43,7 +43,8 @@ _WISHES: dict[str, tuple[Glyph, ...]] = {
     "m": (Glyph("m"), Glyph("M")),
 }
 _ACRONYMS = {
-    "bce", "kl", "js", "ppo", "mse", "mae", "vae", "mlp", "gan", "dqn", "elbo", "nll", "rmse", "rms",
+    "bce", "kl", "js", "ppo", "mse", "mae", "vae", "mlp", "gan", "dqn", "elbo", "nll", "rmse",
+    "rms",
 }  # fmt: skip
 
 

@@ -55,17 +55,22 @@ def _eager(
 def _compiled(
     function: Any, tensors: list[Any], hyper: dict[str, float], places: tuple[int, ...], bar: Any
 ) -> Callable[[], Any]:
-    if bar is not None:
-        return _eager(torch.compile(function), tensors, hyper, places, bar)
-
-    def loss(*arrays: Any) -> Any:
+    def value(*arrays: Any) -> Any:
         return function(*arrays, **hyper)
 
-    both = torch.compile(torch.func.grad_and_value(loss, argnums=places))
+    def pull(cotangent: Any, *arrays: Any) -> Any:
+        out, back = torch.func.vjp(value, *arrays)
+        grads = back(cotangent)
+        return out, tuple(grads[place] for place in places)
+
+    if bar is not None:
+        both = torch.compile(pull)
+        return lambda: both(bar, *tensors)
+    swapped = torch.compile(torch.func.grad_and_value(value, argnums=places))
 
     def call() -> Any:
-        grads, value = both(*tensors)
-        return value, grads
+        grads, found = swapped(*tensors)
+        return found, grads
 
     return call
 

@@ -1,0 +1,5 @@
+"""`python -m symcalc`: the command line."""
+
+from symcalc.cli import main
+
+main()

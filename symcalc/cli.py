@@ -1,0 +1,395 @@
+"""The command line over `symcalc.api`: list, show, derive, check, bench, report, cache.
+
+Exit status: 0 good, 1 a check failed, 2 bad input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import shutil
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from symcalc import __version__, api, terminal
+from symcalc.catalogue import catalogue, get
+from symcalc.notation.errors import ArgumentError, SymcalcError
+from symcalc.notation.objective import Objective
+from symcalc.notation.parser import parse
+
+_NAME = re.compile(r"[\w.-]+")
+_NEGATED = re.compile(r"-+[^=]*[(\[]")  # -mean(i, x[i]) is a formula and no option
+
+
+class Backend(str, Enum):
+    """The backends."""
+
+    numba = "numba"
+    numpy = "numpy"
+
+
+class Precision(str, Enum):
+    """The dtypes."""
+
+    float64 = "float64"
+    float32 = "float32"
+
+
+class _Commands(TyperGroup):
+    """The commands; what is wrong with the input is said in one message, with status 2."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [f" {a}" if _NEGATED.match(a) else a for a in args])
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            terminal.close_pipe()
+        except (SymcalcError, OSError) as error:
+            terminal.print_failure(error)
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    name="symcalc", cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+cache_app = typer.Typer(no_args_is_help=True, help="Look at the generated kernels on disk.")
+app.add_typer(cache_app, name="cache")
+
+
+def _complete(incomplete: str) -> list[tuple[str, str]]:
+    """Return the catalogue names that begin so, each with its summary."""
+    return [(name, o.summary) for name, o in catalogue().items() if name.startswith(incomplete)]
+
+
+_WHAT = "A catalogue name, or a formula in quotes."
+What = Annotated[
+    str, typer.Argument(metavar="NAME|FORMULA", help=_WHAT, autocompletion=_complete)
+]
+Whats = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME|FORMULA]...", help=_WHAT, autocompletion=_complete),
+]
+All = Annotated[bool, typer.Option("--all", help="Every objective of the catalogue.")]
+Wrt = Annotated[
+    str | None, typer.Option(metavar="NAME,...", help="The inputs to differentiate by.")
+]
+Shape = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ARRAY=DIM,...", help="A formula's array and its dims: z=n,c."),
+]
+Domains = Annotated[
+    list[str] | None,
+    typer.Option("--domain", metavar="NAME=WORD", help="A domain: y=probability, y='label c'."),
+]
+Default = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=NUMBER", help="A formula's hyperparameter and its default."),
+]
+Dtype = Annotated[Precision, typer.Option(help="Of the kernel.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"symcalc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    """One definition of an objective becomes derivation, kernel, check, page and benchmark."""
+
+
+@app.command("list")
+def list_objectives() -> None:
+    """List the catalogue: names, inputs, what each is differentiated by."""
+    terminal.output().print(terminal.catalogue_table(catalogue().values()))
+
+
+@app.command()
+def show(
+    what: What,
+    backend: Annotated[Backend, typer.Option(help="Whose code to show.")] = Backend.numba,
+    dtype: Dtype = Precision.float64,
+    wrt: Wrt = None,
+    shape: Shape = None,
+    domain: Domains = None,
+    default: Default = None,
+) -> None:
+    """Show an objective: definition, inputs, reference, kinks, and the generated kernel."""
+    (objective,) = _objectives([what], False, wrt, shape, domain, default)
+    kernel = api.compile(objective, backend=backend.value, dtype=dtype.value)
+    console = terminal.output()
+    terminal.print_definition(console, kernel.derivation)
+    terminal.print_source(console, kernel.source)
+
+
+@app.command()
+def derive(
+    what: What,
+    wrt: Wrt = None,
+    shape: Shape = None,
+    domain: Domains = None,
+    default: Default = None,
+    steps: Annotated[bool, typer.Option(help="Show how the gradient is found.")] = True,
+    latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX and nothing else.")] = False,
+) -> None:
+    """Derive the gradient: the equations, the numbered steps, the result."""
+    (objective,) = _objectives([what], False, wrt, shape, domain, default)
+    derivation = api.derive(objective)
+    if latex:
+        typer.echo(derivation.latex())
+    else:
+        terminal.print_derivation(terminal.output(), derivation, steps=steps)
+
+
+@app.command()
+def check(
+    what: Whats = None,
+    everything: All = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random points.")] = 0,
+    wrt: Wrt = None,
+    shape: Shape = None,
+    domain: Domains = None,
+    default: Default = None,
+) -> None:
+    """Check kernels against independent witnesses; exit status 1 if one fails."""
+    objectives = _objectives(what, everything, wrt, shape, domain, default)
+    console = terminal.output()
+    failed = []
+    with terminal.progress(len(objectives)) as begin:
+        for objective in objectives:
+            begin(objective.name)
+            report = api.check(objective, seed=seed)
+            console.print(report.table())
+            if not report:
+                failed.append(objective.name)
+    if len(objectives) > 1:
+        console.print(_summary(len(objectives), failed))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _summary(count: int, failed: list[str]) -> str:
+    passed = f"{count - len(failed)} of {count} objectives pass"
+    return f"{passed}; not: {', '.join(failed)}" if failed else passed
+
+
+@app.command()
+def bench(
+    what: What,
+    size: Annotated[int | None, typer.Option(help="Elements of the largest input.")] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DIM=SIZE,...",
+            help="Extents, in place of --size: n=8192,c=1024. A formula's array too: z=n,c.",
+        ),
+    ] = None,
+    dtype: Dtype = Precision.float64,
+    rounds: Annotated[int, typer.Option(help="How many batches are timed.")] = 7,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads for each peer.", show_default="all processors")
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write everything measured here too.")
+    ] = None,
+    wrt: Wrt = None,
+    domain: Domains = None,
+    default: Default = None,
+) -> None:
+    """Time value and gradient beside the installed peers and the memory floor."""
+    extents, arrays = _split_shapes(shape)
+    (objective,) = _objectives([what], False, wrt, arrays, domain, default)
+    if json is not None:
+        json.open("a").close()  # a place that cannot be written to is found out before the work
+    from symcalc.bench.run import progress_bar
+
+    errors = terminal.messages()
+    bar = progress_bar(errors) if errors.is_terminal else contextlib.nullcontext()
+    with bar as progress:
+        result = api.benchmark(
+            objective, size=size, shape=_extents(objective, extents), dtype=dtype.value,
+            rounds=rounds, threads=threads, progress=progress,
+        )  # fmt: skip
+    if json is not None:
+        json.write_text(result.to_json(), encoding="utf-8")
+    terminal.output().print(result)
+
+
+@app.command()
+def report(
+    what: Whats = None,
+    everything: All = False,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder, made if need be.")
+    ] = Path("reports"),
+    formats: Annotated[
+        str, typer.Option("--format", metavar="FORMAT,...", help="html, md.")
+    ] = "html,md",
+    wrt: Wrt = None,
+    shape: Shape = None,
+    domain: Domains = None,
+    default: Default = None,
+) -> None:
+    """Write the page of each objective: derivation, picture, checks, code."""
+    objectives = _objectives(what, everything, wrt, shape, domain, default)
+    wanted = tuple(_parts("--format", formats))
+    console = terminal.output()
+    with terminal.progress(len(objectives)) as begin:
+        for objective in objectives:
+            begin(objective.name)
+            for path in api.report(objective, out=out, formats=wanted):
+                console.print(str(path), soft_wrap=True)
+
+
+@cache_app.command("info")
+def cache_info() -> None:
+    """Say where the kernels are, how many, and how large."""
+    from symcalc.backends.cache import cache_directory
+
+    kernels = _cached()
+    total = sum(f.stat().st_size for kernel in kernels for f in kernel.rglob("*") if f.is_file())
+    typer.echo(f"{cache_directory()}: {len(kernels)} kernels, {total / 1e6:.1f} MB")
+
+
+@cache_app.command("clear")
+def cache_clear() -> None:
+    """Remove every kernel; each is made again at its next use."""
+    kernels = _cached()
+    for kernel in kernels:
+        shutil.rmtree(kernel)
+    typer.echo(f"removed {len(kernels)} kernels")
+
+
+def _cached() -> list[Path]:
+    """Return the folders of the cache that hold a generated kernel, and no others."""
+    from symcalc.backends.cache import cache_directory
+
+    files = cache_directory().glob("*/symcalc_kernel_*.py")
+    return sorted({file.parent for file in files})
+
+
+def _objectives(
+    texts: list[str] | None,
+    everything: bool,
+    wrt: str | None,
+    shape: list[str] | None,
+    domain: list[str] | None,
+    default: list[str] | None,
+) -> list[Objective]:
+    """Return what is meant: names from the catalogue, everything else read as a formula."""
+    if everything == bool(texts):
+        raise ArgumentError("expected names or formulas, or --all for the whole catalogue")
+    described: dict[str, dict[str, Any]] = {
+        "shapes": {k: " ".join(_parts("--shape", v)) for k, v in _pairs("--shape", shape)},
+        "domains": dict(_pairs("--domain", domain)),
+        "defaults": {k: _number(k, v) for k, v in _pairs("--default", default)},
+    }
+    names = tuple(_parts("--wrt", wrt)) if wrt is not None else None
+    by = names[0] if names and len(names) == 1 else names
+    found: list[Objective] = []
+    for text in list(catalogue()) if everything else texts or []:
+        if _NAME.fullmatch(text.strip()):
+            objective = get(text.strip())
+            if any(described.values()):
+                raise ArgumentError(
+                    f"--shape, --domain, --default: expected a formula, got {objective.name} from "
+                    "the catalogue, which has its own"
+                )
+            found.append(objective if by is None else objective.by(by))
+        else:
+            count = sum(o.name.startswith("formula") for o in found)
+            name = f"formula_{count + 1}" if count else "formula"
+            found.append(parse(text, wrt=by, name=name, **described))
+    return found
+
+
+def _parts(option: str, text: str) -> list[str]:
+    """Return what commas separate."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise ArgumentError(f"{option}: expected words between commas, got {text!r}")
+    return parts
+
+
+def _pairs(option: str, given: list[str] | None) -> list[tuple[str, str]]:
+    """Return NAME=VALUE options as pairs."""
+    pairs: dict[str, str] = {}
+    for text in given or []:
+        name, sign, value = (part.strip() for part in text.partition("="))
+        if not sign or not name or not value:
+            raise ArgumentError(f"{option}: expected NAME=VALUE, got {text!r}")
+        if name in pairs:
+            raise ArgumentError(f"{option}: {name} is given twice")
+        pairs[name] = value
+    return list(pairs.items())
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ArgumentError(f"--default: {name}: expected a finite number, got {text!r}")
+    return number
+
+
+def _split_shapes(given: list[str] | None) -> tuple[dict[str, int], list[str]]:
+    """Tell extents, n=8192,c=1024, from the dims of a formula's array, z=n,c."""
+    extents: dict[str, int] = {}
+    arrays: list[str] = []
+    for text in given or []:
+        parts = _parts("--shape", text)
+        if "=" in text and not any(re.search(r"=\s*[+-]?\d", part) for part in parts):
+            arrays.append(text)
+            continue
+        for name, value in _pairs("--shape", parts):
+            if not value.isdecimal() or int(value) < 1:
+                raise ArgumentError(
+                    f"--shape: {name}: expected a positive whole number, got {value!r}"
+                )
+            if name in extents:
+                raise ArgumentError(f"--shape: {name} is given twice")
+            extents[name] = int(value)
+    return extents, arrays
+
+
+def _extents(objective: Objective, given: dict[str, int]) -> tuple[int, ...] | None:
+    """Return an extent for each dim, in the objective's order."""
+    dims = [dim.name for dim in objective.dims]
+    if not given:
+        return None
+    if set(given) != set(dims):
+        raise ArgumentError(
+            f"--shape: {objective.name} has dims {', '.join(dims)}; "
+            f"expected {','.join(f'{dim}=SIZE' for dim in dims)}, got {', '.join(given)}"
+        )
+    return tuple(given[dim] for dim in dims)
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Greek letters
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        terminal.close_pipe()

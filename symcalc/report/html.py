@@ -1,0 +1,153 @@
+"""A page as one HTML file: native MathML, style and drawings inside, no network, no script."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+from collections.abc import Sequence
+from html import escape
+
+from symcalc.report.blocks import (
+    Block,
+    Bullets,
+    Code,
+    Figure,
+    Fold,
+    Formula,
+    Inline,
+    Line,
+    Listing,
+    Math,
+    Page,
+    Paragraph,
+    Section,
+    StepBlock,
+    StepGroup,
+    Table,
+)
+from symcalc.report.colours import coloured
+from symcalc.report.mathml import mathml
+
+
+def render(page: Page) -> str:
+    """Return a page as a self-contained HTML5 document.
+
+    Args:
+        page: what `build_page` assembled.
+    """
+    links = "".join(
+        f'<li><a href="#{s.anchor}">{escape(s.title)}</a></li>' for s in page.sections
+    )
+    summary = f'<p class="summary">{escape(page.summary)}</p>\n' if page.summary else ""
+    reference = f'<p class="reference">{escape(page.reference)}</p>\n' if page.reference else ""
+    body = "\n".join(_section(section) for section in page.sections)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(page.title)}</title>\n"
+        f'<meta name="description" content="{escape(page.summary, quote=True)}">\n'
+        f"<style>\n{style()}</style>\n</head>\n<body>\n<main>\n"
+        f"<header>\n<h1>{escape(page.title)}</h1>\n{summary}{reference}"
+        f'<nav aria-label="On this page"><ul class="contents">{links}</ul></nav>\n</header>\n'
+        f"{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+@functools.cache
+def style() -> str:
+    """Return the style sheet that every page carries."""
+    return importlib.resources.files(__package__).joinpath("style.css").read_text("utf-8")
+
+
+def _section(section: Section) -> str:
+    parts: list[str] = []
+    figures = [block for block in section.blocks if isinstance(block, Figure)]
+    if figures:
+        parts.append('<div class="figures">' + "".join(map(_figure, figures)) + "</div>")
+    parts += [render_block(b) for b in section.blocks if not isinstance(b, Figure)]
+    inside = "\n".join(parts)
+    head = f"<h2>{escape(section.title)}</h2>"
+    return f'<section id="{section.anchor}">\n{head}\n{inside}\n</section>'
+
+
+def render_block(block: Block) -> str:
+    """Return one block as HTML."""
+    if isinstance(block, Paragraph):
+        return f"<p>{_line(block.parts)}</p>"
+    if isinstance(block, Bullets):
+        return "<ul>" + "".join(f"<li>{_line(item)}</li>" for item in block.items) + "</ul>"
+    if isinstance(block, Formula):
+        kind = "formula boxed" if block.boxed else "formula"
+        return _formula(block.rows, kind, block.label)
+    if isinstance(block, Table):
+        return _table(block)
+    if isinstance(block, Listing):
+        code = coloured(block.code) if block.language == "python" else escape(block.code)
+        return f'<pre tabindex="0"><code>{code}</code></pre>'
+    if isinstance(block, StepGroup):
+        return _group(block)
+    if isinstance(block, Fold):
+        inside = "".join(render_block(inner) for inner in block.blocks)
+        return f"<details><summary>{escape(block.summary)}</summary>{inside}</details>"
+    return _figure(block)
+
+
+def _inline(part: Inline) -> str:
+    if isinstance(part, Math):
+        return mathml(part.latex)
+    if isinstance(part, Code):
+        return f"<code>{escape(part.text)}</code>"
+    return escape(part)
+
+
+def _line(parts: Line) -> str:
+    return "".join(_inline(part) for part in parts)
+
+
+def _formula(rows: Sequence[str], kind: str, label: str = "") -> str:
+    latex = r"\begin{aligned}" + r"\\".join(rows) + r"\end{aligned}"
+    name = f' role="group" aria-label="{escape(label, quote=True)}"' if label else ""
+    return f'<div class="{kind}" tabindex="0"{name}>{mathml(latex, display=True)}</div>'
+
+
+def _table(table: Table) -> str:
+    keep = [c for c in range(len(table.head)) if any(_line(row[c]) for row in table.rows)]
+    head = "".join(f'<th scope="col">{escape(table.head[c])}</th>' for c in keep)
+    rows = ""
+    for row in table.rows:
+        cells = [_line(row[c]) for c in keep]
+        first = f'<th scope="row">{cells[0]}</th>'
+        rows += f"<tr>{first}" + "".join(f"<td{_mark(c)}>{c}</td>" for c in cells[1:]) + "</tr>\n"
+    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    return (
+        f'<div class="scroll" tabindex="0"><table>{caption}<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{rows}</tbody></table></div>"
+    )
+
+
+def _mark(cell: str) -> str:
+    return f' class="{cell}"' if cell in {"PASS", "FAIL", "INCONCLUSIVE"} else ""
+
+
+def _figure(figure: Figure) -> str:
+    start = figure.svg.index("<svg") + 4
+    alt = escape(figure.alt, quote=True)
+    drawn = f'<svg role="img" aria-label="{alt}"{figure.svg[start:]}'
+    return f"<figure>{drawn}<figcaption>{_line(figure.caption)}</figcaption></figure>"
+
+
+def _group(group: StepGroup) -> str:
+    steps = "\n".join(_step(step) for step in group.steps)
+    result = _formula(group.result, "formula result", "Result") if group.result else ""
+    return f'<h3>The adjoint {mathml(group.of)}</h3>\n<ol class="steps">\n{steps}\n</ol>\n{result}'
+
+
+def _step(step: StepBlock) -> str:
+    rule = f'<span class="rule">{escape(step.rule)}</span>'
+    notes = f' <span class="note">{_line(step.notes)}</span>' if step.notes else ""
+    formula = _formula(step.rows, "formula")
+    if step.routine:
+        inside = f"<details><summary>{rule}{notes}</summary>{formula}</details>"
+    else:
+        inside = f"{rule}{notes}{formula}"
+    return f'<li value="{step.number}">{inside}</li>'

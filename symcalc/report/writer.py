@@ -1,0 +1,96 @@
+"""Writes pages to files: each appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from symcalc.report import html, markdown
+from symcalc.report.blocks import Figure, Page
+from symcalc.report.errors import ReportError, ReportWriteError
+
+FORMATS = ("html", "md")
+
+# What a drawing needs to stand alone: the colours that a page's style would give it.
+_COLOURS = (
+    "<style>:root{--ink:#1f1d1a;--quiet:#625c52;--grid:#e4dfd3;--paper:#fffefb;"
+    "--curve-1:#1a5fa8;--curve-2:#b0421a;--curve-3:#35752f;--curve-4:#7a4a9c}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e6e2d9;--quiet:#a39d91;--grid:#303134;"
+    "--paper:#0d1117;--curve-1:#7db4ee;--curve-2:#ef9a72;--curve-3:#8cc983;--curve-4:#c79be4}}"
+    "text{font-family:Georgia,serif!important}</style>"
+)
+
+
+def write(
+    page: Page, out: str | os.PathLike[str], formats: Iterable[str] = FORMATS
+) -> tuple[Path, ...]:
+    """Write a page in the formats asked for.
+
+    Args:
+        page: what `build_page` assembled; its name names the files.
+        out: the directory, made if it is not there.
+        formats: "html", "md" or both. Markdown brings its drawings as SVG files of their own.
+
+    Returns:
+        The paths of the pages written, in the order of `formats`.
+
+    Raises:
+        ReportError: an unknown format, none at all, or a name that is no file name.
+        ReportWriteError: the directory or a file cannot be written.
+    """
+    wanted = (formats,) if isinstance(formats, str) else tuple(dict.fromkeys(formats))
+    unknown = [name for name in wanted if name not in FORMATS]
+    if unknown or not wanted:
+        got = ", ".join(map(repr, unknown)) or "none"
+        raise ReportError(f"formats: expected some of {', '.join(map(repr, FORMATS))}, got {got}")
+    if not re.fullmatch(r"\w[\w.-]*", page.name):
+        raise ReportError(f"name: expected a name that can name a file, got {page.name!r}")
+    folder = Path(out)
+    files: dict[str, str] = {}
+    for name in wanted:
+        files |= _html(page) if name == "html" else _markdown(page)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            _replace(folder / name, text)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ReportWriteError(
+            f"out: expected a directory that can be written, got {str(folder)!r}: {reason}"
+        ) from error
+    return tuple(folder / f"{page.name}.{name}" for name in wanted)
+
+
+def _html(page: Page) -> dict[str, str]:
+    return {f"{page.name}.html": html.render(page)}
+
+
+def _markdown(page: Page) -> dict[str, str]:
+    drawings = [b for s in page.sections for b in s.blocks if isinstance(b, Figure)]
+    places = {d.svg: f"{page.name}-{n}.svg" for n, d in enumerate(drawings, 1)}
+    files = {place: _alone(svg) for svg, place in places.items()}
+    return files | {f"{page.name}.md": markdown.render(page, places)}
+
+
+def _alone(svg: str) -> str:
+    """Give a drawing the colours that the page would."""
+    end = svg.index(">", svg.index("<svg")) + 1
+    return svg[:end] + _COLOURS + svg[end:] + "\n"
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside the file, then take its place in one move."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

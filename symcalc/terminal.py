@@ -1,0 +1,240 @@
+"""What a terminal shows: consoles for terminals and pipes, failures, definitions, derivations."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any, NoReturn
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from symcalc.calculus.derive import Derivation
+from symcalc.calculus.equations import Equation
+from symcalc.notation.errors import ParseError
+from symcalc.notation.objective import Objective
+from symcalc.notation.tensors import Tensor
+from symcalc.notation.text import text
+
+_PIPE_WIDTH = 100_000  # a pipe has no edge: nothing is wrapped or cut there
+_SIGPIPE_STATUS = 141
+
+
+class PlainConsole(Console):
+    """A console that takes every bracket literally, and ends quietly when its reader has gone."""
+
+    def __init__(self, stream: IO[str], *, stderr: bool = False) -> None:
+        fixed = stream.isatty() or "COLUMNS" in os.environ
+        super().__init__(
+            stderr=stderr, markup=False, emoji=False, highlight=False,
+            width=None if fixed else _PIPE_WIDTH,
+        )  # fmt: skip
+
+    def on_broken_pipe(self) -> NoReturn:
+        """End the program as a program whose pipe was closed ends."""
+        close_pipe()
+
+
+def output() -> PlainConsole:
+    """Return the console of standard output, as it is now."""
+    return PlainConsole(sys.stdout)
+
+
+def messages() -> PlainConsole:
+    """Return the console of standard error, as it is now."""
+    return PlainConsole(sys.stderr, stderr=True)
+
+
+def close_pipe() -> NoReturn:
+    """End quietly: whoever read our output reads no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(_SIGPIPE_STATUS)
+
+
+def print_failure(error: Exception) -> None:
+    """Say on standard error what was wrong, in red where there is colour."""
+    console = messages()
+    message = _marked(error, console.width) if isinstance(error, ParseError) else _said(error)
+    line = Text("error: ", style="bold red").append(message, style="not bold red")
+    console.print(line, soft_wrap=True)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _marked(error: ParseError, width: int) -> str:
+    """Return the message with the fault marked below it, in a window that fits the width."""
+    if not error.text or error.column is None:
+        return error.reason
+    whole = error.text.replace("\n", " ").replace("\t", " ")
+    room = max(20, width - 10)
+    start = max(0, error.column - room // 2) if len(whole) > room else 0
+    lead, tail = ("..." if start else ""), ("..." if start + room < len(whole) else "")
+    caret = " " * (len(lead) + error.column - start)
+    return f"{error.reason}\n  {lead}{whole[start : start + room]}{tail}\n  {caret}^"
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Any]:
+    """Show a bar over several objectives on standard error, if that is a terminal.
+
+    Yields:
+        A function to call with the name of what comes next.
+    """
+    console = messages()
+    columns = (
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )  # fmt: skip
+    hidden = not console.is_terminal or total < 2
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        task = bar.add_task("", total=total)
+        started = 0
+
+        def begin(name: str) -> None:
+            nonlocal started
+            bar.update(task, description=name, completed=started)
+            started += 1
+
+        yield begin
+
+
+def catalogue_table(objectives: Iterable[Objective]) -> Table:
+    """Return the table of `symcalc list`, a section for each family."""
+    table = Table(title_justify="left")
+    table.add_column("name", style="bold", no_wrap=True)
+    table.add_column("inputs", overflow="fold")
+    table.add_column("by", overflow="fold")
+    table.add_column("what it is", overflow="fold")
+    family = None
+    for objective in objectives:
+        if objective.family != family:
+            family = objective.family
+            table.add_section()
+            table.add_row(Text(family, style="italic not bold cyan"))
+        names = ", ".join(tensor.name for tensor in objective.inputs)
+        if objective.parameters:
+            names += "; " + ", ".join(map(_with_default, objective.parameters))
+        wrt = ", ".join(objective.wrt)
+        table.add_row(Text(objective.name), Text(names), Text(wrt), Text(objective.summary))
+    return table
+
+
+def _with_default(parameter: Any) -> str:
+    return parameter.name if parameter.default is None else f"{parameter.name}={parameter.default:g}"
+
+
+def print_definition(console: Console, derivation: Derivation) -> None:
+    """Print what an objective is: formulas, inputs, hyperparameters, reference, kinks."""
+    objective = derivation.objective
+    _print_title(console, objective)
+    if objective.notes and objective.name != "formula":
+        console.print(Text(objective.notes), soft_wrap=True)
+    _print_heading(console, "Definition")
+    _print_equations(console, _value_equations(derivation))
+    _print_heading(console, "Inputs")
+    by = set(derivation.wrt)
+    for tensor in objective.inputs:
+        mark = "  (differentiated by)" if tensor.name in by else ""
+        _print_indented(console, Text(f"{_shape(tensor)}: {tensor.domain.describe()}{mark}"))
+    if objective.parameters:
+        _print_heading(console, "Hyperparameters")
+        for parameter in objective.parameters:
+            given = "no default" if parameter.default is None else f"default {parameter.default:g}"
+            said = f"{parameter.name}: {parameter.domain.describe()}, {given}"
+            _print_indented(console, Text(said))
+    if derivation.kinks:
+        _print_heading(console, "Kinks")
+        for kink in derivation.kinks:
+            said = f"{text(kink.left)} = {text(kink.right)}: {kink.convention}"
+            _print_indented(console, Text(said))
+    if objective.reference:
+        _print_heading(console, "Reference")
+        _print_indented(console, Text(objective.reference))
+
+
+def print_derivation(console: Console, derivation: Derivation, *, steps: bool) -> None:
+    """Print the equations of the value, the numbered steps if wanted, and the gradient."""
+    objective = derivation.objective
+    value = _value_equations(derivation)
+    _print_title(console, objective)
+    _print_heading(console, "Value")
+    _print_equations(console, value)
+    if steps:
+        _print_heading(console, "Steps")
+        for number, step in enumerate(derivation.steps, start=1):
+            rule = ", ".join((step.rule, *step.conditions))
+            console.print(Text(f"  {number}. ").append(rule, style="bold cyan"), soft_wrap=True)
+            left = text(step.left)
+            _print_indented(console, Text(f"{left} = {text(step.before)}", style="dim"), 5)
+            _print_indented(console, Text(f"{' ' * len(left)} = {text(step.after)}"), 5)
+    _print_heading(console, "Gradient")
+    of = derivation.value.name
+    if derivation.cotangent is not None:
+        of = f"sum({derivation.cotangent.name} * {of})"
+    for name in derivation.wrt:
+        bar = derivation.gradient_of(name).target.name
+        said = f"{bar}: derivative of {of} by {name}"
+        _print_indented(console, Text(said, style="dim"))
+    _print_equations(console, derivation.definitions[len(value) :])
+    for adjoint in derivation.adjoints:
+        equation = Equation(adjoint.target, adjoint.indices, adjoint.body)
+        wanted = adjoint.of.name in derivation.wrt
+        _print_equations(console, (equation,), style="bold" if wanted else "default")
+
+
+def print_source(console: Console, source: str) -> None:
+    """Print Python source: coloured and wrapped in a terminal, byte for byte in a pipe."""
+    _print_heading(console, "Kernel")
+    if console.is_terminal:
+        coloured = Syntax(
+            source, "python", theme="ansi_dark", background_color="default", word_wrap=True
+        )
+        console.print(coloured)
+    else:
+        console.print(Text(source), soft_wrap=True)
+
+
+def _value_equations(derivation: Derivation) -> tuple[Equation, ...]:
+    last = next(p for p, e in enumerate(derivation.equations) if e.target == derivation.value)
+    return derivation.equations[: last + 1]
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"{tensor.name}[{', '.join(map(str, tensor.shape))}]"
+
+
+def _print_title(console: Console, objective: Objective) -> None:
+    title = Text(objective.name, style="bold").append(f"  {objective.summary}", style="not bold")
+    console.print(title, soft_wrap=True)
+
+
+def _print_heading(console: Console, title: str) -> None:
+    console.print()
+    console.print(Text(title, style="bold underline"))
+
+
+def _print_equations(
+    console: Console, equations: Iterable[Equation], style: str = "default"
+) -> None:
+    for equation in equations:
+        formula = f"{text(equation.left)} = {text(equation.body)}"
+        _print_indented(console, Text(formula, style=style))
+
+
+def _print_indented(console: Console, line: Text, by: int = 2) -> None:
+    """Print a line: folded under its own beginning in a terminal, whole in a pipe."""
+    if console.is_terminal:
+        line.overflow = "fold"
+        console.print(Padding(line, (0, 0, 0, by), expand=False))
+    else:
+        console.print(Text(" " * by).append_text(line), soft_wrap=True)

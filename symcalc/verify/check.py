@@ -1,0 +1,211 @@
+"""`check`: a kernel before three witnesses that share no code with it or with one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symcalc.backends.kernel import Kernel
+from symcalc.verify.differences import EPS, difference
+from symcalc.verify.sampling import Point, draw, primes
+from symcalc.verify.unrolled import Unrolled
+from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS, CheckReport, CheckRow
+
+# Rounding a kernel may accumulate, in units of eps times the size of what it adds up.
+ROUNDING = 64.0
+# A difference whose bound is wider than this share of the gradient decides nothing.
+WIDEST = 1e-4
+DIRECTIONS = 6
+ATTEMPTS = 12
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Entries compared at one point: what came, what was expected, how far off it may be."""
+
+    wrt: str
+    came: Any
+    expected: Any
+    bound: Any
+    at: str
+
+
+def check_kernel(kernel: Kernel, sibling: Kernel, seed: int = 0) -> CheckReport:
+    """Hold a float64 kernel against brute force, its sibling backend and finite differences.
+
+    Args:
+        kernel: the kernel to check.
+        sibling: the same objective on the NumPy backend.
+        seed: of the points.
+
+    Returns:
+        The report; its truth value is whether every row passed.
+    """
+    rows = [
+        *_rows("brute-force SymPy", _against_unrolled(kernel, seed)),
+        *_rows("NumPy backend", _against_sibling(kernel, sibling, seed)),
+        *_rows("finite differences", _against_differences(kernel, seed)),
+    ]
+    return CheckReport(kernel.objective.name, tuple(rows))
+
+
+def _rows(method: str, comparisons: Iterator[Comparison]) -> list[CheckRow]:
+    """Sum comparisons up, one row an input, by the entry that is worst relative to its bound."""
+    found: dict[str, CheckRow] = {}
+    for comparison in comparisons:
+        row = _row(method, comparison)
+        known = found.get(comparison.wrt)
+        if known is None:
+            found[comparison.wrt] = row
+            continue
+        worse = max((known, row), key=lambda r: (_ORDER[r.verdict], r.error / (r.bound or 1e-300)))
+        found[comparison.wrt] = CheckRow(
+            worse.method, worse.wrt, worse.worst, worse.error, worse.bound, worse.verdict,
+            known.points + row.points,
+        )  # fmt: skip
+    return list(found.values())
+
+
+_ORDER = {PASS: 0, INCONCLUSIVE: 1, FAIL: 2}
+
+
+def _row(method: str, comparison: Comparison) -> CheckRow:
+    came, expected, bound = (
+        np.atleast_1d(np.asarray(part, dtype=np.float64))
+        for part in (comparison.came, comparison.expected, comparison.bound)
+    )
+    bound = np.broadcast_to(bound, came.shape)
+    if came.shape != expected.shape:
+        return CheckRow(method, comparison.wrt, f"shape {came.shape}, expected {expected.shape}",
+                        np.inf, 0.0, FAIL, came.size)  # fmt: skip
+    error = np.abs(came - expected)
+    error[~np.isfinite(error)] = np.inf  # NaN equals nothing, itself least of all
+    if not came.size:
+        return CheckRow(method, comparison.wrt, "no entries", 0.0, 0.0, INCONCLUSIVE, 0)
+    undecided = np.isnan(bound)
+    ratio = np.where(undecided, -1.0, error / np.where(undecided | (bound == 0), 1e-300, bound))
+    place = np.unravel_index(int(np.argmax(ratio)), came.shape)
+    where = f"{comparison.at}, entry {[int(p) for p in place]}" if came.size > 1 else comparison.at
+    verdict = FAIL if ratio[place] > 1 else INCONCLUSIVE if undecided.any() else PASS
+    return CheckRow(method, comparison.wrt, where, float(error[place]), float(bound[place]),
+                    verdict, came.size)  # fmt: skip
+
+
+def outcome(kernel: Kernel, point: Point) -> tuple[float, tuple[Any, ...]]:
+    """Return the value, or sum(cotangent * value), and the gradients."""
+    if kernel.objective.is_scalar:
+        value, gradient = kernel.value_and_grad(*point.arrays, **point.hyper)
+    else:
+        array, gradient = kernel.vjp(*point.arrays, cotangent=point.cotangent, **point.hyper)
+        value = float(np.sum(array * point.cotangent))
+    return value, gradient if isinstance(gradient, tuple) else (gradient,)
+
+
+def _rounding(expected: Any, largest: float) -> Any:
+    """The bound on rounding: a share of each entry, and of the largest one it was made from."""
+    return ROUNDING * EPS * (np.abs(expected) + largest)
+
+
+def _against_unrolled(kernel: Kernel, seed: int) -> Iterator[Comparison]:
+    """Compare with SymPy's derivative of the formula written out at extents 2 and 3."""
+    objective = kernel.objective
+    for sizes in ((2, 3), (3, 2)):
+        point = draw(objective, primes(objective, sizes), seed + sizes[0])
+        value, gradients = outcome(kernel, point)
+        unrolled = Unrolled(objective, point)
+        at = _extents(point)
+        for place, wrt in enumerate(kernel.derivation.wrt):
+            true_value, truth = unrolled.gradient(wrt)
+            if place == 0:
+                yield Comparison("value", value, true_value, _rounding(true_value, 1.0), at)
+            largest = max(float(np.max(np.abs(truth))), _scale(point))
+            yield Comparison(wrt, gradients[place], truth, _rounding(truth, largest), at)
+
+
+def _scale(point: Point) -> float:
+    """The size of what gradients at this point are differences of."""
+    largest = 1.0 if point.cotangent is None else float(np.max(np.abs(point.cotangent)))
+    return largest / max(point.extents.values(), default=1)
+
+
+def _against_sibling(kernel: Kernel, sibling: Kernel, seed: int) -> Iterator[Comparison]:
+    """Compare with the NumPy backend on arrays of a few thousand entries."""
+    objective = kernel.objective
+    for number, sizes in enumerate(((37, 29), (5, 211), (1, 1), (1031, 3))):
+        point = draw(objective, primes(objective, sizes), seed + 100 + number)
+        value, gradients = outcome(kernel, point)
+        other_value, others = outcome(sibling, point)
+        at = _extents(point)
+        largest = abs(other_value) if objective.is_scalar else float(np.sqrt(np.size(point.cotangent)))
+        yield Comparison("value", value, other_value, _rounding(other_value, largest + 1.0), at)
+        for wrt, came, other in zip(kernel.derivation.wrt, gradients, others, strict=True):
+            largest = max(float(np.max(np.abs(other))), _scale(point))
+            yield Comparison(wrt, came, other, _rounding(other, largest), at)
+
+
+def _against_differences(kernel: Kernel, seed: int) -> Iterator[Comparison]:
+    """Compare directional derivatives with finite differences of the kernel's own value."""
+    objective = kernel.objective
+    for place, wrt in enumerate(kernel.derivation.wrt):
+        position = [t.name for t in objective.inputs].index(wrt)
+        for direction in range(DIRECTIONS):
+            yield _direction(kernel, wrt, place, position, seed + 1000 * direction)
+
+
+def _direction(kernel: Kernel, wrt: str, place: int, position: int, seed: int) -> Comparison:
+    """One direction; another point is tried where a kink or noise spoils the difference."""
+    objective = kernel.objective
+    outcome_of: Comparison | None = None
+    for attempt in range(ATTEMPTS):
+        sizes = ((5, 3), (3, 4), (2, 7))[(seed // 1000) % 3]
+        point = draw(objective, primes(objective, sizes), seed + attempt)
+        base = point.arrays[position]
+        rng = np.random.default_rng(seed + attempt)
+        move = _directions(rng, base.shape, seed // 1000)
+        along, size = _along(kernel, point, position, base, move)
+        found = difference(along, ROUNDING / 8 * EPS * size)
+        _, gradients = outcome(kernel, point)
+        slope = float(np.sum(gradients[place] * move))
+        width = float(np.sum(np.abs(gradients[place] * move)))
+        decided = found.bound <= WIDEST * max(width, _scale(point))
+        bound = found.bound + ROUNDING * EPS * width if decided else np.nan
+        at = f"{_extents(point)}, direction {seed // 1000}, step {found.step:.0e}"
+        outcome_of = Comparison(wrt, slope, found.slope, bound, at)
+        if decided:
+            break
+    assert outcome_of is not None
+    return outcome_of
+
+
+def _directions(rng: np.random.Generator, shape: tuple[int, ...], number: int) -> Any:
+    """Random signs and sizes; every third direction moves a single entry."""
+    if number % 3 == 2 and shape:
+        move = np.zeros(shape)
+        move[tuple(rng.integers(0, extent) for extent in shape)] = 1.0
+        return move
+    return rng.choice([-1.0, 1.0], size=shape) * rng.uniform(0.5, 1.0, size=shape)
+
+
+def _along(
+    kernel: Kernel, point: Point, position: int, base: Any, move: Any
+) -> tuple[Callable[[float], float], float]:
+    """Return the value along a direction, and the size of what it is summed from."""
+
+    free = kernel.unchecked  # a step may leave the domain, or a simplex
+
+    def along(t: float) -> float:
+        moved = point.moved(position, base + t * move)
+        value = free(*moved.arrays, **moved.hyper)
+        return value if kernel.objective.is_scalar else float(np.sum(value * point.cotangent))
+
+    value = free(*point.arrays, **point.hyper)
+    if kernel.objective.is_scalar:
+        return along, abs(value) + 1.0
+    return along, float(np.sum(np.abs(value * point.cotangent))) + 1.0
+
+
+def _extents(point: Point) -> str:
+    return ", ".join(f"{name} = {size}" for name, size in point.extents.items())

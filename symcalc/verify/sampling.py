@@ -1,0 +1,77 @@
+"""Points to check at: drawn from the declared domains, seeded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symcalc.notation.objective import Objective
+from symcalc.notation.tensors import Tensor
+
+
+@dataclass(frozen=True)
+class Point:
+    """One set of arguments.
+
+    Args:
+        extents: the size of each dim.
+        arrays: float64 (labels int64) arrays in declared order.
+        hyper: hyperparameters by name.
+        cotangent: of an array-valued objective; else None.
+    """
+
+    extents: dict[str, int]
+    arrays: tuple[Any, ...]
+    hyper: dict[str, float]
+    cotangent: Any = None
+
+    def moved(self, place: int, array: Any) -> Point:
+        """Return the point with one of its arrays replaced."""
+        arrays = (*self.arrays[:place], array, *self.arrays[place + 1 :])
+        return Point(self.extents, arrays, self.hyper, self.cotangent)
+
+
+def draw(objective: Objective, extents: dict[str, int], seed: int) -> Point:
+    """Draw a point of an objective.
+
+    Args:
+        objective: whose inputs are drawn.
+        extents: the size of each dim.
+        seed: of the random numbers.
+    """
+    rng = np.random.default_rng(seed)
+    arrays = tuple(_array(tensor, extents, rng) for tensor in objective.inputs)
+    hyper = {p.name: _number(p.domain, p.default, rng) for p in objective.parameters}
+    cotangent = None
+    if not objective.is_scalar:
+        shape = tuple(size(index.extent, extents) for index in objective.outputs)
+        cotangent = rng.normal(size=shape)
+    return Point(extents, arrays, hyper, cotangent)
+
+
+def primes(objective: Objective, sizes: tuple[int, ...]) -> dict[str, int]:
+    """Give the dims of an objective these sizes in turn."""
+    return {dim.name: sizes[place % len(sizes)] for place, dim in enumerate(objective.dims)}
+
+
+def size(extent: Any, extents: dict[str, int]) -> int:
+    """Return an extent as a number."""
+    return int(extent.subs({symbol: extents[symbol.name] for symbol in extent.free_symbols}))
+
+
+def _array(tensor: Tensor, extents: dict[str, int], rng: np.random.Generator) -> Any:
+    shape = tuple(size(extent, extents) for extent in tensor.shape)
+    below = tensor.domain.below
+    return np.asarray(
+        tensor.domain.sample(rng, shape, 2 if below is None else extents[below.name])
+    )
+
+
+def _number(domain: Any, default: float | None, rng: np.random.Generator) -> float:
+    """Return a value near the default, but not the default, for that may hide a term."""
+    if default is None:
+        return abs(float(domain.sample(rng, ()))) + 0.1
+    moved = default * float(rng.uniform(0.7, 1.3))
+    return moved if domain.admits(moved) else default

@@ -1,0 +1,137 @@
+"""Brute force: the formula written out entry by entry, differentiated by SymPy, evaluated to 30 digits.
+
+It knows nothing of adjoints, indices or kernels: sums are sums of terms, atoms are their textbook
+definitions, and the derivative is SymPy's own.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy as sp
+
+from symcalc.notation.atoms import Atom
+from symcalc.notation.conditions import Let, Where
+from symcalc.notation.dims import Dim, Index
+from symcalc.notation.objective import Objective
+from symcalc.notation.reductions import Reduction
+from symcalc.notation.tensors import Access, Tensor
+from symcalc.verify.sampling import Point, size
+
+DIGITS = 30
+
+
+class Unrolled:
+    """An objective at fixed extents, as plain SymPy in one symbol an entry.
+
+    Args:
+        objective: what to unroll.
+        point: gives extents, labels and the cotangent; real entries stay symbols.
+    """
+
+    def __init__(self, objective: Objective, point: Point) -> None:
+        self.objective = objective
+        self.point = point
+        self.symbols: dict[tuple[str, tuple[int, ...]], Any] = {}
+        self.arrays = {
+            tensor.name: array for tensor, array in zip(objective.inputs, point.arrays, strict=True)
+        }
+        self.value = self._total()
+
+    def gradient(self, wrt: str) -> Any:
+        """Return value and gradient as evaluated: a float, and an array of wrt's shape."""
+        shape = self.arrays[wrt].shape
+        places = list(itertools.product(*(range(extent) for extent in shape)))
+        slopes = [self.value.diff(self._symbol(wrt, place)) for place in places]
+        numbers = self._evaluate([self.value, *slopes])
+        return numbers[0], np.array(numbers[1:]).reshape(shape)
+
+    def _evaluate(self, expressions: list[Any]) -> list[float]:
+        symbols = list(self.symbols.values())
+        parameters = [p.symbol for p in self.objective.parameters]
+        plain = {symbol: sp.Dummy(real=True) for symbol in (*symbols, *parameters)}
+        function = sp.lambdify(
+            list(plain.values()), [e.xreplace(plain) for e in expressions], modules="mpmath"
+        )
+        with mpmath.workdps(DIGITS):
+            entries = [mpmath.mpf(float(self.arrays[name][place])) for name, place in self.symbols]
+            hyper = [mpmath.mpf(self.point.hyper[p.name]) for p in self.objective.parameters]
+            return [float(mpmath.re(number)) for number in function(*entries, *hyper)]
+
+    def _symbol(self, name: str, place: tuple[int, ...]) -> Any:
+        tensor = self.objective.input(name)
+        key = (name, place)
+        if key not in self.symbols:
+            self.symbols[key] = sp.Dummy(f"{name}_{place}", **tensor.domain.assumptions)
+        return self.symbols[key]
+
+    def _total(self) -> Any:
+        """The value, or for an array the sum of its entries times the cotangent's."""
+        objective, extents = self.objective, self.point.extents
+        if objective.is_scalar:
+            return self._plain(objective.body, {})
+        ranges = [range(size(index.extent, extents)) for index in objective.outputs]
+        total = sp.Integer(0)
+        for place in itertools.product(*ranges):
+            at = dict(zip(objective.outputs, place, strict=True))
+            weight = sp.Rational(float(self.point.cotangent[place]))
+            total += weight * self._plain(objective.body, at)
+        return total
+
+    def _plain(self, expression: Any, at: dict[Index, int]) -> Any:
+        """Return an expression with every index a number."""
+        if isinstance(expression, Index):
+            return sp.Integer(at[expression])
+        if isinstance(expression, Dim):
+            return sp.Integer(self.point.extents[expression.name])
+        if isinstance(expression, Access):
+            return self._entry(expression.tensor, tuple(int(self._plain(p, at))
+                                                        for p in expression.places))  # fmt: skip
+        if isinstance(expression, Let):
+            return self._plain(expression.body, at)
+        if isinstance(expression, Reduction):
+            count = int(self._plain(expression.index.extent, at))
+            terms = [
+                self._plain(expression.body, {**at, expression.index: k}) for k in range(count)
+            ]
+            return _REDUCED[expression.spelling](terms)
+        if not expression.args:
+            return expression
+        if isinstance(expression, Where):
+            when = self._plain(expression.args[0], at)
+            if when in (sp.true, sp.false):  # the other side may be out of bounds
+                return self._plain(expression.args[1 if when == sp.true else 2], at)
+            then, otherwise = (self._plain(side, at) for side in expression.args[1:])
+            return sp.Piecewise((then, when), (otherwise, True))
+        arguments = [self._plain(argument, at) for argument in expression.args]
+        if isinstance(expression, Atom):
+            return sp.sympify(type(expression).definition(*arguments))
+        return expression.func(*arguments)
+
+    def _entry(self, tensor: Tensor, place: tuple[int, ...]) -> Any:
+        if tensor.domain.integer:
+            return sp.Integer(int(self.arrays[tensor.name][place]))
+        return self._symbol(tensor.name, place)
+
+
+def _greatest(terms: list[Any]) -> Any:
+    return functools.reduce(lambda a, b: sp.Piecewise((a, a >= b), (b, True)), terms)
+
+
+def _least(terms: list[Any]) -> Any:
+    return functools.reduce(lambda a, b: sp.Piecewise((a, a <= b), (b, True)), terms)
+
+
+_REDUCED: dict[str, Any] = {
+    "sum": lambda terms: sp.Add(*terms),
+    "mean": lambda terms: sp.Add(*terms) / len(terms),
+    "prod": lambda terms: sp.Mul(*terms),
+    "max": _greatest,
+    "min": _least,
+    "logsumexp": lambda terms: sp.log(sp.Add(*(sp.exp(term) for term in terms))),
+    "norm2": lambda terms: sp.sqrt(sp.Add(*(term**2 for term in terms))),
+}

@@ -1,0 +1,95 @@
+"""What a check says: rows of method, worst point, error, bound and verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
+_STYLES = {PASS: "green", FAIL: "bold red", INCONCLUSIVE: "yellow"}
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """The outcome of one method for one input.
+
+    Args:
+        method: what bore witness.
+        wrt: the input whose gradient was held against it, or "value".
+        worst: where the error is worst relative to its bound.
+        error: the error there.
+        bound: what it may be at most.
+        verdict: PASS, FAIL or INCONCLUSIVE.
+        points: how many entries were compared.
+    """
+
+    method: str
+    wrt: str
+    worst: str
+    error: float
+    bound: float
+    verdict: str
+    points: int
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The outcome of all methods; true only if every row passed.
+
+    Args:
+        name: the objective's name.
+        rows: one a method and input.
+    """
+
+    name: str
+    rows: tuple[CheckRow, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.rows) and all(row.verdict == PASS for row in self.rows)
+
+    @property
+    def verdict(self) -> str:
+        """FAIL if any row failed, else INCONCLUSIVE if any is, else PASS."""
+        verdicts = {row.verdict for row in self.rows}
+        return FAIL if FAIL in verdicts else INCONCLUSIVE if INCONCLUSIVE in verdicts else PASS
+
+    def table(self) -> Any:
+        """Return the report as a rich table."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=f"check of {self.name}: {self.verdict}")
+        for column in ("method", "by", "worst at", "error", "bound", "entries", "verdict"):
+            table.add_column(
+                column, justify="right" if column in ("error", "bound", "entries") else "left"
+            )
+        for row in self.rows:
+            table.add_row(
+                Text(row.method), Text(row.wrt), Text(row.worst), f"{row.error:.1e}",
+                f"{row.bound:.1e}", str(row.points), Text(row.verdict, _STYLES[row.verdict]),
+            )  # fmt: skip
+        return table
+
+    def __str__(self) -> str:
+        lines = [f"check of {self.name}: {self.verdict}"]
+        lines += [
+            f"  {row.verdict:<12} {row.method} by {row.wrt}: error {row.error:.1e}, "
+            f"bound {row.bound:.1e}, worst at {row.worst}"
+            for row in self.rows
+        ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        cells = "".join(
+            "<tr>"
+            + "".join(
+                f"<td>{escape(text)}</td>"
+                for text in (row.method, row.wrt, row.worst, f"{row.error:.1e}",
+                             f"{row.bound:.1e}", row.verdict)
+            )  # fmt: skip
+            + "</tr>"
+            for row in self.rows
+        )
+        return f"<table><caption>{escape(str(self).splitlines()[0])}</caption>{cells}</table>"

@@ -1,0 +1,82 @@
+"""The README does what it says: its code runs, its two commands stand there, its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import symcalc as sc
+from symcalc.cli import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], Path]:
+    """The names that the tour defines, and the folder it ran in."""
+    folder = tmp_path_factory.mktemp("tour")
+    names: dict[str, object] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        exec(compile(blocks("python")[0], "README.md", "exec"), names)
+    return names, folder
+
+
+def test_the_tour_has_ten_lines() -> None:
+    assert len([line for line in blocks("python")[0].splitlines() if line]) == 10
+
+
+def test_the_tour_gives_what_its_comments_say(tour: tuple[dict[str, object], Path]) -> None:
+    names, folder = tour
+    # Huber at residuals 0.5 and 3 with delta 1: 0.5**2/2 and 3 - 1/2, averaged; slopes 0.5 and 1.
+    assert names["value"] == (0.125 + 2.5) / 2 == 1.3125
+    np.testing.assert_array_equal(names["gradient"], [0.25, 0.5])
+    assert "1.3125, [0.25, 0.5]" in blocks("python")[0]
+    assert sorted(path.suffix for path in (folder / "reports").iterdir()) == [".html", ".md"]
+
+
+def test_the_objective_of_ones_own_compiles(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(blocks("python")[1], "utf-8")
+    names: dict[str, object] = {}
+    exec(compile(blocks("python")[1], "README.md", "exec"), names)
+    kernel = names["kernel"]
+    assert isinstance(names["charbonnier"], sc.Objective)
+    # sqrt(3**2 + 4**2) and sqrt(0 + 4**2), averaged
+    assert kernel(np.array([3.0, 1.0]), np.array([0.0, 1.0]), eps=4.0) == 4.5  # type: ignore[operator]
+
+
+def test_exactly_two_set_up_commands() -> None:
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line]
+    assert len(lines) == 2
+    first, second = lines
+    assert first.endswith("symcalc report bce_with_logits")
+    assert second.endswith("pytest")
+    assert all(line.startswith("python3 -m venv .venv && .venv/bin/pip install ") for line in lines)
+
+
+def test_ci_runs_the_commands_of_the_readme() -> None:
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert "README.md" in script
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_every_command_of_the_table_exists() -> None:
+    shown = re.findall(r"^\| `symcalc ([^`]*)` \|", README, re.MULTILINE)
+    names = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    names |= {group.name for group in app.registered_groups}
+    assert {shlex.split(line)[0] for line in shown} == names
+
+
+def test_links_lead_somewhere() -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert targets
+    assert [target for target in targets if not (ROOT / target).is_file()] == []
