@@ -1,8 +1,13 @@
 """symcalc: one definition of an objective becomes derivation, kernel, check, page and benchmark."""
 
-import symcalc.report  # the room first, so that the function of the same name below stays
-from symcalc.api import compile, derive
+import symcalc.report  # noqa: F401 - the room before the function of its name, which then stays
+from symcalc import notation
+from symcalc.api import check, compile, derive
+from symcalc.backends.kernel import Kernel
+from symcalc.calculus.derive import Derivation
 from symcalc.catalogue import catalogue, get
 from symcalc.notation import *  # noqa: F403
 
 __version__ = "0.1.0"
+__all__ = ["Derivation", "Kernel", "catalogue", "check", "compile", "derive", "get"]
+__all__ += notation.__all__

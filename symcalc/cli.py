@@ -10,7 +10,7 @@ import math
 import re
 import shutil
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,14 +27,14 @@ _NAME = re.compile(r"[\w.-]+")
 _NEGATED = re.compile(r"-+[^=]*[(\[]")  # -mean(i, x[i]) is a formula and no option
 
 
-class Backend(str, Enum):
+class Backend(StrEnum):
     """The backends."""
 
     numba = "numba"
     numpy = "numpy"
 
 
-class Precision(str, Enum):
+class Precision(StrEnum):
     """The dtypes."""
 
     float64 = "float64"
@@ -388,7 +388,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal without Greek letters
     try:
         try:
-            app()
+            app(prog_name="symcalc")
         finally:
             sys.stdout.flush()
     except BrokenPipeError:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, NoReturn
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
 from rich.table import Table
@@ -17,13 +17,15 @@ from rich.text import Text
 
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.equations import Equation
+from symcalc.catalogue import catalogue
 from symcalc.notation.errors import ParseError
-from symcalc.notation.objective import Objective
-from symcalc.notation.tensors import Tensor
+from symcalc.notation.objective import Objective, Parameter
+from symcalc.notation.tensors import Access, Tensor
 from symcalc.notation.text import text
 
 _PIPE_WIDTH = 100_000  # a pipe has no edge: nothing is wrapped or cut there
 _SIGPIPE_STATUS = 141
+_WORD = re.compile(r"(?:\[[^]]*\]|\S)+")
 
 
 class PlainConsole(Console):
@@ -129,67 +131,66 @@ def catalogue_table(objectives: Iterable[Objective]) -> Table:
     return table
 
 
-def _with_default(parameter: Any) -> str:
-    return parameter.name if parameter.default is None else f"{parameter.name}={parameter.default:g}"
+def _with_default(parameter: Parameter) -> str:
+    name, default = parameter.name, parameter.default
+    return name if default is None else f"{name}={default:g}"
 
 
 def print_definition(console: Console, derivation: Derivation) -> None:
-    """Print what an objective is: formulas, inputs, hyperparameters, reference, kinks."""
+    """Print what an objective is: formulas, inputs, hyperparameters, kinks, reference."""
     objective = derivation.objective
     _print_title(console, objective)
-    if objective.notes and objective.name != "formula":
-        console.print(Text(objective.notes), soft_wrap=True)
+    if objective.notes and objective.name in catalogue():
+        _print_words(console, objective.notes, by=0)
     _print_heading(console, "Definition")
-    _print_equations(console, _value_equations(derivation))
+    for equation in _value_equations(derivation):
+        _print_equation(console, text(equation.left), equation.body)
     _print_heading(console, "Inputs")
-    by = set(derivation.wrt)
     for tensor in objective.inputs:
-        mark = "  (differentiated by)" if tensor.name in by else ""
-        _print_indented(console, Text(f"{_shape(tensor)}: {tensor.domain.describe()}{mark}"))
+        mark = "  (differentiated by)" if tensor.name in derivation.wrt else ""
+        _print_words(console, f"{_shape(tensor)}: {tensor.domain.describe()}{mark}")
     if objective.parameters:
         _print_heading(console, "Hyperparameters")
-        for parameter in objective.parameters:
-            given = "no default" if parameter.default is None else f"default {parameter.default:g}"
-            said = f"{parameter.name}: {parameter.domain.describe()}, {given}"
-            _print_indented(console, Text(said))
+    for parameter in objective.parameters:
+        given = "no default" if parameter.default is None else f"default {parameter.default:g}"
+        _print_words(console, f"{parameter.name}: {parameter.domain.describe()}, {given}")
     if derivation.kinks:
         _print_heading(console, "Kinks")
-        for kink in derivation.kinks:
-            said = f"{text(kink.left)} = {text(kink.right)}: {kink.convention}"
-            _print_indented(console, Text(said))
+    for kink in derivation.kinks:
+        _print_words(console, f"{text(kink.left)} = {text(kink.right)}: {kink.convention}")
     if objective.reference:
         _print_heading(console, "Reference")
-        _print_indented(console, Text(objective.reference))
+        _print_words(console, objective.reference)
 
 
 def print_derivation(console: Console, derivation: Derivation, *, steps: bool) -> None:
     """Print the equations of the value, the numbered steps if wanted, and the gradient."""
-    objective = derivation.objective
     value = _value_equations(derivation)
-    _print_title(console, objective)
+    _print_title(console, derivation.objective)
     _print_heading(console, "Value")
-    _print_equations(console, value)
+    for equation in value:
+        _print_equation(console, text(equation.left), equation.body)
     if steps:
         _print_heading(console, "Steps")
         for number, step in enumerate(derivation.steps, start=1):
             rule = ", ".join((step.rule, *step.conditions))
             console.print(Text(f"  {number}. ").append(rule, style="bold cyan"), soft_wrap=True)
             left = text(step.left)
-            _print_indented(console, Text(f"{left} = {text(step.before)}", style="dim"), 5)
-            _print_indented(console, Text(f"{' ' * len(left)} = {text(step.after)}"), 5)
+            _print_equation(console, left, step.before, by=5, style="dim")
+            _print_equation(console, " " * len(left), step.after, by=5)
     _print_heading(console, "Gradient")
     of = derivation.value.name
     if derivation.cotangent is not None:
         of = f"sum({derivation.cotangent.name} * {of})"
     for name in derivation.wrt:
         bar = derivation.gradient_of(name).target.name
-        said = f"{bar}: derivative of {of} by {name}"
-        _print_indented(console, Text(said, style="dim"))
-    _print_equations(console, derivation.definitions[len(value) :])
+        _print_words(console, f"{bar}: derivative of {of} by {name}", style="dim")
+    for equation in derivation.definitions[len(value) :]:
+        _print_equation(console, text(equation.left), equation.body)
     for adjoint in derivation.adjoints:
-        equation = Equation(adjoint.target, adjoint.indices, adjoint.body)
-        wanted = adjoint.of.name in derivation.wrt
-        _print_equations(console, (equation,), style="bold" if wanted else "default")
+        left = text(Access(adjoint.target, *adjoint.indices))
+        style = "bold" if adjoint.of.name in derivation.wrt else ""
+        _print_equation(console, left, adjoint.body, style=style)
 
 
 def print_source(console: Console, source: str) -> None:
@@ -223,18 +224,24 @@ def _print_heading(console: Console, title: str) -> None:
     console.print(Text(title, style="bold underline"))
 
 
-def _print_equations(
-    console: Console, equations: Iterable[Equation], style: str = "default"
-) -> None:
-    for equation in equations:
-        formula = f"{text(equation.left)} = {text(equation.body)}"
-        _print_indented(console, Text(formula, style=style))
+def _print_equation(console: Console, left: str, body: Any, by: int = 2, style: str = "") -> None:
+    """Print `left = body`, folded under its own right-hand side."""
+    start = f"{' ' * by}{left} = "
+    _print_folded(console, start, text(body), len(start), style)
 
 
-def _print_indented(console: Console, line: Text, by: int = 2) -> None:
-    """Print a line: folded under its own beginning in a terminal, whole in a pipe."""
-    if console.is_terminal:
-        line.overflow = "fold"
-        console.print(Padding(line, (0, 0, 0, by), expand=False))
-    else:
-        console.print(Text(" " * by).append_text(line), soft_wrap=True)
+def _print_words(console: Console, words: str, by: int = 2, style: str = "") -> None:
+    for line in words.splitlines():
+        _print_folded(console, " " * by, line, by, style)
+
+
+def _print_folded(console: Console, start: str, rest: str, hang: int, style: str) -> None:
+    """Print a line, folded at the console's width between words; x[i, k] is one word."""
+    line = start
+    for word in _WORD.findall(rest):
+        gap = "" if line.endswith(" ") else " "
+        if line.strip() and len(line) + len(gap) + len(word) > console.width:
+            console.print(Text(line, style=style), soft_wrap=True)
+            line, gap = " " * hang, ""
+        line += gap + word
+    console.print(Text(line, style=style), soft_wrap=True)

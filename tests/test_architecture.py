@@ -18,11 +18,12 @@ ABOVE_BACKENDS = {*SPINE[:4], "catalogue", FACE}
 MAY_IMPORT = {room: set(SPINE[:place]) for place, room in enumerate(SPINE)} | {
     "catalogue": {"notation"},
     "bench": ABOVE_BACKENDS,
+    "symcalc_peer": {*ABOVE_BACKENDS, "bench", "api"},  # stands where a user of symcalc stands
     "hosts": ABOVE_BACKENDS,
     "learn": {*ABOVE_BACKENDS, "hosts"},
     "api": {*SPINE, "catalogue", "bench"},
     FACE: {*SPINE, "catalogue", "bench", "api"},
-    "terminal": {"notation", "calculus"},
+    "terminal": {"notation", "calculus", "catalogue"},
     "cli": {*SPINE, "catalogue", "bench", "api", "terminal", FACE},
     "__main__": {"cli"},
 }
@@ -32,6 +33,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 def room_of(module: str) -> str:
     """The room of symcalc.calculus.steps is calculus."""
     parts = module.split(".")
+    if parts[-1] == "symcalc_peer":
+        return parts[-1]
     is_room = len(parts) > 1 and (
         (PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").is_file()
     )
@@ -74,7 +77,7 @@ def forbidden(source: str, module: str, is_package: bool = False) -> set[str]:
 
 def kind_of(module: str) -> str | None:
     """Which backend a module belongs to; None for what all of them share."""
-    file = (module.split(".") + ["", ""])[2]
+    file = [*module.split("."), "", ""][2]
     return next((kind for kind in ("numba", "numpy") if file.startswith(f"{kind}_")), None)
 
 

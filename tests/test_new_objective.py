@@ -1,4 +1,4 @@
-"""A sixteenth objective is one function in one file: everything else follows with no second edit."""
+"""A sixteenth objective is one function in one file: all else follows with no second edit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import symcalc as sc
 from symcalc import Array, Positive, abs, indices, log1p, mean
 
 
-@sc.objective(wrt="prediction", reference="Fair (1974), On the robust estimation of econometric models")
+@sc.objective(wrt="prediction", reference="Fair (1974), Annals of Econ. and Soc. Measurement 3")
 def fair(prediction: Array["n"], target: Array["n"], delta: Positive = 1.0):
     """Between squared and absolute error, three times smooth.
 

@@ -1,4 +1,4 @@
-"""The README does what it says: its code runs, its two commands stand there, its links lead somewhere."""
+"""The README keeps its word: the code runs, the two commands stand there, links lead somewhere."""
 
 from __future__ import annotations
 

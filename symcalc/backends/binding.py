@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from symcalc.backends.executable import Sizes
+from symcalc.notation.dims import Dim
 from symcalc.notation.errors import ArgumentError, ArgumentTypeError
 from symcalc.notation.objective import Parameter
 from symcalc.notation.tensors import Tensor
 
 
 @dataclass(frozen=True)
+class _Expected:
+    """One array as the fast path meets it."""
+
+    dtype: Any
+    rank: int
+    axes: tuple[tuple[int, int], ...]  # for each axis the place of its dim, and what it lacks of it
+    is_label: bool
+
+
 class Binder:
     """Knows the declared arguments of one kernel and meets what comes.
 
@@ -20,45 +32,67 @@ class Binder:
         title: the objective's name, for messages.
         inputs: the arrays in order.
         parameters: the hyperparameters.
+        dims: the order in which sizes are given.
         dtype: of the real arrays.
     """
 
-    title: str
-    inputs: tuple[Tensor, ...]
-    parameters: tuple[Parameter, ...]
-    dtype: np.dtype[Any]
+    def __init__(
+        self,
+        title: str,
+        inputs: tuple[Tensor, ...],
+        parameters: tuple[Parameter, ...],
+        dims: tuple[Dim, ...],
+        dtype: np.dtype[Any],
+    ) -> None:
+        self.title = title
+        self.inputs = inputs
+        self.parameters = parameters
+        self.dims = dims
+        self.dtype = dtype
+        self.expected = tuple(self._expected(tensor) for tensor in inputs)
+        self.has_labels = any(expected.is_label for expected in self.expected)
+        defaults = [parameter.default for parameter in parameters]
+        self.defaults = None if None in defaults else tuple(d for d in defaults if d is not None)
+
+    def _expected(self, tensor: Tensor) -> _Expected:
+        axes = []
+        for extent in tensor.shape:
+            dim = next(iter(extent.free_symbols))
+            axes.append((self.dims.index(dim), int(dim - extent)))
+        wanted = np.dtype(np.int64) if tensor.domain.integer else self.dtype
+        return _Expected(wanted, len(axes), tuple(axes), tensor.domain.below is not None)
 
     def bind(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[list[Any], list[float], dict[str, int]]:
+    ) -> tuple[Sequence[Any], Sequence[float], Sizes]:
         """Return arrays in order, hyperparameters in order, and the size of each dim.
 
         Raises:
             ArgumentTypeError: an argument is missing, unknown, given twice or of the wrong type.
             ArgumentError: a shape, a size or a value does not fit.
         """
+        hyper = kwargs
         if len(args) != len(self.inputs) or kwargs:
             args, hyper = self._by_name(args, dict(kwargs))
-        else:
-            hyper = {}
-        extents: dict[str, int] = {}
-        owner: dict[str, str] = {}
-        arrays = []
-        for tensor, given in zip(self.inputs, args, strict=True):
-            array = self._array(tensor, given)
-            for axis, extent in enumerate(tensor.shape):
-                size = array.shape[axis]
-                if not extent.is_Symbol:  # a shifted extent: n - 1
-                    size, extent = size + int(_dim(extent) - extent), _dim(extent)
-                known = extents.setdefault(extent.name, size)
-                if known != size:
-                    raise self._clash(tensor, array, extents, owner)
-                owner.setdefault(extent.name, tensor.name)
-            arrays.append(array)
-        for tensor, array in zip(self.inputs, arrays, strict=True):
-            if tensor.domain.below is not None:
-                self._check_labels(tensor, array, extents)
-        return arrays, self._hyper(hyper), extents
+        sizes = [-1] * len(self.dims)
+        arrays = list(args)
+        for place, (expected, given) in enumerate(zip(self.expected, args, strict=True)):
+            plain = type(given) is np.ndarray and given.dtype is expected.dtype
+            if not (plain and given.flags.c_contiguous and given.flags.aligned):
+                given = arrays[place] = self._converted(self.inputs[place], given, expected.dtype)
+            shape = given.shape
+            if len(shape) != expected.rank:
+                raise self._wrong_rank(self.inputs[place], given)
+            for extent, (dim, lacks) in zip(shape, expected.axes, strict=True):
+                if sizes[dim] < 0:
+                    sizes[dim] = extent + lacks
+                elif sizes[dim] != extent + lacks:
+                    raise self._clash(place, arrays)
+        if self.has_labels:
+            self._check_labels(arrays, sizes)
+        if hyper or self.defaults is None:
+            return arrays, self._hyper(hyper), tuple(sizes)
+        return arrays, self.defaults, tuple(sizes)
 
     def _by_name(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -89,25 +123,11 @@ class Binder:
                 )
         return tuple(placed), kwargs
 
-    def _array(self, tensor: Tensor, given: Any) -> Any:
-        """Return the argument as a contiguous native array of the kernel's type."""
-        wanted = np.int64 if tensor.domain.integer else self.dtype
-        if (
-            type(given) is np.ndarray
-            and given.dtype == wanted
-            and given.dtype.isnative
-            and given.flags.c_contiguous
-            and given.flags.aligned
-        ):
-            array = given
-        else:
-            array = self._converted(tensor, given, np.dtype(wanted))
-        if array.ndim != len(tensor.shape):
-            raise ArgumentError(
-                f"{self.title}: {tensor.name}: expected shape {_shape(tensor)}, "
-                f"got {tuple(array.shape)}"
-            )
-        return array
+    def _wrong_rank(self, tensor: Tensor, array: Any) -> ArgumentError:
+        return ArgumentError(
+            f"{self.title}: {tensor.name}: expected shape {_shape(tensor)}, "
+            f"got {tuple(array.shape)}"
+        )
 
     def _converted(self, tensor: Tensor, given: Any, wanted: np.dtype[Any]) -> Any:
         """Convert what can be converted without loss; refuse the rest."""
@@ -139,34 +159,39 @@ class Binder:
             )
         return np.ascontiguousarray(array, dtype=wanted).reshape(array.shape)
 
-    def _clash(
-        self, tensor: Tensor, array: Any, extents: dict[str, int], owner: dict[str, str]
-    ) -> ArgumentError:
-        known = ", ".join(
-            f"{e.name} = {extents[e.name]} from {owner.get(e.name, tensor.name)}"
-            for e in tensor.shape
-            if e.is_Symbol and e.name in extents
-        )
+    def _clash(self, place: int, arrays: list[Any]) -> ArgumentError:
+        """Name the array that does not fit, and where each of its sizes comes from."""
+        tensor, known = self.inputs[place], []
+        for dim in dict.fromkeys(dim for dim, _ in self.expected[place].axes):
+            for other in range(place + 1):
+                axes = [d for d, _ in self.expected[other].axes]
+                if dim in axes:
+                    axis = axes.index(dim)
+                    size = arrays[other].shape[axis] + self.expected[other].axes[axis][1]
+                    known.append(f"{self.dims[dim]} = {size} from {self.inputs[other].name}")
+                    break
         return ArgumentError(
-            f"{self.title}: {tensor.name}: expected shape {_shape(tensor)} with {known}, "
-            f"got {tuple(array.shape)}"
+            f"{self.title}: {tensor.name}: expected shape {_shape(tensor)} with "
+            f"{', '.join(known)}, got {tuple(arrays[place].shape)}"
         )
 
-    def _check_labels(self, tensor: Tensor, array: Any, extents: dict[str, int]) -> None:
+    def _check_labels(self, arrays: list[Any], sizes: list[int]) -> None:
         """Labels are met before the kernel reads by them."""
-        below = tensor.domain.below
-        assert below is not None
-        size = extents[below.name]
-        if array.size and (array.min() < 0 or array.max() >= size):
-            bad = int(np.flatnonzero((array < 0) | (array >= size))[0])
-            place = tuple(int(p) for p in np.unravel_index(bad, array.shape))
-            raise ArgumentError(
-                f"{self.title}: {tensor.name}: expected integer labels, 0 to {size - 1} "
-                f"({below} = {size}), got {array[place]} at {list(place)}"
-            )
+        for tensor, array in zip(self.inputs, arrays, strict=True):
+            below = tensor.domain.below
+            if below is None or not array.size:
+                continue
+            size = sizes[self.dims.index(below)]
+            if array.min() < 0 or array.max() >= size:
+                bad = int(np.flatnonzero((array < 0) | (array >= size))[0])
+                place = tuple(int(p) for p in np.unravel_index(bad, array.shape))
+                raise ArgumentError(
+                    f"{self.title}: {tensor.name}: expected integer labels, 0 to {size - 1} "
+                    f"({below} = {size}), got {array[place]} at {list(place)}"
+                )
 
     def _hyper(self, given: dict[str, Any]) -> list[float]:
-        values = []
+        values: list[float] = []
         for parameter in self.parameters:
             value = given.get(parameter.name, parameter.default)
             if value is None:
@@ -174,9 +199,7 @@ class Binder:
                     f"{self.title}: missing hyperparameter {parameter.name!r}; "
                     f"expected one of the {parameter.domain.describe()}"
                 )
-            if value is not parameter.default:
-                value = self._number(parameter, value)
-            values.append(value)
+            values.append(self._number(parameter, value))
         return values
 
     def _number(self, parameter: Parameter, value: Any) -> float:
@@ -209,10 +232,6 @@ def check_out(title: str, name: str, given: Any, shape: tuple[int, ...], dtype: 
     if not given.flags.c_contiguous or not given.flags.writeable or not given.flags.aligned:
         raise ArgumentError(f"{title}: out for {name}: expected a writable C-contiguous array")
     return given
-
-
-def _dim(extent: Any) -> Any:
-    return next(iter(extent.free_symbols))
 
 
 def _shape(tensor: Tensor) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
+
+Sizes = tuple[int, ...]
+Run = Callable[[Sequence[Any], Sequence[float], Sequence[Any]], None]
 
 
 class Executable(Protocol):
@@ -10,20 +14,16 @@ class Executable(Protocol):
 
     source: str
 
-    def run(
-        self,
-        inputs: list[Any],
-        parameters: list[float],
-        outputs: list[Any],
-        extents: dict[str, int],
-    ) -> None:
-        """Fill the outputs.
+    def plan(self, sizes: Sizes) -> Run:
+        """Return a function that computes at these sizes, run(inputs, parameters, outputs).
 
         Args:
-            inputs: contiguous arrays of the kernel's dtype (labels int64), in order.
-            parameters: hyperparameters, in order.
-            outputs: contiguous writable arrays of the kernel's dtype; a scalar is a float64
-                array of one entry.
-            extents: the size of each dim, by name.
+            sizes: the size of each dim, in the order of the task's dims.
+
+        Returns:
+            A function of contiguous input arrays (reals of the kernel's dtype, labels int64),
+            hyperparameters and contiguous writable outputs (reals of the kernel's dtype; a scalar
+            is a float64 array of one entry), each in declared order. It may be called from
+            several threads at once.
         """
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,27 +12,66 @@ import numpy as np
 
 from symcalc.backends.binding import Binder, check_out
 from symcalc.backends.checks import DomainCheck, domain_checks
-from symcalc.backends.executable import Executable
+from symcalc.backends.executable import Executable, Run, Sizes
 from symcalc.backends.modes import Task, task
+from symcalc.backends.sizes import size_function
 from symcalc.calculus.derive import Derivation, derive
 from symcalc.calculus.equations import Namer
+from symcalc.notation.dims import Index
 from symcalc.notation.errors import ArgumentError, ArgumentTypeError
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Prod, Reduction, Sum
-from symcalc.notation.tensors import Tensor
+from symcalc.notation.tensors import Access, Tensor
 
 Build = Callable[[Objective, Task, str], Executable]
+MOST_PLANS = 64
 
 
 @dataclass(frozen=True)
+class _Plan:
+    """A mode at given sizes."""
+
+    run: Run
+    value_shape: Sizes
+    gradient_shapes: tuple[Sizes, ...]
+
+
 class _Ready:
     """One mode, compiled: what it is bound by, what it fills, what it measures."""
 
-    task: Task
-    binder: Binder
-    executable: Executable
-    checks: tuple[DomainCheck, ...]
-    nonempty: tuple[tuple[Any, str], ...]
+    def __init__(
+        self, objective: Objective, task: Task, executable: Executable,
+        checks: list[DomainCheck], dtype: np.dtype[Any],
+    ) -> None:  # fmt: skip
+        self.objective = objective
+        self.task = task
+        self.executable = executable
+        self.checks = checks
+        self.binder = Binder(objective.name, task.inputs, objective.parameters, task.dims, dtype)
+        self.nonempty = _nonempty(objective, task)
+        self._plans: dict[Sizes, _Plan] = {}
+
+    def plan(self, sizes: Sizes) -> _Plan:
+        """Return the plan for these sizes, made at their first appearance.
+
+        Raises:
+            ArgumentError: a mean or an extreme would be taken over nothing.
+        """
+        plan = self._plans.get(sizes)
+        if plan is None:
+            for size, least, what in self.nonempty:
+                if size(sizes) < least:
+                    raise ArgumentError(f"{self.objective.name}: {what}, got {size(sizes)}")
+            task = self.task
+            plan = _Plan(
+                self.executable.plan(sizes),
+                () if task.value is None else _shape(task.value, task, sizes),
+                tuple(_shape(tensor, task, sizes) for tensor in task.gradients),
+            )
+            if len(self._plans) >= MOST_PLANS:
+                self._plans.clear()
+            self._plans[sizes] = plan
+        return plan
 
 
 class Kernel:
@@ -172,7 +211,7 @@ class Kernel:
         value, gradients = self._run("vjp", arrays, named, out)
         return value, self._structured(gradients)
 
-    def _structured(self, gradients: list[Any]) -> Any:
+    def _structured(self, gradients: Sequence[Any]) -> Any:
         single = self.objective.single and len(gradients) == 1
         return gradients[0] if single else tuple(gradients)
 
@@ -216,85 +255,73 @@ class Kernel:
                 equations=(*wanted.equations, *equations),
                 measures=tuple(check.measured for check in checks),
             )
-        binder = Binder(self.objective.name, wanted.inputs, self.objective.parameters, self.dtype)
         executable = self._build(self.objective, wanted, str(self.dtype))
-        return _Ready(wanted, binder, executable, tuple(checks), _nonempty(self.objective))
+        return _Ready(self.objective, wanted, executable, checks, self.dtype)
 
     def _run(
         self, mode: str, arrays: tuple[Any, ...], named: dict[str, Any], out: Any
-    ) -> tuple[Any, list[Any]]:
+    ) -> tuple[Any, Sequence[Any]]:
         """Bind, allocate, run, check domains."""
         ready = self._ready.get(mode) or self._mode(mode)
-        inputs, parameters, extents = ready.binder.bind(arrays, named)
-        for extent, what in ready.nonempty:
-            if extents.get(extent, 1) == 0:
-                raise ArgumentError(
-                    f"{self.objective.name}: expected {extent} of at least 1, got 0: "
-                    f"{what} of nothing is undefined"
-                )
+        inputs, parameters, sizes = ready.binder.bind(arrays, named)
+        plan = ready.plan(sizes)
         task = ready.task
-        outputs: list[Any] = []
+        gradients: Sequence[Any] = ()
+        if task.gradients:
+            if out is None:
+                gradients = [np.empty(shape, self.dtype) for shape in plan.gradient_shapes]
+            else:
+                gradients = self._given(out, plan, inputs)
+        outputs = list(gradients)
+        value = None
         if task.value is not None:
-            outputs.append(self._empty(task.value, extents))
-        gradients = self._gradients(task, out, inputs, extents)
-        outputs += gradients
+            value = np.empty(plan.value_shape, self.dtype) if task.value.shape else np.empty(1)
+            outputs.insert(0, value)
         measured = [np.empty(1) for _ in ready.checks]
-        ready.executable.run(inputs, parameters, outputs + measured, extents)
+        plan.run(inputs, parameters, outputs + measured)
         for check, number in zip(ready.checks, measured, strict=True):
             if not check.admits(number[0]):
                 raise ArgumentError(
                     f"{self.objective.name}: {check.of.name}: expected {check.expected}, "
-                    f"got {check.found} {number[0]:g}"
+                    f"got {check.found} {number.item()!r}"
                 )
-        if task.value is None:
-            return None, gradients
-        return (outputs[0] if task.value.shape else float(outputs[0][0])), gradients
+        if value is not None and not task.value.shape:
+            return value.item(), gradients
+        return value, gradients
 
-    def _empty(self, tensor: Tensor, extents: dict[str, int]) -> Any:
-        if not tensor.shape:
-            return np.empty(1)
-        return np.empty(_sizes(tensor, extents), self.dtype)
-
-    def _gradients(
-        self, task: Task, out: Any, inputs: list[Any], extents: dict[str, int]
-    ) -> list[Any]:
-        """Allocate gradients, or take the caller's buffers after a look at them."""
-        if not task.gradients:
-            return []
-        if out is None:
-            return [np.empty(_sizes(tensor, extents), self.dtype) for tensor in task.gradients]
-        given = list(out) if isinstance(out, (tuple, list)) else [out]
-        name = self.objective.name
-        if len(given) != len(task.gradients):
-            raise ArgumentTypeError(
-                f"{name}: out: expected {len(task.gradients)} arrays, got {len(given)}"
-            )
-        for tensor, buffer, wrt in zip(task.gradients, given, self.derivation.wrt, strict=True):
-            check_out(name, wrt, buffer, _sizes(tensor, extents), self.dtype)
+    def _given(self, out: Any, plan: _Plan, inputs: Sequence[Any]) -> Sequence[Any]:
+        """Take the caller's buffers for the gradients, after a look at them."""
+        given = out if isinstance(out, (tuple, list)) else (out,)
+        name, wrt = self.objective.name, self.derivation.wrt
+        if len(given) != len(wrt):
+            raise ArgumentTypeError(f"{name}: out: expected {len(wrt)} arrays, got {len(given)}")
         for place, buffer in enumerate(given):
+            check_out(name, wrt[place], buffer, plan.gradient_shapes[place], self.dtype)
             for other in (*inputs, *given[:place]):
                 if np.may_share_memory(buffer, other) and np.shares_memory(buffer, other):
-                    raise ArgumentError(
-                        f"{name}: out for {self.derivation.wrt[place]} overlaps another array"
-                    )
+                    raise ArgumentError(f"{name}: out for {wrt[place]} overlaps another array")
         return given
 
     def __repr__(self) -> str:
         return f"Kernel({self.objective.name}, dtype={self.dtype}, modes={sorted(self._ready)})"
 
 
-def _sizes(tensor: Tensor, extents: dict[str, int]) -> tuple[int, ...]:
-    return tuple(
-        extents[extent.name] if extent.is_Symbol
-        else int(extent.subs({s: extents[s.name] for s in extent.free_symbols}))
-        for extent in tensor.shape
-    )  # fmt: skip
+def _shape(tensor: Tensor, task: Task, sizes: Sizes) -> Sizes:
+    return tuple(size_function(extent, task.dims)(sizes) for extent in tensor.shape)
 
 
-def _nonempty(objective: Objective) -> tuple[tuple[Any, str], ...]:
-    """The dims that must not be empty, and the reduction that says so."""
-    found: dict[str, str] = {}
+def _nonempty(objective: Objective, task: Task) -> list[tuple[Callable[[Sizes], int], int, str]]:
+    """What every size must at least be, as (size, least, what to say)."""
+    found: dict[Any, tuple[int, str]] = {}
     for reduction in objective.body.atoms(Reduction):
+        extent, kind = reduction.index.extent, reduction.spelling
         if not isinstance(reduction, (Sum, Prod)):
-            found.setdefault(reduction.index.dim.name, f"the {reduction.spelling}")
-    return tuple(found.items())
+            found[extent] = (1, f"expected {extent} of at least 1 ({kind} of nothing is undefined)")
+    for index in {*objective.outputs, *objective.body.atoms(Index)}:
+        if index.extent != index.dim:
+            found.setdefault(index.extent, (0, f"expected {index.extent} of at least 0"))
+    for access in objective.body.atoms(Access):
+        for place, extent in zip(access.places, access.tensor.shape, strict=True):
+            if place.is_Integer:
+                found[extent - place] = (1, f"{access} needs {extent} of more than {place}")
+    return [(size_function(e, task.dims), least, what) for e, (least, what) in found.items()]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.equations import Equation
+from symcalc.notation.dims import Dim
 from symcalc.notation.tensors import Tensor
 
 
@@ -28,6 +29,16 @@ class Task:
     value: Tensor | None
     gradients: tuple[Tensor, ...]
     measures: tuple[Tensor, ...] = ()
+
+    @property
+    def dims(self) -> tuple[Dim, ...]:
+        """The dims of the inputs, in order of appearance."""
+        seen: dict[Dim, None] = {}
+        for tensor in self.inputs:
+            for extent in tensor.shape:
+                for dim in sorted(extent.free_symbols, key=str):
+                    seen.setdefault(dim)
+        return tuple(seen)
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:

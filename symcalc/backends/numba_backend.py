@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
 from symcalc.backends.cache import load_module
+from symcalc.backends.executable import Run, Sizes
 from symcalc.backends.modes import Task
+from symcalc.backends.sizes import size_function
 from symcalc.backends.numba_source import (
     BLOCK_ELEMENTS,
     MOST_BLOCKS,
@@ -29,26 +31,25 @@ from symcalc.program.program import Program
 # Below this many elements one thread is faster than handing work to another.
 PARALLEL_ELEMENTS = 50_000
 _ALL = 2**62
+Size = Callable[[Sizes], int]
 
 
 @dataclass(frozen=True)
 class _Pass:
     """How one section is cut into blocks."""
 
-    number: int
-    extent: Callable[[dict[str, int]], int]
-    width: Callable[[dict[str, int]], int]
+    extent: Size
+    width: Size
 
-    def blocks(self, extents: dict[str, int]) -> int:
-        """The number of blocks: the same function of the extents as in the source."""
-        extent = self.extent(extents)
-        width = max(self.width(extents), 1)
-        rows = max(BLOCK_ELEMENTS // width, -(-extent // MOST_BLOCKS), 1)
+    def blocks(self, sizes: Sizes) -> int:
+        """The number of blocks: the same function of the sizes as in the source."""
+        extent = self.extent(sizes)
+        rows = max(BLOCK_ELEMENTS // max(self.width(sizes), 1), -(-extent // MOST_BLOCKS), 1)
         return -(-extent // rows)
 
-    def elements(self, extents: dict[str, int]) -> int:
+    def elements(self, sizes: Sizes) -> int:
         """How many elements the section touches."""
-        return self.extent(extents) * self.width(extents)
+        return self.extent(sizes) * self.width(sizes)
 
 
 class NumbaExecutable:
@@ -68,69 +69,67 @@ class NumbaExecutable:
         signature = self._signature()
         if signature not in self.dispatcher.overloads:  # another kernel may share the module
             self.dispatcher.compile(signature)
-        self.kernel: Callable[..., None] = self.dispatcher
-        self.sections = sections(program)
-        self.last = len(self.sections) - 1
         self.passes = [
-            _Pass(number, _size(s.index.extent), _size(s.width)) if s.index is not None else None
-            for number, s in enumerate(self.sections)
-        ]
-        self.scratch = [self._allocator(t, self._array_type(t)) for t in arrays(program)]
-        self.parts = [self._parts_allocator(t, s) for t, s in partials(program)]
+            None if section.index is None
+            else _Pass(self._size(section.index.extent), self._size(section.width))
+            for section in sections(program)
+        ]  # fmt: skip
+        self.scratch = [self._allocator(tensor) for tensor in arrays(program)]
+        self.scratch += [self._parts_allocator(t, section) for t, section in partials(program)]
 
-    def run(
-        self,
-        inputs: list[Any],
-        parameters: list[float],
-        outputs: list[Any],
-        extents: dict[str, int],
-    ) -> None:
-        """Fill the outputs, on one thread or several; the result is the same to the last bit."""
-        scratch = [make(extents) for make in self.scratch]
-        parts = [make(extents) for make in self.parts]
-        arguments = (*inputs, *parameters, *outputs, *scratch, *parts)
-        most = max((p.elements(extents) for p in self.passes if p is not None), default=0)
-        if most < PARALLEL_ELEMENTS or thread_count() == 1:
-            self.kernel(0, self.last, 0, _ALL, *arguments)
-            return
-        for number, section in enumerate(self.passes):
-            if section is None:
-                self.kernel(number, number, 0, _ALL, *arguments)
-            else:
-                self._share_out(section, extents, arguments)
+    def plan(self, sizes: Sizes) -> Run:
+        """Decide on threads, once for these sizes; scratch arrays are handed from call to call."""
+        kernel, last = self.dispatcher, len(self.passes) - 1
+        elements = max((p.elements(sizes) for p in self.passes if p is not None), default=0)
+        free: list[tuple[Any, ...]] = []
 
-    def _share_out(
-        self, section: _Pass, extents: dict[str, int], arguments: tuple[Any, ...]
-    ) -> None:
-        kernel, number = self.kernel, section.number
+        def alone(
+            inputs: Sequence[Any], parameters: Sequence[float], outputs: Sequence[Any]
+        ) -> None:
+            scratch = free.pop() if free else tuple(make(sizes) for make in self.scratch)
+            kernel(0, last, 0, _ALL, *inputs, *parameters, *outputs, *scratch)
+            free.append(scratch)
 
-        def work(first: int, last: int) -> None:
-            kernel(number, number, first, last, *arguments)
+        def together(
+            inputs: Sequence[Any], parameters: Sequence[float], outputs: Sequence[Any]
+        ) -> None:
+            scratch = tuple(make(sizes) for make in self.scratch)
+            arguments = (*inputs, *parameters, *outputs, *scratch)
+            for number, cut in enumerate(self.passes):
+                if cut is None:
+                    kernel(number, number, 0, _ALL, *arguments)
+                else:
+                    work = functools.partial(_work, kernel, number, arguments)
+                    share_out(cut.blocks(sizes), work)
 
-        share_out(section.blocks(extents), work)
+        return alone if elements < PARALLEL_ELEMENTS or thread_count() == 1 else together
+
+    def _size(self, extent: Any) -> Size:
+        return size_function(extent, self.program.dims)
 
     def _array_type(self, tensor: Tensor) -> Any:
         if tensor.domain.integer:
             return np.dtype(np.int64)
         return self.dtype if tensor.shape else np.dtype(np.float64)
 
-    def _allocator(self, tensor: Tensor, dtype: Any) -> Callable[[dict[str, int]], Any]:
-        sizes = [_size(tensor.shape[axis]) for axis in self._axes(tensor)]
-        if not sizes:
-            return lambda extents: np.empty(1, dtype)
-        return lambda extents: np.empty([size(extents) for size in sizes], dtype)
+    def _allocator(self, tensor: Tensor) -> Callable[[Sizes], Any]:
+        dtype = self._array_type(tensor)
+        shape = [self._size(tensor.shape[axis]) for axis in self._axes(tensor)]
+        if not shape:
+            return lambda sizes: np.empty(1, dtype)
+        return lambda sizes: np.empty([size(sizes) for size in shape], dtype)
 
     def _axes(self, tensor: Tensor) -> tuple[int, ...]:
         buffer = self.program.buffer(tensor)
         assert buffer is not None
         return buffer.axes
 
-    def _parts_allocator(self, tensor: Tensor, section: Section) -> Callable[[dict[str, int]], Any]:
-        cut = _Pass(0, _size(section.index.extent), _size(section.width))
-        sizes = [_size(extent) for extent in tensor.shape]
+    def _parts_allocator(self, tensor: Tensor, section: Section) -> Callable[[Sizes], Any]:
+        cut = _Pass(self._size(section.index.extent), self._size(section.width))
+        shape = [self._size(extent) for extent in tensor.shape]
         dtype = np.int64 if tensor.domain.integer else np.float64
-        return lambda extents: np.empty(
-            [cut.blocks(extents), *(size(extents) for size in sizes)], dtype
+        return lambda sizes: np.empty(
+            [max(cut.blocks(sizes), 1), *(size(sizes) for size in shape)], dtype
         )
 
     def _signature(self) -> tuple[Any, ...]:
@@ -158,18 +157,9 @@ class NumbaExecutable:
         return np.int64 if tensor.domain.integer else self.dtype
 
 
-def _size(extent: Any) -> Callable[[dict[str, int]], int]:
-    """Return an extent as a function of the dims' sizes."""
-    if isinstance(extent, int) or extent.is_Integer:
-        value = int(extent)
-        return lambda extents: value
-    if extent.is_Symbol:
-        name = extent.name
-        return lambda extents: extents[name]
-    symbols = sorted(extent.free_symbols, key=str)
-    function = sp.lambdify(symbols, extent, modules="math")
-    names = [symbol.name for symbol in symbols]
-    return lambda extents: int(function(*(extents[name] for name in names)))
+def _work(kernel: Any, number: int, arguments: tuple[Any, ...], first: int, last: int) -> None:
+    """Run one section over a range of blocks."""
+    kernel(number, number, first, last, *arguments)
 
 
 def build(objective: Objective, task: Task, dtype: str) -> NumbaExecutable:

@@ -6,13 +6,15 @@ witness against it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
+from symcalc.backends.executable import Run, Sizes
 from symcalc.backends.modes import Task
 from symcalc.calculus.equations import Equation
 from symcalc.notation.atoms import ATOMS
@@ -102,17 +104,20 @@ class NumpyExecutable:
         self.compiled = [_compile(equation) for equation in _needed(task)]
         self.source = "\n".join(f"# {c.equation}\n{_body_source(c)}" for c in self.compiled)
 
-    def run(
+    def plan(self, sizes: Sizes) -> Run:
+        """Return the run at these sizes."""
+        return functools.partial(self._run, sizes)
+
+    def _run(
         self,
-        inputs: list[Any],
-        parameters: list[float],
-        outputs: list[Any],
-        extents: dict[str, int],
+        sizes: Sizes,
+        inputs: Sequence[Any],
+        parameters: Sequence[float],
+        outputs: Sequence[Any],
     ) -> None:
-        """Fill the outputs."""
         known: dict[Any, Any] = dict(zip(self.task.inputs, inputs, strict=True))
         scalars: dict[Any, Any] = dict(zip(self.parameters, parameters, strict=True))
-        scalars |= {Dim(name): size for name, size in extents.items()}
+        scalars |= dict(zip(self.task.dims, sizes, strict=True))
         with np.errstate(all="ignore"):
             for compiled in self.compiled:
                 known[compiled.equation.target] = self._value(compiled, known, scalars)

@@ -78,8 +78,12 @@ def glyph(name: str, table: Mapping[str, Glyph] | None = None) -> Glyph:
         stem = glyph(numbered[1], table)
         below = f"{stem.sub},{numbered[2]}" if stem.sub else numbered[2]
         return replace(stem, sub=below)
+    letter = rf"[a-zA-Z]|{'|'.join(_GREEK)}"
+    indexed = re.fullmatch(rf"({letter})_([a-zA-Z]{{1,2}})", name)
+    if indexed:
+        return replace(glyph(indexed[1], table), sub=indexed[2])
     accented = re.fullmatch(r"(.+)_(bar|hat|tilde|dot)", name) or re.fullmatch(
-        r"([a-zA-Z]|" + "|".join(_GREEK) + r")(bar|hat|tilde|dot)", name
+        rf"({letter})(bar|hat|tilde|dot)", name
     )
     if accented:
         return glyph(accented[1], table).accented(_ACCENTS[accented[2]])

@@ -111,7 +111,7 @@ def lower(
     dims: dict[Dim, None] = {}
     for tensor in inputs:
         for extent in tensor.shape:
-            for dim in extent.free_symbols:
+            for dim in sorted(extent.free_symbols, key=str):
                 dims.setdefault(dim)
     return Program(
         name, objective.name, inputs, objective.parameters, outputs, tuple(dims), tuple(buffers),

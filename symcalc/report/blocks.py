@@ -171,6 +171,7 @@ class CheckRow:
         error: the error there.
         bound: what it had to stay below.
         verdict: PASS, FAIL or INCONCLUSIVE.
+        entries: how many entries were compared.
     """
 
     method: str
@@ -179,3 +180,4 @@ class CheckRow:
     error: str
     bound: str
     verdict: str
+    entries: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -130,9 +131,9 @@ def _mark(cell: str) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    start = figure.svg.index("<svg") + 4
     alt = escape(figure.alt, quote=True)
-    drawn = f'<svg role="img" aria-label="{alt}"{figure.svg[start:]}'
+    inside = re.sub(r'\sxmlns="[^"]*"', "", figure.svg.removeprefix("<svg"), count=1)
+    drawn = f'<svg role="img" aria-label="{alt}"{inside}'
     return f"<figure>{drawn}<figcaption>{_line(figure.caption)}</figcaption></figure>"
 
 

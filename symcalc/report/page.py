@@ -249,9 +249,10 @@ def _kinks(derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:
 
 
 def _checks(checks: Sequence[CheckRow]) -> tuple[Block, ...]:
-    head = ("Witness", "Gradient by", "Worst at", "Error", "Bound", "Verdict")
+    head = ("Witness", "Of", "Entries", "Worst at", "Error", "Bound", "Verdict")
     rows: list[tuple[Line, ...]] = [
-        ((row.method,), (Code(row.wrt),), (row.worst,), (row.error,), (row.bound,), (row.verdict,))
+        ((row.method,), (Code(row.wrt),), (row.entries,), (row.worst,), (row.error,), (row.bound,),
+         (row.verdict,))
         for row in checks
-    ]
+    ]  # fmt: skip
     return (Table(head, tuple(rows)),)

@@ -260,17 +260,17 @@ def bends(curve: Curve, xs: Array, slopes: Array) -> list[Bend]:
         around = max(steps[k - 1], steps[k + 1])
         if steps[k] > 4 * around + 0.02 * height:
             found.append(_jump(curve, float(xs[k]), float(xs[k + 1])))
+    jumps = [bend.at for bend in found]
     for k in range(2, len(rates) - 2):
-        calm = max(abs(rates[k - 1] - rates[k - 2]), abs(rates[k + 2] - rates[k + 1]))
-        turn = rates[k + 1] - rates[k - 1]
-        near = any(abs(b.at - xs[k]) < 4 * (xs[1] - xs[0]) for b in found)
-        if abs(turn) > 0.3 * steep and abs(turn) > 6 * calm and not near:
-            at = float(
-                (slopes[k + 1] - slopes[k] + rates[k - 1] * xs[k] - rates[k + 1] * xs[k + 1])
-                / (rates[k - 1] - rates[k + 1])
-            )
-            value, slope = curve.at(_rounded(at))
-            found.append(Bend(_rounded(at), value, (slope, slope, slope)))
+        before, after = float(rates[k - 1]), float(rates[k + 1])
+        calm = max(abs(before - rates[k - 2]), abs(rates[k + 2] - after))
+        sharp = abs(after - before) > max(0.3 * steep, 6 * calm)
+        if sharp and all(abs(at - xs[k]) > 4 * (xs[1] - xs[0]) for at in jumps):
+            rise = slopes[k + 1] - slopes[k] + before * xs[k] - after * xs[k + 1]
+            at = _rounded(float(rise / (before - after)))
+            if xs[k] <= at <= xs[k + 1]:  # where the lines through both sides meet
+                value, slope = curve.at(at)
+                found.append(Bend(at, value, (slope, slope, slope)))
     return found
 
 

@@ -61,6 +61,7 @@ def symbols(objective: Objective, derivation: Any) -> dict[str, Glyph]:
     ]
     chosen: dict[str, Glyph] = {}
     taken = {dim.name for dim in objective.dims}
+    own = {name: _look(glyph(name)) for name in names if name not in _WISHES}
     policy = {"actions", "returns", "advantages"} & set(names)
     for name in dict.fromkeys(names + derived):
         if name.endswith("_bar") and name not in names:
@@ -68,7 +69,8 @@ def symbols(objective: Objective, derivation: Any) -> dict[str, Glyph]:
         wishes = _WISHES.get(name, ())
         if name == "softmax" and policy:
             wishes = (Glyph(r"\pi"), *wishes)
-        found = next((w for w in wishes if _look(w) not in taken), glyph(name))
+        barred = taken | {look for other, look in own.items() if other != name}
+        found = next((w for w in wishes if _look(w) not in barred), glyph(name))
         chosen[name] = found
         taken.add(_look(found))
     return chosen

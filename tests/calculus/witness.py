@@ -88,9 +88,7 @@ class Unrolled:
         """The derivative of sum(cotangent * value) by every entry of an input."""
         outputs = np.atleast_1d(self._each_output(lambda formula: formula))
         weights = np.ones(outputs.shape) if cotangent is None else np.asarray(cotangent)
-        total = sum(
-            _exact(w) * f for w, f in zip(weights.ravel(), outputs.ravel(), strict=True)
-        )
+        total = sum(_exact(w) * f for w, f in zip(weights.ravel(), outputs.ravel(), strict=True))
         entries = self.symbols[name]
         found = np.empty(np.shape(self.arrays[name]), dtype=object)
         for place, symbol in entries.items():
@@ -146,7 +144,9 @@ class Unrolled:
             decided = self.unroll(when, at)
             if decided in (sp.true, sp.false):
                 return self.unroll(then if decided == sp.true else otherwise, at)
-            return sp.Piecewise((self.unroll(then, at), decided), (self.unroll(otherwise, at), True))
+            return sp.Piecewise(
+                (self.unroll(then, at), decided), (self.unroll(otherwise, at), True)
+            )
         if isinstance(node, reductions.Reduction):
             terms = [
                 self.unroll(node.body, at | {node.index: k})
@@ -177,9 +177,9 @@ REDUCED: dict[str, Any] = {
     "Max": lambda terms: functools.reduce(lambda a, b: first_of_two(a, b, sp.Ge), terms),
     "Min": lambda terms: functools.reduce(lambda a, b: first_of_two(a, b, sp.Le), terms),
     "LogSumExp": lambda terms: sp.log(sp.Add(*(sp.exp(t) for t in terms))),
-    "Norm2": lambda terms: (
-        lambda s: sp.Piecewise((sp.sqrt(s), s > 0), (0, True))
-    )(sp.Add(*(t**2 for t in terms))),
+    "Norm2": lambda terms: (lambda s: sp.Piecewise((sp.sqrt(s), s > 0), (0, True)))(
+        sp.Add(*(t**2 for t in terms))
+    ),
 }
 
 

@@ -1,0 +1,390 @@
+"""The command line: what it prints, what it refuses, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import symcalc as sc
+from symcalc import api
+from symcalc.cli import _complete, app
+
+LOGISTIC = "mean(i, softplus(z[i]) - y[i]*z[i])"
+
+
+def run(*arguments: str, columns: int | None = None) -> Result:
+    env = {"COLUMNS": None if columns is None else str(columns)}
+    return CliRunner(env=env).invoke(app, arguments, prog_name="symcalc")
+
+
+def good(*arguments: str, columns: int | None = None) -> str:
+    result = run(*arguments, columns=columns)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    return result.stdout
+
+
+def refused(*arguments: str) -> str:
+    """What is said of bad input: status 2, nothing on standard output, no traceback."""
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert isinstance(result.exception, SystemExit)
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def in_shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash in which $S is the command line."""
+    env = {**os.environ, "S": f"{sys.executable} -m symcalc", **environment}
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {line}"], capture_output=True, text=True, env=env,
+        timeout=120,
+    )  # fmt: skip
+
+
+class TestList:
+    def test_names_every_objective_under_its_family(self) -> None:
+        lines = good("list").splitlines()
+        words = [re.findall(r"[\w.]+", line)[:1] for line in lines]
+        shown = [found[0] for found in words if found]
+        expected = ["name"]
+        family = ""
+        for objective in sc.catalogue().values():
+            if objective.family != family:
+                family = objective.family
+                expected.append(family)
+            expected.append(objective.name)
+        assert shown == expected
+
+    def test_one_objective_is_one_line_in_a_pipe(self) -> None:
+        (line,) = [line for line in good("list").splitlines() if " ppo_clip " in line]
+        assert "logits, actions, old_log_probs, advantages; clip=0.2" in line
+        assert sc.get("ppo_clip").summary in line
+
+    def test_fits_a_narrow_terminal_without_losing_a_word(self) -> None:
+        out = good("list", columns=80)
+        assert max(map(len, out.splitlines())) <= 80
+        assert "…" not in out
+        assert "softmax_cross_entropy" in out
+
+
+class TestShow:
+    def test_says_everything_about_huber(self) -> None:
+        out = good("show", "huber")
+        for part in (
+            "Quadratic near zero, linear in the tails.",
+            "prediction[n]: real numbers  (differentiated by)",
+            "target[n]: real numbers",
+            "delta: positive numbers, default 1",
+            "Huber (1964), doi:10.1214/aoms/1177703732",
+            "sign(0) = 0",
+        ):
+            assert part in out
+
+    def test_code_in_a_pipe_is_the_kernels_source_to_the_byte(self) -> None:
+        source = sc.compile("huber").source
+        assert good("show", "huber").rstrip().endswith(source.rstrip())
+        assert max(map(len, source.splitlines())) > 80  # so that a cut would be seen
+
+    def test_the_other_backend_shows_other_code(self) -> None:
+        out = good("show", "huber", "--backend", "numpy")
+        assert "njit" not in out
+        assert "njit" in good("show", "huber", "--backend", "numba")
+
+    def test_a_formula_is_shown_too(self) -> None:
+        out = good("show", "sum(i, x[i]**2)*lam", "--default", "lam=0.5", "--backend", "numpy")
+        assert "x[n]: real numbers" in out
+        assert "lam: real numbers, default 0.5" in out
+
+
+class TestDerive:
+    def test_the_textbook_gradient_of_a_formula(self) -> None:
+        out = good("derive", LOGISTIC, "--wrt", "z")
+        assert out.rstrip().endswith("z_bar[i] = (sigmoid(z[i]) - y[i])/n")
+
+    def test_steps_are_numbered_and_can_be_left_out(self) -> None:
+        count = len(sc.derive("layer_norm").steps)
+        with_steps = good("derive", "layer_norm")
+        numbers = [int(n) for n in re.findall(r"^ +(\d+)\. ", with_steps, re.MULTILINE)]
+        assert numbers == list(range(1, count + 1))
+        without = good("derive", "layer_norm", "--no-steps")
+        assert "1. " not in without
+        assert with_steps.partition("Gradient")[2] == without.partition("Gradient")[2]
+
+    def test_every_name_in_the_result_is_defined(self) -> None:
+        out = good("derive", "layer_norm", "--no-steps")
+        defined = set(re.findall(r"^ +(\w+)(?:\[[^]]*\])? = ", out, re.MULTILINE))
+        used = set(re.findall(r"(\w+)\[", out))
+        assert used <= defined | {"x", "gamma", "beta", "out_bar"}
+
+    def test_wrt_takes_several(self) -> None:
+        out = good("derive", "layer_norm", "--wrt", "gamma,beta", "--no-steps")
+        assert "gamma_bar[j] = " in out
+        assert "x_bar[" not in out.partition("Gradient")[2].replace("gamma_bar", "")
+
+    def test_latex_and_nothing_else(self) -> None:
+        out = good("derive", LOGISTIC, "--wrt", "z", "--latex")
+        assert out.rstrip("\n") == sc.derive(sc.parse(LOGISTIC, wrt="z")).latex()
+
+    def test_shapes_domains_and_defaults_reach_the_formula(self) -> None:
+        formula = "mean(i, logsumexp(k, z[i, k])) + a*sum(k, p[k])"
+        out = good("show", formula, "--shape", "z=rows,cols", "--shape", "p=cols",
+                   "--domain", "p=probability", "--domain", "a=positive", "--default", "a=2",
+                   "--backend", "numpy")  # fmt: skip
+        assert "z[rows, cols]: real numbers" in out
+        assert "p[cols]: probabilities, 0 to 1" in out
+        assert "a: positive numbers, default 2" in out
+
+    def test_a_formula_may_begin_with_a_minus_sign(self) -> None:
+        assert "x_bar[i] = -2*x[i]/n" in good("derive", "-mean(i, x[i]**2)", "--wrt", "x")
+
+    def test_long_formulas_stay_whole_in_a_pipe(self) -> None:
+        terms = " + ".join(f"softplus(a{k}*x[i])" for k in range(30))
+        out = good("derive", f"mean(i, {terms})", "--no-steps")
+        assert "…" not in out
+        assert max(map(len, out.splitlines())) > 300
+
+    def test_brackets_are_never_taken_for_markup(self) -> None:
+        out = good("derive", "mean(red, bold[red]**2)")
+        assert "bold_bar[red]" in out
+
+
+class TestBadInput:
+    def test_a_typo_is_met_with_the_name_meant(self) -> None:
+        assert "did you mean 'huber'" in refused("derive", "hubr")
+        assert "'softmax_cross_entropy'" in refused("show", "softmax-cross-entropy")
+
+    @pytest.mark.parametrize(
+        ("formula", "sign"),
+        [
+            ("mean(i, softplus(z[i] - y[i]", "(z"),
+            ("mean(i, x[i] + foo(x[i]))", "foo"),
+            ("sum(i, x[i]) + __import__('os')", "__import__"),
+            ("sum(i, x[i]**2)*9**9**9", "9**9)"),
+            ("sum(i, x[i]) + " + "a*" * 100 + "b + bar(x[i])", "bar"),
+        ],
+    )
+    def test_the_caret_stands_under_the_fault(self, formula: str, sign: str) -> None:
+        message = refused("derive", formula)
+        *_, shown, caret = message.rstrip("\n").splitlines()
+        assert caret.strip() == "^"
+        assert shown.strip() == formula
+        place = caret.index("^") - shown.index(formula[0])
+        if sign in formula:
+            assert formula[place:].startswith(sign.rstrip(")")) or place == formula.index(sign) - 1
+        else:
+            assert formula[place:].startswith("**9**9") or formula[place:].startswith("9**9")
+
+    def test_the_caret_stays_aligned_in_a_narrow_window(self) -> None:
+        formula = "sum(i, x[i]) + " + "a*" * 100 + "b + bar(x[i])"
+        result = run("derive", formula, columns=60)
+        _, shown, caret = result.stderr.rstrip("\n").splitlines()
+        assert len(shown) <= 60
+        assert shown[caret.index("^") :].startswith("bar(")
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("derive", ""), "formula"),
+            (("derive", "[bold]x[/bold]"), "formula"),
+            (("derive", "huber", "--wrt", "delta"), "wrt"),
+            (("derive", "huber", "--wrt", "a,,b"), "--wrt"),
+            (("derive", "layer_norm", "--wrt", "x,x"), "distinct"),
+            (("derive", "softmax_cross_entropy", "--wrt", "labels"), "integer labels"),
+            (("derive", "huber", "--shape", "target=n"), "the catalogue"),
+            (("derive", LOGISTIC, "--shape", "z"), "--shape"),
+            (("derive", LOGISTIC, "--shape", "q=n"), "'q'"),
+            (("derive", LOGISTIC, "--domain", "y=primes"), "primes"),
+            (("derive", LOGISTIC, "--domain", "y=mask", "--domain", "y=real"), "twice"),
+            (("derive", "sum(i, a*x[i])", "--default", "a=nan"), "finite"),
+            (("derive", "sum(i, a*x[i])", "--default", "a=one"), "'one'"),
+            (("show", "huber", "--backend", "fortran"), "fortran"),
+            (("show", "huber", "--dtype", "float16"), "float16"),
+            (("check",), "--all"),
+            (("check", "huber", "--all"), "--all"),
+            (("check", "huber", "--seed", "-1"), "--seed"),
+            (("check", "huber", "nonsense"), "'nonsense'"),
+            (("report",), "--all"),
+            (("report", "huber", "--format", "docx"), "docx"),
+            (("report", "huber", "--format", ""), "--format"),
+            (("bench", "huber", "--size", "0"), "size"),
+            (("bench", "huber", "--size", "many"), "--size"),
+            (("bench", "huber", "--rounds", "0"), "rounds"),
+            (("bench", "huber", "--threads", "0"), "threads"),
+            (("bench", "huber", "--shape", "c=3"), "expected n=SIZE"),
+            (("bench", "huber", "--shape", "n=-3"), "'-3'"),
+            (("bench", "huber", "--shape", "n=3", "--shape", "n=4"), "twice"),
+            (("bench", "huber", "--size", "3", "--shape", "n=3"), "both"),
+            (("bench", "huber", "--dtype", "int8"), "int8"),
+            (("frobnicate",), "frobnicate"),
+            (("list", "[red]"), "[red]"),
+        ],
+    )
+    def test_is_named_in_one_message(self, arguments: Sequence[str], said: str) -> None:
+        assert said in refused(*arguments)
+
+    def test_everything_is_read_before_anything_is_done(self, tmp_path: Path) -> None:
+        refused("report", "huber", "nonsense", "--out", str(tmp_path / "pages"))
+        assert not (tmp_path / "pages").exists()
+
+    @pytest.mark.parametrize("name", ["report", "bench"])
+    def test_a_place_that_cannot_be_written_to(self, name: str, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("in the way")
+        there = str(tmp_path / "file" / "deeper")
+        option = {"report": "--out", "bench": "--json"}[name]
+        assert there in refused(name, "huber", option, there)
+        assert (tmp_path / "file").read_text() == "in the way"
+
+
+class TestCheck:
+    def test_a_good_kernel_passes(self) -> None:
+        out = good("check", "huber")
+        assert "PASS" in out
+        assert "FAIL" not in out
+
+    def test_a_formula_passes_too(self) -> None:
+        assert "PASS" in good("check", LOGISTIC, "--wrt", "z", "--domain", "y=probability")
+
+    def test_status_1_if_one_of_several_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def check(objective: sc.Objective, **_: object) -> object:
+            class Outcome(SimpleNamespace):
+                def __bool__(self) -> bool:
+                    return objective.name != "mae"
+
+            return Outcome(table=lambda: f"table of {objective.name}")
+
+        monkeypatch.setattr(api, "check", check)
+        result = run("check", "mse", "mae", "huber")
+        assert result.exit_code == 1
+        assert "table of huber" in result.stdout
+        assert "2 of 3 objectives pass; not: mae" in result.stdout
+        assert run("check", "mse", "huber").exit_code == 0
+        assert run("check", "--all").exit_code == 1
+
+
+class TestReport:
+    def test_writes_the_formats_asked_for(self, tmp_path: Path) -> None:
+        out = good("report", "mse", "mae", "--out", str(tmp_path / "a" / "b"), "--format", "md")
+        written = [Path(line) for line in out.splitlines()]
+        assert written == [tmp_path / "a" / "b" / f"{name}.md" for name in ("mse", "mae")]
+        assert "Mean squared error." in written[0].read_text("utf-8")
+
+    def test_two_formulas_do_not_overwrite_each_other(self, tmp_path: Path) -> None:
+        good("report", "sum(i, x[i]**2)", "sum(i, x[i]**4)", "--out", str(tmp_path), "--format",
+             "md")  # fmt: skip
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["formula.md", "formula_2.md"]
+
+
+class TestBench:
+    def test_prints_and_writes_what_was_measured(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        asked: dict[str, object] = {}
+
+        class Measured:
+            def to_json(self) -> str:
+                return '{"rows": []}'
+
+            def __str__(self) -> str:
+                return "the table"
+
+        def benchmark(objective: sc.Objective, **options: object) -> Measured:
+            asked.update(options, name=objective.name)
+            return Measured()
+
+        monkeypatch.setattr(api, "benchmark", benchmark)
+        file = tmp_path / "out.json"
+        out = good("bench", "softmax_cross_entropy", "--shape", "c=7,n=5", "--dtype", "float32",
+                   "--rounds", "3", "--threads", "1", "--json", str(file))  # fmt: skip
+        assert out == "the table\n"
+        assert json.loads(file.read_text()) == {"rows": []}
+        assert asked["name"] == "softmax_cross_entropy"
+        assert asked["shape"] == (5, 7)  # in the objective's order, not in the order given
+        assert (asked["dtype"], asked["rounds"], asked["threads"]) == ("float32", 3, 1)
+
+    def test_a_formula_has_arrays_and_extents(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: dict[str, object] = {}
+        monkeypatch.setattr(api, "benchmark", lambda o, **options: asked.update(options, o=o) or "")
+        good("bench", "mean(i, logsumexp(k, z[i, k]))", "--shape", "z=n,c", "--shape", "n=4,c=3")
+        assert asked["shape"] == (4, 3)
+        assert [dim.name for dim in asked["o"].dims] == ["n", "c"]  # type: ignore[attr-defined]
+
+
+class TestCache:
+    def test_counts_and_clears_kernels_and_nothing_else(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("SYMCALC_CACHE_DIR", str(tmp_path))
+        kernel = tmp_path / "huber_0123" / "symcalc_kernel_huber_0123.py"
+        kernel.parent.mkdir()
+        kernel.write_text("x = 1\n")
+        (tmp_path / "diary.txt").write_text("mine")
+        (tmp_path / "photos").mkdir()
+        assert "1 kernels" in good("cache", "info")
+        assert "removed 1" in good("cache", "clear")
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["diary.txt", "photos"]
+        assert "0 kernels" in good("cache", "info")
+
+
+def test_version() -> None:
+    assert good("--version") == f"symcalc {sc.__version__}\n"
+
+
+def test_names_are_completed() -> None:
+    assert [name for name, _ in _complete("l")] == ["log_cosh", "l1", "l2", "layer_norm"]
+    done = in_shell(
+        "$S", _SYMCALC_COMPLETE="complete_bash", COMP_WORDS="symcalc derive hu", COMP_CWORD="2"
+    )
+    assert done.stdout.split() == ["huber"], done.stderr
+
+
+def test_a_closed_pipe_is_no_trouble() -> None:
+    done = in_shell("$S show huber | head -1")
+    assert done.stdout.startswith("huber")
+    assert done.stderr == ""
+    assert in_shell("$S derive huber --latex | true").stderr == ""
+    assert in_shell("$S list | true").stderr == ""
+
+
+def test_a_terminal_without_greek_letters() -> None:
+    done = in_shell("$S list", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert done.returncode == 0
+    assert done.stderr == ""
+
+
+def test_module_and_status() -> None:
+    assert in_shell("$S derive hubr").returncode == 2
+    assert in_shell("$S derive mse --no-steps").returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are another matter there")
+def test_an_interrupt_ends_quietly() -> None:
+    code = (
+        "import sys, time\n"
+        "from symcalc import api, cli\n"
+        "api.derive = lambda *_: (print('begun', flush=True), time.sleep(60))\n"
+        "sys.argv = ['symcalc', 'derive', 'mse']\n"
+        "cli.main()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors.strip() == ""
