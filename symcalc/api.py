@@ -89,7 +89,9 @@ def resolve(obj: Objective | str) -> Objective:
     )
 
 
-def check(obj: Objective | str, wrt: str | tuple[str, ...] | None = None, seed: int = 0) -> CheckReport:
+def check(
+    obj: Objective | str, wrt: str | tuple[str, ...] | None = None, seed: int = 0
+) -> CheckReport:
     """Check the kernel of an objective before three witnesses that share no code.
 
     They are brute-force SymPy differentiation of the formula written out at extents 2 and 3, the

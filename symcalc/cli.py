@@ -71,9 +71,7 @@ def _complete(incomplete: str) -> list[tuple[str, str]]:
 
 
 _WHAT = "A catalogue name, or a formula in quotes."
-What = Annotated[
-    str, typer.Argument(metavar="NAME|FORMULA", help=_WHAT, autocompletion=_complete)
-]
+What = Annotated[str, typer.Argument(metavar="NAME|FORMULA", help=_WHAT, autocompletion=_complete)]
 Whats = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME|FORMULA]...", help=_WHAT, autocompletion=_complete),
@@ -169,7 +167,7 @@ def check(
     objectives = _objectives(what, everything, wrt, shape, domain, default)
     console = terminal.output()
     failed = []
-    with terminal.progress(len(objectives)) as begin:
+    with terminal.progress(console, len(objectives)) as begin:
         for objective in objectives:
             begin(objective.name)
             report = api.check(objective, seed=seed)
@@ -233,9 +231,9 @@ def bench(
 def report(
     what: Whats = None,
     everything: All = False,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder, made if need be.")
-    ] = Path("reports"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder, made if need be.")] = Path(
+        "reports"
+    ),
     formats: Annotated[
         str, typer.Option("--format", metavar="FORMAT,...", help="html, md.")
     ] = "html,md",
@@ -248,7 +246,7 @@ def report(
     objectives = _objectives(what, everything, wrt, shape, domain, default)
     wanted = tuple(_parts("--format", formats))
     console = terminal.output()
-    with terminal.progress(len(objectives)) as begin:
+    with terminal.progress(console, len(objectives)) as begin:
         for objective in objectives:
             begin(objective.name)
             for path in api.report(objective, out=out, formats=wanted):

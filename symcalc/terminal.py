@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, NoReturn
 
+from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
@@ -86,19 +85,26 @@ def _marked(error: ParseError, width: int) -> str:
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Any]:
-    """Show a bar over several objectives on standard error, if that is a terminal.
+def progress(console: Console, total: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar over several objectives while the block runs, if anyone is there to see it.
+
+    Args:
+        console: where the block prints; the bar stays below that if it is a terminal, and goes to
+            standard error otherwise.
+        total: how many there are; one needs no bar.
 
     Yields:
         A function to call with the name of what comes next.
     """
-    console = messages()
+    from rich import progress as bars
+
+    console = console if console.is_terminal else messages()
     columns = (
-        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        bars.TextColumn("{task.description}", markup=False), bars.BarColumn(),
+        bars.MofNCompleteColumn(), bars.TimeElapsedColumn(),
     )  # fmt: skip
     hidden = not console.is_terminal or total < 2
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+    with bars.Progress(*columns, console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task("", total=total)
         started = 0
 
@@ -112,7 +118,7 @@ def progress(total: int) -> Iterator[Any]:
 
 def catalogue_table(objectives: Iterable[Objective]) -> Table:
     """Return the table of `symcalc list`, a section for each family."""
-    table = Table(title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("name", style="bold", no_wrap=True)
     table.add_column("inputs", overflow="fold")
     table.add_column("by", overflow="fold")
@@ -147,7 +153,7 @@ def print_definition(console: Console, derivation: Derivation) -> None:
         _print_equation(console, text(equation.left), equation.body)
     _print_heading(console, "Inputs")
     for tensor in objective.inputs:
-        mark = "  (differentiated by)" if tensor.name in derivation.wrt else ""
+        mark = ", differentiated by" if tensor.name in derivation.wrt else ""
         _print_words(console, f"{_shape(tensor)}: {tensor.domain.describe()}{mark}")
     if objective.parameters:
         _print_heading(console, "Hyperparameters")
@@ -195,6 +201,8 @@ def print_derivation(console: Console, derivation: Derivation, *, steps: bool) -
 
 def print_source(console: Console, source: str) -> None:
     """Print Python source: coloured and wrapped in a terminal, byte for byte in a pipe."""
+    from rich.syntax import Syntax  # brings a highlighter along, which other commands can spare
+
     _print_heading(console, "Kernel")
     if console.is_terminal:
         coloured = Syntax(
@@ -239,7 +247,7 @@ def _print_folded(console: Console, start: str, rest: str, hang: int, style: str
     """Print a line, folded at the console's width between words; x[i, k] is one word."""
     line = start
     for word in _WORD.findall(rest):
-        gap = "" if line.endswith(" ") else " "
+        gap = "" if not line or line.endswith(" ") else " "
         if line.strip() and len(line) + len(gap) + len(word) > console.width:
             console.print(Text(line, style=style), soft_wrap=True)
             line, gap = " " * hang, ""

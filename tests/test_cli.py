@@ -85,7 +85,7 @@ class TestShow:
         out = good("show", "huber")
         for part in (
             "Quadratic near zero, linear in the tails.",
-            "prediction[n]: real numbers  (differentiated by)",
+            "prediction[n]: real numbers, differentiated by",
             "target[n]: real numbers",
             "delta: positive numbers, default 1",
             "Huber (1964), doi:10.1214/aoms/1177703732",

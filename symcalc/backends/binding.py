@@ -157,7 +157,13 @@ class Binder:
                 f"{self.title}: {tensor.name}: expected {wanted}, got {array.dtype}, which would "
                 f"lose digits; cast it, or compile with dtype='{array.dtype}'"
             )
-        return np.ascontiguousarray(array, dtype=wanted).reshape(array.shape)
+        try:
+            with np.errstate(over="raise"):
+                return np.ascontiguousarray(array, dtype=wanted).reshape(array.shape)
+        except FloatingPointError:
+            raise ArgumentError(
+                f"{self.title}: {tensor.name}: expected numbers within the range of {wanted}"
+            ) from None
 
     def _clash(self, place: int, arrays: list[Any]) -> ArgumentError:
         """Name the array that does not fit, and where each of its sizes comes from."""

@@ -66,7 +66,7 @@ def _measures(tensor: Tensor) -> list[tuple[str, Any, Callable[[float], bool], s
     entry = tensor[indices]
     if domain.values:
         good = sp.Or(*(sp.Eq(entry, sp.nsimplify(value)) for value in domain.values))
-        stray = Where(sp.Or(good, sp.Ne(entry, entry, evaluate=False)), 0, 1)
+        stray = Where(good, 0, 1)
         return [("strays", _over(Sum, indices, stray), lambda n: n == 0, "stray entries:")]
     found: list[tuple[str, Any, Callable[[float], bool], str]] = []
     if domain.lower > -float("inf"):
@@ -76,6 +76,8 @@ def _measures(tensor: Tensor) -> list[tuple[str, Any, Callable[[float], bool], s
         found.append(
             ("high", _over(Max, indices, entry), lambda v: not v > upper, "a greatest entry of")
         )
+    if domain.positive_total:
+        found.append(("total", _over(Sum, indices, entry), lambda v: not v <= 0, "a total of"))
     if domain.rows_sum_to_one:
         *rows, last = indices
         off = absolute(Sum.over(last, entry) - 1)

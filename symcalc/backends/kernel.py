@@ -140,7 +140,7 @@ class Kernel:
             ArgumentError: a shape, a size or a value does not fit.
             ArgumentTypeError: an argument is missing, unknown or of the wrong type.
         """
-        if "weights" in named and self._takes_weights:
+        if named and self._weighs(named):
             return self._with_weights()(*arrays, **named)
         value, _ = self._run("value", arrays, named, None)
         return value
@@ -158,7 +158,7 @@ class Kernel:
             ArgumentTypeError: an argument is missing, unknown or of the wrong type.
         """
         self._needs_scalar("grad")
-        if "weights" in named and self._takes_weights:
+        if named and self._weighs(named):
             return self._with_weights().grad(*arrays, out=out, **named)
         _, gradients = self._run("grad", arrays, named, out)
         return self._structured(gradients)
@@ -179,12 +179,12 @@ class Kernel:
             ArgumentTypeError: an argument is missing, unknown or of the wrong type.
         """
         self._needs_scalar("value_and_grad")
-        if "weights" in named and self._takes_weights:
+        if named and self._weighs(named):
             return self._with_weights().value_and_grad(*arrays, out=out, **named)
         value, gradients = self._run("value_and_grad", arrays, named, out)
         return value, self._structured(gradients)
 
-    def vjp(self, *arrays: Any, cotangent: Any, out: Any = None, **named: Any) -> Any:
+    def vjp(self, *arrays: Any, cotangent: Any = None, out: Any = None, **named: Any) -> Any:
         """Return the value and the gradient of sum(cotangent * value): the layers' call.
 
         Args:
@@ -200,12 +200,22 @@ class Kernel:
             ArgumentError: a shape, a size or a value does not fit.
             ArgumentTypeError: an argument is missing, unknown or of the wrong type.
         """
+        if cotangent is None:
+            raise ArgumentTypeError(f"{self.objective.name}: vjp: missing cotangent=")
         if self.objective.is_scalar:
+            try:
+                scale = float(cotangent)
+            except (TypeError, ValueError):
+                raise ArgumentTypeError(
+                    f"{self.objective.name}: cotangent: expected a number, for the value is one, "
+                    f"got {type(cotangent).__name__}"
+                ) from None
             value, gradient = self.value_and_grad(*arrays, out=out, **named)
-            scale = float(cotangent)
             for array in gradient if isinstance(gradient, tuple) else (gradient,):
                 np.multiply(array, scale, out=array)
             return value, gradient
+        if self._weighs(named):
+            return self._with_weights().vjp(*arrays, cotangent=cotangent, out=out, **named)
         tensor = self._mode("vjp").task.inputs[-1]
         named[tensor.name] = cotangent
         value, gradients = self._run("vjp", arrays, named, out)
@@ -222,9 +232,14 @@ class Kernel:
                 "call vjp(..., cotangent=...)"
             )
 
-    @property
-    def _takes_weights(self) -> bool:
-        return all(tensor.name != "weights" for tensor in self.objective.inputs)
+    def _weighs(self, named: dict[str, Any]) -> bool:
+        """Whether sample weights were given; None is no weights."""
+        if "weights" not in named or not self.objective.takes_weights:
+            return False
+        if named["weights"] is None:
+            del named["weights"]
+            return False
+        return True
 
     def _with_weights(self) -> Kernel:
         """The kernel of the weighted objective, made at its first use."""

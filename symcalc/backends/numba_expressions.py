@@ -11,7 +11,7 @@ from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
 from symcalc.notation.tensors import Access
-from symcalc.program.primitives import FinitePart
+from symcalc.program.primitives import ShiftedExp
 
 # Where a function comes from, by its name in the notation.
 VECTOR_MATH = ("erf", "exp", "expm1", "log", "log1p", "tanh")
@@ -30,11 +30,13 @@ class ExpressionWriter:
     Args:
         single: whether reals are float32, so that literals, extents and indices are cast.
         place: how an access is written, given by the program's buffers.
+        names: what dims, indices and hyperparameters are called in the code.
     """
 
-    def __init__(self, single: bool, place: Any) -> None:
+    def __init__(self, single: bool, place: Any, names: dict[str, str]) -> None:
         self.single = single
         self.place = place
+        self.names = names
         self.used: set[str] = set()
 
     def write(self, expression: Any, level: int = 0) -> str:
@@ -51,7 +53,9 @@ class ExpressionWriter:
         """Return the source of an index expression."""
         if isinstance(expression, Access):
             return str(self.place(expression))
-        if isinstance(expression, (Index, Dim, sp.Integer)):
+        if isinstance(expression, (Index, Dim)):
+            return self.names[expression.name]
+        if isinstance(expression, sp.Integer):
             return str(expression)
         if isinstance(expression, sp.Add):
             parts = [self.whole(term) for term in expression.as_ordered_terms()]
@@ -88,9 +92,10 @@ class ExpressionWriter:
                 return (f"f4({text})" if self.single else f"float({text})"), _UNIT
             return text, _UNIT
         if isinstance(expression, (Dim, Index)):
-            return (f"f4({expression})" if self.single else str(expression)), _UNIT
+            text = self.names[expression.name]
+            return (f"f4({text})" if self.single else text), _UNIT
         if isinstance(expression, sp.Symbol):
-            return str(expression.name), _UNIT
+            return self.names.get(expression.name, expression.name), _UNIT
         if isinstance(expression, sp.Number) or (
             not expression.free_symbols and not expression.args
         ):
@@ -170,9 +175,10 @@ class ExpressionWriter:
         if name == "sign":
             one = self.call("copysign", self.literal(1), arguments[0])
             return f"({one} if abs({arguments[0]}) > {self.literal(0)} else {arguments[0]})"
-        if isinstance(expression, FinitePart):
+        if isinstance(expression, ShiftedExp):
             self.used.add("inf")
-            return f"({arguments[0]} if abs({arguments[0]}) < inf else {self.literal(0)})"
+            power = self.call("exp", self.write(expression.args[0] - expression.args[1]))
+            return f"({self.literal(1)} if {arguments[0]} == inf else {power})"
         if name in (*VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH):
             return self.call(name, *arguments)
         kind = "atom" if isinstance(expression, Atom) else "function"

@@ -22,10 +22,11 @@ BLOCK_ELEMENTS = 4096
 MOST_BLOCKS = 256
 
 _RESERVED = frozenset(
-    ("stage", "last_stage", "first", "last", "block", "rows", "start", "stop", "njit", "np", "f4",
-     "inf", "float", "abs", "range", "min", "max", "int", *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH,
+    ("stage", "last_stage", "first", "last", "block", "blocks", "rows", "total", "njit", "np", "f4",
+     "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int", *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH,
      *keyword.kwlist)
 )  # fmt: skip
+_TAILS = ("_block", "_parts", "_running")
 _IDENTITIES = {"sum": 0.0, "prod": 1.0, "max": -float("inf"), "min": float("inf")}
 
 
@@ -41,7 +42,8 @@ class SourceWriter:
         self.program = program
         self.single = dtype == "float32"
         self.lines: list[str] = []
-        self.expressions = ExpressionWriter(self.single, self._place)
+        self.names = self._safe_names()
+        self.expressions = ExpressionWriter(self.single, self._place, self.names)
         self.reduced: dict[Tensor, str] = {}
         self.running: dict[Tensor, str] = {}
         self.double = False
@@ -67,18 +69,21 @@ class SourceWriter:
         return names + [self._parts(tensor) for tensor, _ in partials(program)]
 
     def _safe_names(self) -> dict[str, str]:
-        """Give every tensor and parameter a Python name that hides nothing."""
+        """Give everything the code speaks of a Python name that hides nothing.
+
+        Dims and loop letters come first, since they are the shortest; no two nested loops share one.
+        """
         program = self.program
-        wanted = [t.name for t in program.inputs] + [p.name for p in program.parameters]
+        letters = {index.name for index in _loops(program)}
+        wanted = [*(dim.name for dim in program.dims), *sorted(letters)]
+        wanted += [t.name for t in program.inputs] + [p.name for p in program.parameters]
         wanted += [b.tensor.name for b in program.buffers]
-        letters = {loop.name for loop in _loops(program)} | {d.name for d in program.dims}
-        taken = set(_RESERVED) | letters
-        names = {}
-        for name in wanted:
+        taken, names = set(_RESERVED), {}
+        for name in dict.fromkeys(wanted):
             safe = name
-            while safe in taken:
+            while taken & {safe, *(safe + tail for tail in _TAILS)}:
                 safe += "_"
-            taken.add(safe)
+            taken |= {safe, *(safe + tail for tail in _TAILS)}
             names[name] = safe
         return names
 
@@ -120,7 +125,7 @@ class SourceWriter:
             for axis, extent in enumerate(tensor.shape):
                 if isinstance(extent, Dim):
                     found.setdefault(extent, f"{self.names[tensor.name]}.shape[{axis}]")
-        return [f"{dim} = {where}" for dim, where in found.items()]
+        return [f"{self.names[dim.name]} = {where}" for dim, where in found.items()]
 
     def _section(self, number: int, section: Section) -> None:
         indent = "    "
@@ -155,7 +160,7 @@ class SourceWriter:
             else:
                 self._line(inside, f"{name}_block = {start}")
         self.reduced = dict(section.reduced)
-        self._line(inside, f"for {section.index} in range(block * rows, "
+        self._line(inside, f"for {self.names[section.index.name]} in range(block * rows, "
                            f"min(block * rows + rows, {extent})):")  # fmt: skip
         self._body(section.body, inside + "    ")
         for tensor, _ in section.reduced:
@@ -178,9 +183,9 @@ class SourceWriter:
         """
         if section.index_after is not None:
             extent = self.expressions.whole(section.index_after.extent)
-            self._line(indent, f"for {section.index_after} in range({extent}):")
+            self._line(indent, f"for {self.names[section.index_after.name]} in range({extent}):")
             for tensor, kind in section.combined:
-                self._total(tensor, kind, [str(section.index_after)], indent + "    ")
+                self._total(tensor, kind, [self.names[section.index_after.name]], indent + "    ")
             return indent + "    "
         for tensor, kind in section.combined:
             inside, letters = indent, [f"place{axis}" for axis in range(len(tensor.shape))]
@@ -260,7 +265,7 @@ class SourceWriter:
             if isinstance(node, Start):
                 closing += self._start(node, indent)
                 continue
-            self._line(indent, f"for {node.index} in range("
+            self._line(indent, f"for {self.names[node.index.name]} in range("
                                f"{self.expressions.whole(node.index.extent)}):")  # fmt: skip
             self._body(node.body, indent + "    ")
             for line in closing:
@@ -281,7 +286,10 @@ class SourceWriter:
             self._line(indent, f"{name}_running = {start}")
             return [f"{self._place(access)} = {name}_running"]
         for index in node.free:
-            self._line(indent, f"for {index} in range({self.expressions.whole(index.extent)}):")
+            self._line(
+                indent,
+                f"for {self.names[index.name]} in range({self.expressions.whole(index.extent)}):",
+            )
             indent += "    "
         self._line(indent, f"{self._place(access)} = {start}")
         return []

@@ -60,6 +60,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "maximum": np.maximum, "minimum": np.minimum,
     "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
     "xlogy": _xlogy,
+    "weighted": lambda x, y: np.where(x == 0, 0 * x, x * np.where(x == 0, 1, y)),
     "log1mexp": lambda x: np.where(x < 0.7, np.log(-np.expm1(-x)), np.log1p(-np.exp(-x))),
     "stop_gradient": lambda x: x,
     "Where": np.where,
@@ -76,7 +77,8 @@ def _logsumexp(values: Any) -> Any:
 REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "sum": lambda v: np.sum(v, axis=-1, dtype=np.float64),
     "mean": lambda v: np.mean(v, axis=-1, dtype=np.float64),
-    "max": lambda v: np.max(v, axis=-1), "min": lambda v: np.min(v, axis=-1),
+    "max": lambda v: np.max(v, axis=-1, initial=-np.inf),
+    "min": lambda v: np.min(v, axis=-1, initial=np.inf),
     "argmax": lambda v: np.argmax(v, axis=-1), "argmin": lambda v: np.argmin(v, axis=-1),
     "prod": lambda v: np.prod(v, axis=-1), "logsumexp": _logsumexp,
     "norm2": lambda v: np.linalg.norm(v, axis=-1),

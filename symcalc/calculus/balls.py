@@ -312,7 +312,11 @@ def environment(
     dims |= {s for t in tensors for e in t.shape for s in e.free_symbols}
     dims |= {t.domain.below for t in tensors if t.domain.below is not None}
     dims |= {s for e in bodies for i in e.atoms(Index) for s in i.extent.free_symbols}
-    env: Environment = dict(zip(sorted(dims, key=str), _EXTENTS, strict=False))
+    env: Environment = dict(zip(sorted(dims, key=str), itertools.cycle(_EXTENTS), strict=False))
+    for access in {a for e in bodies for a in e.atoms(Access)}:
+        for place, extent in zip(access.places, access.tensor.shape, strict=True):
+            if place.is_Integer and extent in env:  # a fixed place must exist
+                env[extent] = max(env[extent], int(place) + 1)
     symbols = {s for e in bodies for s in e.atoms(sp.Symbol)} - set(dims) - set(tensors)
     for symbol in sorted(symbols, key=str):
         if not isinstance(symbol, (Index, Tensor)) and not symbol.is_Dummy:

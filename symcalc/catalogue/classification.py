@@ -15,6 +15,7 @@ from symcalc.notation import (
     objective,
     softplus,
     sum,
+    weighted,
     xlogy,
 )
 
@@ -58,4 +59,4 @@ def kl_divergence(log_q: Real[Array, "n c"], p: Simplex[Array, "n c"]) -> Formul
     and 0 log 0 is 0.
     """
     i, k = indices("n c")
-    return mean(i, sum(k, xlogy(p[i, k], p[i, k]) - p[i, k] * log_q[i, k]))
+    return mean(i, sum(k, xlogy(p[i, k], p[i, k]) - weighted(p[i, k], log_q[i, k])))

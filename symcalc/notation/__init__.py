@@ -24,6 +24,7 @@ from symcalc.notation.atoms import (
     stop_gradient,
     tanh,
     trigamma,
+    weighted,
     xlogy,
 )
 from symcalc.notation.compare import eq, ne
@@ -67,5 +68,5 @@ __all__ = [
     "exp", "expm1", "extent", "indices", "let", "lgamma", "log", "log1mexp", "log1p", "log_cosh",
     "log_sigmoid", "logsumexp", "max", "maximum", "mean", "min", "minimum", "ne", "norm2",
     "objective", "parse", "prod", "relu", "sech", "sigmoid", "sign", "softplus", "sqrt",
-    "stop_gradient", "sum", "tanh", "trigamma", "where", "xlogy",
+    "stop_gradient", "sum", "tanh", "trigamma", "weighted", "where", "xlogy",
 ]  # fmt: skip

@@ -190,7 +190,16 @@ class softplus(Atom):
     partials = staticmethod(lambda x: (sigmoid(x),))
     definition = staticmethod(lambda x: sp.log(1 + sp.exp(x)))
     stable = staticmethod(lambda x: maximum(x, 0) + log1p(sp.exp(-abs(x))))
-    plus = staticmethod(lambda rest, x: Grouped(maximum(x, 0) + rest) + log1p(sp.exp(-abs(x))))
+
+    @staticmethod
+    def plus(rest: Any, x: Any) -> Any:
+        """max(x, 0) + rest is added up first; a multiple of x joins x, and 0 times infinity is 0."""
+        tail = log1p(sp.exp(-abs(x)))
+        slope = rest.coeff(x) if not x.is_Add else sp.Integer(0)
+        if slope == 0 or rest.coeff(x, 0) + slope * x != rest:
+            return Grouped(maximum(x, 0) + rest) + tail
+        joined = Where(x >= 0, 1 + slope, slope)
+        return Grouped(weighted(joined, x) + rest.coeff(x, 0)) + tail
 
     def _eval_is_positive(self) -> bool:
         return True
@@ -287,15 +296,23 @@ class clip(Atom):
     )
 
 
+class weighted(Atom):
+    """x y, and 0 where x = 0, even if y is infinite there."""
+
+    nargs = 2
+    latex = r"{0} {1}"
+    partials = staticmethod(lambda x, y: (y, x))
+    definition = staticmethod(lambda x, y: x * y)
+    stable = staticmethod(lambda x, y: Where(sp.Eq(x, 0), 0 * x, x * y))
+
+
 class xlogy(Atom):
     """x log(y), and 0 where x = 0."""
 
     nargs = 2
     latex = r"{0} \log\left({1}\right)"
     partials = staticmethod(lambda x, y: (sp.log(y), x / y))
-    definition = staticmethod(
-        lambda x, y: sp.Piecewise((0, sp.Eq(x, 0)), (x * sp.log(y), True))
-    )
+    definition = staticmethod(lambda x, y: sp.Piecewise((0, sp.Eq(x, 0)), (x * sp.log(y), True)))
     stable = staticmethod(lambda x, y: Where(sp.Eq(x, 0), 0 * x, x * sp.log(y)))
 
 
@@ -306,9 +323,7 @@ class log1mexp(Atom):
     latex = r"\operatorname{{log1mexp}}\left({0}\right)"
     partials = staticmethod(lambda x: (1 / expm1(x),))
     definition = staticmethod(lambda x: sp.log(1 - sp.exp(-x)))
-    stable = staticmethod(
-        lambda x: Where(x <= sp.log(2), sp.log(-expm1(-x)), log1p(-sp.exp(-x)))
-    )
+    stable = staticmethod(lambda x: Where(x <= sp.log(2), sp.log(-expm1(-x)), log1p(-sp.exp(-x))))
 
 
 class erf(Atom):
@@ -363,7 +378,7 @@ class stop_gradient(Atom):
 
 ATOMS: tuple[type[Atom], ...] = (
     abs, sign, expm1, log1p, tanh, sech, sigmoid, softplus, log_sigmoid, log_cosh, relu, maximum,
-    minimum, clip, xlogy, log1mexp, erf, lgamma, digamma, trigamma, stop_gradient,
+    minimum, clip, weighted, xlogy, log1mexp, erf, lgamma, digamma, trigamma, stop_gradient,
 )  # fmt: skip
 
 

@@ -17,6 +17,17 @@ class Equality(int):
 
     condition: Any
 
+    def __and__(self, other: Any) -> Any:
+        return sp.And(condition(self), condition(other))
+
+    def __or__(self, other: Any) -> Any:
+        return sp.Or(condition(self), condition(other))
+
+    def __invert__(self) -> Any:
+        return sp.Not(condition(self))
+
+    __rand__, __ror__ = __and__, __or__
+
     @classmethod
     def of(cls, truth: bool, condition: Any) -> Equality:
         """Pair the structural truth with the mathematical condition."""
@@ -30,13 +41,13 @@ class Comparable:
 
     def __eq__(self, other: object) -> Any:
         truth = sp.Expr.__eq__(self, other)
-        if isinstance(other, (sp.Expr, int)) and not isinstance(other, bool):
+        if isinstance(other, (sp.Expr, int, float)) and not isinstance(other, bool):
             return Equality.of(truth is True, (sp.Eq, self, other))
         return truth
 
     def __ne__(self, other: object) -> Any:
         truth = sp.Expr.__eq__(self, other) is not True
-        if isinstance(other, (sp.Expr, int)) and not isinstance(other, bool):
+        if isinstance(other, (sp.Expr, int, float)) and not isinstance(other, bool):
             return Equality.of(truth, (sp.Ne, self, other))
         return truth
 
@@ -57,7 +68,7 @@ def condition(written: Any) -> Any:
             f"where: expected a condition such as r <= delta, got {written}: Python decides == "
             "between compound expressions at once; write eq(a, b) or ne(a, b)"
         )
-    made = sp.sympify(written)
+    made = expression(written)
     if not is_condition(made):
         raise NotationError(f"where: expected a condition such as r <= delta, got {written}")
     return made
@@ -68,11 +79,25 @@ def is_condition(expression: Any) -> bool:
     return isinstance(expression, sp.logic.boolalg.Boolean) and not isinstance(expression, sp.Expr)
 
 
+def expression(written: Any) -> Any:
+    """Return what was written as a SymPy expression; text is not evaluated.
+
+    Raises:
+        NotationError: it is no expression and no number.
+    """
+    try:
+        return sp.sympify(written, strict=True)
+    except (sp.SympifyError, AttributeError, TypeError, RecursionError):
+        raise NotationError(
+            f"expected an expression or a number, got {type(written).__name__}: {written!r:.60}"
+        ) from None
+
+
 def eq(left: Any, right: Any) -> Any:
     """Return the condition left = right."""
-    return sp.Eq(left, right)
+    return sp.Eq(expression(left), expression(right))
 
 
 def ne(left: Any, right: Any) -> Any:
     """Return the condition left ≠ right."""
-    return sp.Ne(left, right)
+    return sp.Ne(expression(left), expression(right))

@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy as sp
 
-from symcalc.notation.compare import condition
+from symcalc.notation.compare import condition, expression
 from symcalc.notation.errors import NotationError
 
 
@@ -17,7 +17,7 @@ class Where(sp.Expr):
 
     def __new__(cls, when: Any, then: Any, otherwise: Any) -> Any:
         """Fold a condition that is already decided."""
-        when, then, otherwise = map(sp.sympify, (when, then, otherwise))
+        when, then, otherwise = map(expression, (when, then, otherwise))
         if when == sp.true or then == otherwise:
             return then
         if when == sp.false:
@@ -120,16 +120,16 @@ def where(when: Any, then: Any, otherwise: Any) -> Any:
     return Where(condition(when), then, otherwise)
 
 
-def let(name: str, expression: Any) -> Any:
+def let(name: str, part: Any) -> Any:
     """Give a part of a formula a name under which the derivation shows it.
 
     Args:
         name: an identifier, such as "mu" or "xhat".
-        expression: what it stands for.
+        part: what it stands for.
 
     Raises:
         NotationError: the name is not an identifier.
     """
-    if not name.isidentifier():
+    if not isinstance(name, str) or not name.isidentifier():
         raise NotationError(f"let: expected a name such as 'mu', got {name!r}")
-    return Let(sp.Symbol(name), sp.sympify(expression))
+    return Let(sp.Symbol(name), expression(part))

@@ -102,6 +102,8 @@ def indices(dims: str) -> Any:
     Raises:
         NotationError: nothing, or something that is no name, was given.
     """
+    if not isinstance(dims, str):
+        raise NotationError(f"indices: expected text such as 'n c', got {dims!r}")
     made: list[Index] = []
     taken: set[str] = set()
     for word in dims.replace(",", " ").split():

@@ -23,6 +23,7 @@ class Domain:
         values: the only admissible values, where they are few.
         below: for labels, the dim whose extent they stay below.
         rows_sum_to_one: whether the last axis is a probability distribution.
+        positive_total: whether the entries must not all be zero.
         symbol: LaTeX for "x is in ...".
     """
 
@@ -34,6 +35,7 @@ class Domain:
     values: tuple[float, ...] = ()
     below: Dim | None = None
     rows_sum_to_one: bool = False
+    positive_total: bool = False
     symbol: str = field(default=r"\mathbb{R}", compare=False)
 
     @property
@@ -49,9 +51,7 @@ class Domain:
     @property
     def is_checked(self) -> bool:
         """Whether any value could fall outside."""
-        return bool(
-            self.values or self.below or self.lower > -np.inf or self.upper < np.inf
-        )
+        return bool(self.values or self.below or self.lower > -np.inf or self.upper < np.inf)
 
     def describe(self) -> str:
         """Say in words what belongs: "probabilities, 0 to 1"."""
@@ -91,6 +91,8 @@ class Domain:
 REAL = Domain("real numbers")
 POSITIVE = Domain("positive numbers", lower=0.0, open_lower=True, symbol=r"\mathbb{R}_{>0}")
 NONNEGATIVE = Domain("non-negative numbers", lower=0.0, symbol=r"\mathbb{R}_{\ge 0}")
+WEIGHTS = Domain("weights, not negative and not all zero", lower=0.0, positive_total=True,
+                 symbol=r"\mathbb{R}_{\ge 0}")  # fmt: skip
 PROBABILITY = Domain("probabilities, 0 to 1", lower=0.0, upper=1.0, symbol="[0, 1]")
 SIMPLEX = Domain(
     "probability rows (each sums to 1)",

@@ -66,8 +66,7 @@ class _Survey(ast.NodeVisitor):
                 if not isinstance(argument, ast.Name):
                     raise self.fail(
                         argument,
-                        f"{node.func.id}: expected an index first, as in "
-                        f"{node.func.id}(i, x[i])",
+                        f"{node.func.id}: expected an index first, as in {node.func.id}(i, x[i])",
                     )
                 self.scope[argument.id] = id(node)
                 self.variables.setdefault((argument.id, id(node)))
@@ -161,6 +160,9 @@ def infer(tree: ast.expr, text: str, shapes: dict[str, str]) -> Inferred:
             raise NotationError(
                 f"formula: {tensor} is an index into both {found.labels[tensor]} and {below}"
             )
+    for name, shape in shapes.items():
+        if not isinstance(shape, str):
+            raise NotationError(f"shapes: {name}: expected text such as 'n c', got {shape!r}")
     found.dims = set(names.values()) | {w for s in shapes.values() for w in _words(s)}
     for letter, binder in survey.variables:
         dim = Dim(names[(letter, binder)])
@@ -195,6 +197,8 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
         parent[root(keyed[slot])] = root(variable)
     declared: dict[tuple[str, int], str] = {}
     for tensor, shape in shapes.items():
+        if not isinstance(shape, str):
+            raise NotationError(f"shapes: {tensor}: expected text such as 'n c', got {shape!r}")
         words = _words(shape)
         if tensor in survey.ranks and len(words) != survey.ranks[tensor]:
             raise NotationError(

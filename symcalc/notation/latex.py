@@ -320,9 +320,7 @@ class LatexWriter(LatexPrinter):
 _ORDER = (sp.Le, sp.Lt, sp.Ge, sp.Gt)
 
 
-def latex(
-    expression: Any, symbols: Symbols | None = None, indices: Sequence[Index] = ()
-) -> str:
+def latex(expression: Any, symbols: Symbols | None = None, indices: Sequence[Index] = ()) -> str:
     """Return a formula of the notation as LaTeX.
 
     Args:

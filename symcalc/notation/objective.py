@@ -5,21 +5,27 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
+from sympy.core.relational import Relational
 
-from symcalc.notation.atoms import adopt
-from symcalc.notation.compare import is_condition
+from symcalc.notation.atoms import Atom, adopt
+from symcalc.notation.compare import Comparable, expression, is_condition
+from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
-from symcalc.notation.domains import NONNEGATIVE, Domain
+from symcalc.notation.domains import NONNEGATIVE, WEIGHTS, Domain
 from symcalc.notation.errors import NotationError, SymcalcError
 from symcalc.notation.reductions import Mean, Reduction, Sum, in_bounds
 from symcalc.notation.spelling import ArraySpec, read_annotation
 from symcalc.notation.tensors import Access, Tensor, free_indices
 
 REDUCTIONS = ("mean", "sum", "none")
+
+
+class Hyper(Comparable, sp.Symbol):
+    """The symbol of a hyperparameter: like any other, but `==` may stand in a condition."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Parameter:
     @property
     def symbol(self) -> Any:
         """The symbol that stands for it in formulas."""
-        return sp.Symbol(self.name, **self.domain.assumptions)
+        return Hyper(self.name, **self.domain.assumptions)
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class Objective:
         notes: the rest of its docstring.
         reference: where it comes from.
         family: the catalogue file it stands in.
+        averaged: for a reduced objective, the one it was made from and how it is reduced.
     """
 
     name: str
@@ -71,6 +78,7 @@ class Objective:
     notes: str = ""
     reference: str = ""
     family: str = ""
+    averaged: tuple[Objective, str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_scalar(self) -> bool:
@@ -105,6 +113,12 @@ class Objective:
         """Whether the formula is a mean over a batch dim, so that `reduction` may change it."""
         return self.is_scalar and _batch(self.body) is not None
 
+    @property
+    def takes_weights(self) -> bool:
+        """Whether sample weights may be given: a mean over a batch, however it is reduced."""
+        named = any(tensor.name == "weights" for tensor in self.inputs)
+        return not named and (self.averages or self.averaged is not None)
+
     def with_reduction(self, reduction: str | None) -> Objective:
         """Return the objective with its mean over the batch left, summed or taken away.
 
@@ -125,15 +139,7 @@ class Objective:
                 f"reduction: {self.name} does not average over a batch dim; "
                 f"expected None, got {reduction!r}"
             )
-        if reduction == "sum":
-            body = self.body.replace(lambda e: e in _outer_means(self.body),
-                                     lambda e: Sum(*e.args))  # fmt: skip
-            return dataclasses.replace(self, body=body)
-        index = _batch(self.body).fresh()
-        body = self.body.xreplace(
-            {m: m.body.xreplace({m.index: index}) for m in _outer_means(self.body)}
-        )
-        return dataclasses.replace(self, body=body, outputs=(index,))
+        return self._reduced(reduction, None)
 
     def with_weights(self) -> Objective:
         """Return the objective with one more input, `weights`, one for each of the batch.
@@ -143,16 +149,38 @@ class Objective:
         Raises:
             NotationError: the formula is no mean over a batch, or has such an input already.
         """
-        if not self.averages or any(t.name == "weights" for t in self.inputs):
+        if not self.takes_weights or any(t.name == "weights" for t in self.inputs):
             raise NotationError(f"weights: {self.name} takes no sample weights")
+        whole, reduction = (self, "mean") if self.averaged is None else self.averaged
+        batch = _batch(whole.body)
+        assert batch is not None
+        weights = Tensor(
+            "weights", (batch.extent,), WEIGHTS if reduction == "mean" else NONNEGATIVE
+        )
+        return whole._reduced(reduction, weights)
+
+    def _reduced(self, reduction: str, weights: Tensor | None) -> Objective:
+        """Write the means over the batch as means, sums or entries, weighted or not."""
         batch = _batch(self.body)
-        weights = Tensor("weights", (batch.extent,), NONNEGATIVE)
-        weighted = {}
+        assert batch is not None
+        free = batch.fresh()
+        reduced = {}
         for mean in _outer_means(self.body):
-            total = Sum.over(mean.index, weights[mean.index])
-            weighted[mean] = Sum.over(mean.index, weights[mean.index] * mean.body) / total
+            entry, index = mean.body, mean.index
+            if weights is not None:
+                entry = weights[index] * entry
+            if reduction == "none":
+                reduced[mean] = entry.xreplace({index: free})
+            elif reduction == "sum" or weights is None:
+                reduced[mean] = Sum.over(index, entry)
+            else:
+                reduced[mean] = Sum.over(index, entry) / Sum.over(index, weights[index])
         return dataclasses.replace(
-            self, inputs=(*self.inputs, weights), body=self.body.xreplace(weighted)
+            self,
+            inputs=self.inputs if weights is None else (*self.inputs, weights),
+            body=self.body.xreplace(reduced),
+            outputs=(free,) if reduction == "none" else (),
+            averaged=(self, reduction),
         )
 
     def __str__(self) -> str:
@@ -203,6 +231,7 @@ def make_objective(
     if body.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
         raise NotationError(f"{name}: {body} is no real number: a division by zero, a root or a "
                             "logarithm of a negative number stands in the formula")  # fmt: skip
+    _check_nodes(name, body)
     known = {tensor.name for tensor in inputs}
     for access in body.atoms(Access):
         if access.tensor.name not in known:
@@ -230,6 +259,21 @@ def make_objective(
     )  # fmt: skip
 
 
+_NODES = (
+    sp.Add, sp.Mul, sp.Pow, sp.Number, sp.NumberSymbol, sp.Symbol, sp.exp, sp.log, Access, Atom,
+    Let, Where, Reduction, Relational, sp.And, sp.Or, sp.Not,
+)  # fmt: skip
+
+
+def _check_nodes(name: str, body: Any) -> None:
+    """Every part of a formula is part of the notation."""
+    for node in sp.preorder_traversal(body):
+        if not isinstance(node, _NODES) and node not in (sp.true, sp.false):
+            raise NotationError(
+                f"{name}: {type(node).__name__} is not part of the notation: {node}"
+            )
+
+
 def _extents(body: Any) -> set[Dim]:
     """The dims that indices, free or bound, run over."""
     return {s for s in body.free_symbols if isinstance(s, Dim)}
@@ -253,6 +297,8 @@ def _check_wrt(
         if not real:
             raise NotationError(f"{name}: expected a real input to differentiate by, found none")
         return (real[0],)
+    if not isinstance(wrt, (str, tuple, list)):
+        raise NotationError(f"{name}: wrt: expected a name or a tuple of names, got {wrt!r}")
     names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
     for asked in names:
         check_differentiable(name, inputs, asked)
@@ -297,6 +343,8 @@ def objective(
         NotationError: an annotation is missing, or the formula does not make sense.
     """
 
+    _PLAIN_KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
     def decorate(function: Callable[..., Any]) -> Objective:
         title = name or function.__name__
         annotations = inspect.get_annotations(function, eval_str=True)
@@ -307,16 +355,26 @@ def objective(
             if argument.name not in annotations:
                 raise NotationError(f"{title}: {argument.name} has no annotation")
             spec = read_annotation(f"{title}: {argument.name}", annotations[argument.name])
+            if argument.kind not in _PLAIN_KINDS:
+                raise NotationError(f"{title}: expected plain arguments, got {argument}")
             if isinstance(spec, ArraySpec):
+                if argument.default is not inspect.Parameter.empty:
+                    raise NotationError(f"{title}: {argument.name} is an array: no default")
                 inputs.append(Tensor(argument.name, spec.dims, spec.domain))
                 symbols.append(inputs[-1])
             else:
                 parameters.append(_parameter(title, argument, spec))
                 symbols.append(parameters[-1].symbol)
         try:
-            body = sp.sympify(function(*symbols))
+            body = expression(function(*symbols))
         except SymcalcError as error:
             raise type(error)(f"{title}: {error}") from error
+        except TypeError as error:
+            raise NotationError(
+                f"{title}: the formula cannot be built ({error}); choices are written "
+                "where(condition, a, b), maximum(a, b), minimum(a, b), and conditions are joined "
+                "by & and |"
+            ) from error
         summary, _, notes = inspect.cleandoc(function.__doc__ or "").partition("\n")
         return make_objective(
             title, tuple(inputs), tuple(parameters), body, wrt,

@@ -72,6 +72,18 @@ def parse(
         for key in asked or {}:
             if key not in tensors and key not in parameters:
                 raise NotationError(f"{label}: {key!r} does not stand in the formula")
+    for key, value in values.items():
+        if key not in parameters:
+            raise NotationError(f"defaults: {key!r} is no hyperparameter of the formula")
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not parameters[key].domain.admits(value):
+            raise NotationError(
+                f"defaults: {key}: expected one of the {parameters[key].domain.describe()}, "
+                f"got {value!r}"
+            )
+    for key, domain in given.items():
+        if key in parameters and (domain.below or domain.rows_sum_to_one):
+            raise NotationError(f"domains: {key} is a scalar: it cannot be {domain.describe()}")
     body = _Reader(text, found, tensors, parameters).read(tree)
     return make_objective(
         name, tuple(tensors.values()), tuple(parameters.values()), body, wrt,

@@ -10,6 +10,7 @@ from typing import Any
 
 import sympy as sp
 
+from symcalc.notation.compare import expression
 from symcalc.notation.dims import Dim, Index, unused
 from symcalc.notation.errors import NotationError
 from symcalc.notation.tensors import accesses, free_indices
@@ -43,7 +44,7 @@ class Reduction(sp.Expr):
     def over(cls, index: Index, body: Any) -> Any:
         """Bind `index` in `body` under a fresh one."""
         bound = index.fresh()
-        return cls(sp.sympify(body).xreplace({index: bound}), bound)
+        return cls(expression(body).xreplace({index: bound}), bound)
 
     def refreshed(self) -> Any:
         """Return the same reduction under a bound index of its own."""
@@ -151,7 +152,7 @@ def reduce_over(kind: type[Reduction], arguments: tuple[Any, ...]) -> Any:
                 f"{kind.spelling}: expected an index first, as in {kind.spelling}(i, x[i]), "
                 f"got {index}"
             )
-        body = kind.over(*in_bounds(index, body))
+        body = kind.over(*in_bounds(index, expression(body)))
     return body
 
 

@@ -6,10 +6,13 @@ from typing import Any
 
 import sympy as sp
 
-from symcalc.notation.compare import Comparable
+from symcalc.notation.compare import Comparable, expression
 from symcalc.notation.dims import Index
 from symcalc.notation.domains import REAL, Domain
 from symcalc.notation.errors import NotationError
+
+
+LARGEST_PLACE = 2**31
 
 
 class Tensor(sp.Symbol):
@@ -71,7 +74,7 @@ class Access(Comparable, sp.Expr):
                 f"({', '.join(map(str, tensor.shape)) or 'a scalar'}), got {len(places)}: "
                 f"{tensor.name}[{', '.join(map(str, places))}]"
             )
-        made = tuple(sp.sympify(place) for place in places)
+        made = tuple(expression(place) for place in places)
         for axis, (place, extent) in enumerate(zip(made, tensor.shape, strict=True)):
             _check_place(tensor, axis, place, extent)
         return super().__new__(cls, tensor, *made)
@@ -115,22 +118,37 @@ class Access(Comparable, sp.Expr):
 
 
 def _check_place(tensor: Tensor, axis: int, place: Any, extent: Any) -> None:
-    """An index runs over the dim of the axis it stands on; a place is a whole number."""
+    """A place is an index, shifted or not, a fixed whole number, or an entry of labels."""
     if isinstance(place, Access):
-        if not place.tensor.domain.integer:
+        domain = place.tensor.domain
+        if not domain.integer:
             raise NotationError(
                 f"{tensor.name}: expected integers at axis {axis}, got {place}, "
-                f"declared as {place.tensor.domain.describe()}"
+                f"declared as {domain.describe()}"
+            )
+        if domain.below is not None and domain.below != extent:
+            raise NotationError(
+                f"{tensor.name}: axis {axis} has extent {extent}, but {place} is a label "
+                f"below {domain.below}"
             )
         return
-    if place.is_integer is False or place.atoms(sp.Float):
-        raise NotationError(f"{tensor.name}: expected a whole number at axis {axis}, got {place}")
-    for index in place.free_symbols:
-        if isinstance(index, Index) and index.dim not in extent.free_symbols:
+    if place.is_Integer:
+        if not 0 <= place < LARGEST_PLACE:
             raise NotationError(
-                f"{tensor.name}: index {index.name} at axis {axis} runs over {index.dim}, "
-                f"but that axis has extent {extent}"
+                f"{tensor.name}: expected a place from 0 on at axis {axis}, got {place}"
             )
+        return
+    found = [s for s in place.free_symbols if isinstance(s, Index)]
+    if len(found) != 1 or not (place - found[0]).is_Integer:
+        raise NotationError(
+            f"{tensor.name}: expected an index, an index plus or minus a whole number, or a label "
+            f"at axis {axis}, got {place}"
+        )
+    if found[0].dim not in extent.free_symbols:
+        raise NotationError(
+            f"{tensor.name}: index {found[0].name} at axis {axis} runs over {found[0].dim}, "
+            f"but that axis has extent {extent}"
+        )
 
 
 def accesses(expression: Any) -> list[Access]:

@@ -8,14 +8,15 @@ from typing import Any
 import sympy as sp
 
 from symcalc.calculus.equations import Equation, Namer
+from symcalc.notation.atoms import Grouped
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.reductions import ArgMax, ArgMin, LogSumExp, Max, Mean, Min, Norm2, Sum
 from symcalc.notation.tensors import Access, Tensor, accesses
-from symcalc.program.primitives import FinitePart
+from symcalc.program.primitives import ShiftedExp
 
 # Functions dear enough that a value used in several loops is stored and not computed again.
-DEAR = (sp.exp, sp.log, sp.Pow)
+DEAR = (sp.exp, sp.log, sp.Pow, ShiftedExp)
 
 
 @dataclass
@@ -23,9 +24,10 @@ class _Parts:
     """What a logsumexp was taken apart into."""
 
     equation: Equation
-    shift: Tensor
-    exponential: Tensor
-    share: Tensor  # one over the sum of exponentials
+    top: Tensor  # the greatest term
+    exponential: Tensor  # exp(term - top)
+    share: Tensor  # one over their sum
+    log_total: Tensor  # the logarithm of their sum
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Decomposer:
     def run(self, equations: tuple[Equation, ...]) -> list[Equation]:
         """Return equations whose only reductions are sums, products and extremes."""
         for equation in equations:
-            body = self._with_exponentials(equation.body)
+            body = self._with_parts(equation.body)
             self._take(Equation(equation.target, equation.indices, body))
         return self.out
 
@@ -73,45 +75,81 @@ class Decomposer:
         self.out.append(Equation(equation.target, indices, Min(least, body.index)))
 
     def _logsumexp(self, equation: Equation) -> None:
-        """L = shift + log(sum exp(body - shift)), the shift being the maximum where it is finite."""
+        """L = top + log(sum exp(body - top)), which neither overflows nor loses infinities."""
         body, indices, name = equation.body, equation.indices, equation.target.name
         top = self._define(f"{name}_top", indices, Max(*body.args))
-        shift = self._define(f"{name}_shift", indices, FinitePart(top[indices]))
         bound = body.index.fresh()
         inner = body.body.xreplace({body.index: bound})
         both = (*indices, bound)
-        exponential = self._define(f"{name}_exp", both, sp.exp(inner - shift[indices]))
+        exponential = self._define(f"{name}_exp", both, ShiftedExp(inner, top[indices]))
         total = self._define(
             f"{name}_total", indices, Sum(exponential[(*indices, body.index)], body.index)
         )
         share = self._define(f"{name}_share", indices, 1 / total[indices])
-        self.out.append(Equation(equation.target, indices, shift[indices] + sp.log(total[indices])))
-        self.parts[equation.target] = _Parts(equation, shift, exponential, share)
+        log_total = self._define(f"{name}_log_total", indices, sp.log(total[indices]))
+        at = top[indices]
+        infinite = sp.Eq(at - at, 0, evaluate=False)
+        self.out.append(
+            Equation(equation.target, indices, Where(infinite, at + log_total[indices], at))
+        )
+        self.parts[equation.target] = _Parts(equation, top, exponential, share, log_total)
 
-    def _with_exponentials(self, body: Any) -> Any:
-        """Write exp(e - L) by the stored exponentials, or at least by the shift."""
-        found = {}
-        for node in body.atoms(sp.exp):
-            for access in accesses(node.args[0]):
-                parts = self.parts.get(access.tensor)
-                if parts is not None and node.args[0].coeff(access) == -1:
-                    found[node] = self._exponential(node.args[0] + access, access, parts)
-                    break
-        return body.xreplace(found)
+    def _with_parts(self, body: Any) -> Any:
+        """Write exp(e - L) and L - e by the parts of L, so that large logits cancel exactly."""
+        if not body.args or isinstance(body, Access):
+            return body
+        if isinstance(body, sp.exp):
+            found = self._exponential(body.args[0])
+            if found is not None:
+                return found
+        if isinstance(body, sp.Add):
+            found = self._difference(body)
+            if found is not None:
+                return found
+        arguments = [self._with_parts(argument) for argument in body.args]
+        return body.func(*arguments)
 
-    def _exponential(self, rest: Any, access: Access, parts: _Parts) -> Any:
-        """exp(rest - L): the softmax entry itself if `rest` is what L sums over."""
-        share = parts.share[access.places]
-        summed = parts.equation.body
-        at = dict(zip(parts.equation.indices, access.places, strict=True))
-        pattern = summed.body.xreplace(at)
-        for theirs in accesses(rest):
-            for ours in accesses(pattern):
-                if ours.tensor == theirs.tensor and summed.index in ours.places:
-                    place = theirs.places[ours.places.index(summed.index)]
-                    if pattern.xreplace({summed.index: place}) == rest:
-                        return parts.exponential[(*access.places, place)] * share
-        return sp.exp(rest - parts.shift[access.places]) * share
+    def _exponential(self, exponent: Any) -> Any:
+        """exp(e - L): the softmax entry itself if e is what L sums over, else by the top."""
+        for access in accesses(exponent):
+            parts = self.parts.get(access.tensor)
+            if parts is None or exponent.coeff(access) != -1:
+                continue
+            rest, share = exponent + access, parts.share[access.places]
+            place = _summand_at(rest, access, parts)
+            if place is not None:
+                return parts.exponential[(*access.places, place)] * share
+            return sp.exp(rest - parts.top[access.places]) * share
+        return None
+
+    def _difference(self, total: Any) -> Any:
+        """L - e + rest as (top - e) + log of the sum + rest, e being a term that L sums over."""
+        for term in total.args:
+            sign, access = term.as_coeff_Mul()
+            parts = self.parts.get(access.tensor) if isinstance(access, Access) else None
+            if parts is None or abs(sign) != 1:
+                continue
+            for other in total.args:
+                if other != term and _summand_at(-sign * other, access, parts) is not None:
+                    top, entry = parts.top[access.places], -sign * other
+                    gap = Where(sp.Eq(entry, top), 0, top - entry)
+                    rest = self._with_parts(total - term - other)
+                    return sign * Grouped(gap + parts.log_total[access.places]) + rest
+        return None
+
+
+def _summand_at(candidate: Any, access: Access, parts: _Parts) -> Any:
+    """Return the place at which a logsumexp's summand is the candidate, if there is one."""
+    summed = parts.equation.body
+    at = dict(zip(parts.equation.indices, access.places, strict=True))
+    pattern = summed.body.xreplace(at)
+    for theirs in accesses(candidate):
+        for ours in accesses(pattern):
+            if ours.tensor == theirs.tensor and summed.index in ours.places:
+                place = theirs.places[ours.places.index(summed.index)]
+                if pattern.xreplace({summed.index: place}) == candidate:
+                    return place
+    return None
 
 
 def inlined(equations: list[Equation], outputs: set[Tensor]) -> list[Equation]:

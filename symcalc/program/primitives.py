@@ -11,10 +11,10 @@ from symcalc.notation.reductions import Reduction
 from symcalc.notation.tensors import Access
 
 
-class FinitePart(sp.Function):
-    """x where it is finite, 0 elsewhere: the shift of a logsumexp."""
+class ShiftedExp(sp.Function):
+    """exp(x - top) for x <= top, and 1 where x is infinite: infinite logits share all weight."""
 
-    nargs = 1
+    nargs = 2
 
     def _eval_is_extended_real(self) -> bool:
         return True

@@ -13,7 +13,7 @@ from symcalc.notation.atoms import sign
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.tensors import Access, Tensor
-from symcalc.program.primitives import FinitePart
+from symcalc.program.primitives import ShiftedExp
 from symcalc.program.program import Accumulate, Assign
 
 
@@ -63,7 +63,9 @@ def _written_twice(node: Any) -> tuple[Any, ...]:
     """The arguments that the code of a primitive mentions more than once."""
     if isinstance(node, sp.Pow) and node.exp.is_Integer and abs(node.exp) > 1:
         return (node.base,)
-    return node.args if isinstance(node, (sign, FinitePart)) else ()
+    if isinstance(node, ShiftedExp):
+        return node.args[:1]
+    return node.args if isinstance(node, sign) else ()
 
 
 def guards_bounds(node: Any) -> bool:

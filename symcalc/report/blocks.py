@@ -127,9 +127,7 @@ class Fold:
     blocks: tuple[Block, ...]
 
 
-Block: TypeAlias = (
-    Paragraph | Bullets | Formula | Table | Listing | Figure | StepGroup | Fold
-)
+Block: TypeAlias = Paragraph | Bullets | Formula | Table | Listing | Figure | StepGroup | Fold
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,7 @@ def render(page: Page) -> str:
     Args:
         page: what `build_page` assembled.
     """
-    links = "".join(
-        f'<li><a href="#{s.anchor}">{escape(s.title)}</a></li>' for s in page.sections
-    )
+    links = "".join(f'<li><a href="#{s.anchor}">{escape(s.title)}</a></li>' for s in page.sections)
     summary = f'<p class="summary">{escape(page.summary)}</p>\n' if page.summary else ""
     reference = f'<p class="reference">{escape(page.reference)}</p>\n' if page.reference else ""
     body = "\n".join(_section(section) for section in page.sections)

@@ -259,9 +259,7 @@ class _Reader:
 
 
 def _fence(sign: str, form: str, stretchy: str) -> str:
-    return (
-        f'<mo form="{form}" fence="true" stretchy="{stretchy}" lspace="0" rspace="0">{sign}</mo>'
-    )
+    return f'<mo form="{form}" fence="true" stretchy="{stretchy}" lspace="0" rspace="0">{sign}</mo>'
 
 
 def _joined(nodes: list[Node]) -> str:
@@ -277,7 +275,7 @@ def _joined(nodes: list[Node]) -> str:
 
 def _apart(before: Node, node: Node) -> bool:
     if node.kind in {"fun", "big"}:
-        return before.kind in {"ord", "close", "fun"}
+        return before.kind in {"ord", "close", "fun"} or (before.kind, node.kind) == ("big", "fun")
     if before.kind == "fun":
-        return node.kind == "ord" and not node.markup.startswith("<mrow><mo form=\"prefix\"")
+        return node.kind == "ord" and not node.markup.startswith('<mrow><mo form="prefix"')
     return before.kind == "big" and node.kind in {"ord", "open"} and "max" not in before.markup

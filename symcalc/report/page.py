@@ -99,9 +99,7 @@ def _definition(
     return (Formula(tuple(rows), label=f"Definition of {title(objective.name)}"),)
 
 
-def _definition_rows(
-    objective: Objective, derivation: Derivation, letters: Symbols
-) -> list[str]:
+def _definition_rows(objective: Objective, derivation: Derivation, letters: Symbols) -> list[str]:
     rows = []
     for let in _named_parts(objective.body):
         places = tuple(latex(index, letters) for index in standing(let.body))
@@ -157,9 +155,7 @@ def _shape(tensor: Tensor) -> Math:
     return Math(r" \times ".join(sizes) if sizes else "1")
 
 
-def _gradient(
-    objective: Objective, derivation: Derivation, letters: Symbols
-) -> tuple[Block, ...]:
+def _gradient(objective: Objective, derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:
     rows = tuple(
         f"{adjoint_latex(derivation, a, letters)} &= {latex(a.body, letters, a.indices)}"
         for a in derivation.adjoints

@@ -36,9 +36,7 @@ _LETTERS = {
 }  # fmt: skip
 
 
-def figures(
-    objective: Objective, derivation: Derivation, evaluate: Evaluate
-) -> tuple[Figure, ...]:
+def figures(objective: Objective, derivation: Derivation, evaluate: Evaluate) -> tuple[Figure, ...]:
     """Draw an objective and its gradient along a telling line.
 
     Args:
@@ -129,8 +127,16 @@ def _draw(
             axes.set_ylim(min(low, 0.0) - 0.25, max(high, 0.0) + 0.25)
         axes.locator_params(nbins=6)
         if any(names):
-            axes.legend(frameon=False, handlelength=2.2, borderaxespad=0, columnspacing=1.4,
-                        fontsize=10.5, loc="lower left", bbox_to_anchor=(0, 1.02), ncols=4)
+            axes.legend(
+                frameon=False,
+                handlelength=2.2,
+                borderaxespad=0,
+                columnspacing=1.4,
+                fontsize=10.5,
+                loc="lower left",
+                bbox_to_anchor=(0, 1.02),
+                ncols=4,
+            )
         svg = _written(drawing, salt)
     alt = _alt(objective, along, names, which, found)
     return Figure(svg, alt, _caption(objective, along, moved, letters, slopes, found))

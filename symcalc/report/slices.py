@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import sympy as sp
 
+from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Mean, Reduction
 from symcalc.notation.tensors import Tensor
@@ -106,7 +108,7 @@ def telling_slice(objective: Objective, evaluate: Evaluate) -> Slice:
                 value, grads = evaluate(inputs, knobs, None)
                 value = float(value)
             else:
-                cotangent = np.zeros(tuple(sizes[str(i.extent)] for i in objective.outputs))
+                cotangent = np.zeros(tuple(_size(i.extent, sizes) for i in objective.outputs))
                 cotangent[entry] = 1.0
                 out, grads = evaluate(inputs, knobs, cotangent)
                 value = float(np.asarray(out)[entry])
@@ -135,17 +137,24 @@ def _sizes(objective: Objective) -> dict[str, int]:
     """One sample of a batch; three classes; four by four for a layer."""
     if not objective.is_scalar:
         return {dim.name: 4 for dim in objective.dims}
-    batch = {
-        str(m.index.extent) for m in objective.body.atoms(Mean)
-        if not any(m in other.body.atoms(Reduction) for other in objective.body.atoms(Reduction))
-    }  # fmt: skip
+    reductions = objective.body.atoms(Reduction)
+    inner = {m for outer in reductions for m in outer.body.atoms(Reduction)}
+    batch = {str(m.index.extent) for m in reductions - inner if isinstance(m, Mean)}
+    shifted = {i.dim.name for i in objective.body.atoms(Index) if i.extent != i.dim}
     flat = all(len(t.shape) <= 1 for t in objective.inputs)
-    return {d.name: 1 if flat or d.name in batch else 3 for d in objective.dims}
+    return {
+        d.name: 1 if (flat or d.name in batch) and d.name not in shifted else 3
+        for d in objective.dims
+    }
+
+
+def _size(extent: Any, sizes: Mapping[str, int]) -> int:
+    return int(extent.xreplace({s: sp.Integer(sizes[s.name]) for s in extent.free_symbols}))
 
 
 def _fixed(tensor: Tensor, sizes: Mapping[str, int], spread: bool) -> Array:
     """Round values at which an example is easy to follow."""
-    shape = tuple(sizes.get(str(extent), 3) for extent in tensor.shape)
+    shape = tuple(_size(extent, sizes) for extent in tensor.shape)
     domain = tensor.domain
     if domain.integer:
         return np.zeros(shape, dtype=np.int64)
@@ -225,7 +234,7 @@ def _moving_entries(
     sizes: Mapping[str, int],
 ) -> list[tuple[int, ...]]:
     """The entries of a layer's output that one entry of its input moves, at most four."""
-    shape = tuple(sizes[str(i.extent)] for i in objective.outputs)
+    shape = tuple(_size(i.extent, sizes) for i in objective.outputs)
     outs = []
     for shift in (0.0, 1.0):
         given = {name: array.copy() for name, array in arrays.items()}

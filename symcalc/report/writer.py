@@ -41,11 +41,7 @@ def write(
         ReportError: an unknown format, none at all, or a name that is no file name.
         ReportWriteError: the directory or a file cannot be written.
     """
-    wanted = (formats,) if isinstance(formats, str) else tuple(dict.fromkeys(formats))
-    unknown = [name for name in wanted if name not in FORMATS]
-    if unknown or not wanted:
-        got = ", ".join(map(repr, unknown)) or "none"
-        raise ReportError(f"formats: expected some of {', '.join(map(repr, FORMATS))}, got {got}")
+    wanted = known_formats(formats)
     if not re.fullmatch(r"\w[\w.-]*", page.name):
         raise ReportError(f"name: expected a name that can name a file, got {page.name!r}")
     folder = Path(out)
@@ -62,6 +58,20 @@ def write(
             f"out: expected a directory that can be written, got {str(folder)!r}: {reason}"
         ) from error
     return tuple(folder / f"{page.name}.{name}" for name in wanted)
+
+
+def known_formats(formats: Iterable[str]) -> tuple[str, ...]:
+    """Return the formats asked for, each once; ask before anything slow is done.
+
+    Raises:
+        ReportError: an unknown one, or none at all.
+    """
+    wanted = (formats,) if isinstance(formats, str) else tuple(dict.fromkeys(formats))
+    unknown = [name for name in wanted if name not in FORMATS]
+    if unknown or not wanted:
+        got = ", ".join(map(repr, unknown)) or "none"
+        raise ReportError(f"formats: expected some of {', '.join(map(repr, FORMATS))}, got {got}")
+    return wanted
 
 
 def _html(page: Page) -> dict[str, str]:

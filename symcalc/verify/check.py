@@ -139,7 +139,9 @@ def _against_sibling(kernel: Kernel, sibling: Kernel, seed: int) -> Iterator[Com
         value, gradients = outcome(kernel, point)
         other_value, others = outcome(sibling, point)
         at = _extents(point)
-        largest = abs(other_value) if objective.is_scalar else float(np.sqrt(np.size(point.cotangent)))
+        largest = (
+            abs(other_value) if objective.is_scalar else float(np.sqrt(np.size(point.cotangent)))
+        )
         yield Comparison("value", value, other_value, _rounding(other_value, largest + 1.0), at)
         for wrt, came, other in zip(kernel.derivation.wrt, gradients, others, strict=True):
             largest = max(float(np.max(np.abs(other))), _scale(point))

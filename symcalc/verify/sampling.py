@@ -64,9 +64,7 @@ def size(extent: Any, extents: dict[str, int]) -> int:
 def _array(tensor: Tensor, extents: dict[str, int], rng: np.random.Generator) -> Any:
     shape = tuple(size(extent, extents) for extent in tensor.shape)
     below = tensor.domain.below
-    return np.asarray(
-        tensor.domain.sample(rng, shape, 2 if below is None else extents[below.name])
-    )
+    return np.asarray(tensor.domain.sample(rng, shape, 2 if below is None else extents[below.name]))
 
 
 def _number(domain: Any, default: float | None, rng: np.random.Generator) -> float:

@@ -86,8 +86,14 @@ class CheckReport:
             "<tr>"
             + "".join(
                 f"<td>{escape(text)}</td>"
-                for text in (row.method, row.wrt, row.worst, f"{row.error:.1e}",
-                             f"{row.bound:.1e}", row.verdict)
+                for text in (
+                    row.method,
+                    row.wrt,
+                    row.worst,
+                    f"{row.error:.1e}",
+                    f"{row.bound:.1e}",
+                    row.verdict,
+                )
             )  # fmt: skip
             + "</tr>"
             for row in self.rows

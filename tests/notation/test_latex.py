@@ -82,7 +82,7 @@ def test_gradients_read_like_a_textbook(name, wrt, expected):
     [
         ("sum(i, (a[i] - b[i])*c[i])", r"\sum_{i} c_i \, (a_i - b_i)"),
         ("sum(i, a[i] - b[i])", r"\sum_{i} (a_i - b_i)"),
-        ("sum(i, x[i]**2)*sum(i, y[i])*2", r"2 \, \left(\sum_{i} x_i^2\right) \sum_{i} y_i"),
+        ("sum(i, x[i]**2)*sum(i, y[i])*2", r"2 \left(\sum_{i} x_i^2\right) \sum_{i} y_i"),
         ("sum(i, exp(-x[i]))", r"\sum_{i} e^{-x_i}"),
         ("sum(i, 1/(1 + exp(-x[i])))", r"\sum_{i} \frac{1}{1 + e^{-x_i}}"),
         ("sum(t, (V[t+1] - V[t])**2)", r"\sum_{t=0}^{n_t - 2} (V_{t + 1} - V_t)^2"),

@@ -29,8 +29,8 @@ def test_a_sum_carries_its_index_below():
 
 
 def test_cases_and_aligned_are_tables():
-    rows = list(parsed(r"\begin{cases} a & \text{if } b \\ c & \text{otherwise} \end{cases}").iter("mtr"))
-    assert [len(row) for row in rows] == [2, 2]
+    cases = r"\begin{cases} a & \text{if } b \\ c & \text{otherwise} \end{cases}"
+    assert [len(row) for row in parsed(cases).iter("mtr")] == [2, 2]
     assert texts(r"\begin{cases} a & \text{if } b \end{cases}", "mtext") == ["if\u00a0"]
     assert len(list(parsed(r"\begin{aligned} a &= b \\ &= c \end{aligned}").iter("mtd"))) == 4
 
@@ -55,7 +55,10 @@ def test_markup_in_names_is_escaped():
     assert "<b>" not in mathml(r"\text{<b>}")
 
 
-@pytest.mark.parametrize("latex", [r"\unknown", r"\frac{a}", r"\left(a", "{a", "a}", r"\begin{matrix} a \end{matrix}"])
+@pytest.mark.parametrize(
+    "latex",
+    [r"\unknown", r"\frac{a}", r"\left(a", "{a", "a}", r"\begin{matrix} a \end{matrix}"],
+)
 def test_what_the_notation_never_prints_is_refused(latex):
     with pytest.raises(ReportError, match="mathml"):
         mathml(latex)

@@ -17,7 +17,8 @@ from symcalc.api import compile
 from symcalc.calculus.derive import derive
 from symcalc.catalogue import catalogue, get
 from symcalc.notation.parser import parse
-from symcalc.report import CheckRow, build_page, html as html_pages, markdown, write
+from symcalc.report import CheckRow, build_page, markdown, write
+from symcalc.report import html as html_pages
 from symcalc.report.assemble import kernel_page
 from symcalc.report.blocks import Figure, Formula, StepGroup
 from symcalc.report.errors import ReportError, ReportWriteError
@@ -170,7 +171,7 @@ def test_letters_never_clash():
 
 def test_routine_steps_are_folded_away():
     text = html_pages.render(plain_page("layer_norm"))
-    assert "<details><summary><span class=\"rule\">substitute</span>" in text
+    assert '<details><summary><span class="rule">substitute</span>' in text
     assert "chain rule</span></summary>" not in text
 
 
@@ -195,6 +196,24 @@ def test_a_formula_of_ones_own_has_a_page(tmp_path):
     paths = write(build_page(objective, derive(objective)), tmp_path)
     assert [path.name for path in paths] == ["formula.html", "formula.md"]
     assert 'sc.parse("mean(i, softplus(z[i]) - y[i]*z[i])", wrt="z")' in paths[1].read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "wrt"),
+    [
+        ("sum(t, (V[t+1] - V[t])**2)", "V"),
+        ("mean(i, norm2(k, x[i, k]))", "x"),
+        ("sum(i, max(k, x[i, k]))", "x"),
+        ("softplus(x[i] - m)", "x"),
+        ("mean(i, where(abs(r[i]) <= d, r[i]**2/2, d*abs(r[i]) - d**2/2))", "r"),
+        ("sum(i, lgamma(exp(x[i])) - xlogy(2, exp(x[i])))", "x"),
+    ],
+)
+def test_formulas_of_ones_own_are_drawn_and_written(tmp_path, text, wrt):
+    made = kernel_page(compile(parse(text, wrt=wrt), backend="numpy"))
+    assert [len(s.blocks) for s in made.sections if s.title == "Picture"] == [2]
+    page_file, _ = write(made, tmp_path)
+    assert not Outline(page_file.read_text("utf-8")).open
 
 
 @pytest.mark.parametrize("name", ["huber", "layer_norm", "ppo_clip", "kl_divergence"])
