@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib
-
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from symcalc.backends.kernel import Kernel
 from symcalc.calculus.derive import Derivation
@@ -14,6 +13,11 @@ from symcalc.notation.errors import ArgumentError, ArgumentTypeError
 from symcalc.notation.objective import Objective
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from symcalc.bench.table import Benchmark
     from symcalc.verify.verdict import CheckReport
 
 BACKENDS = {"numba": "symcalc.backends.numba_backend", "numpy": "symcalc.backends.numpy_backend"}
@@ -111,3 +115,54 @@ def check(
     from symcalc.verify.check import check_kernel
 
     return check_kernel(compile(obj, wrt), compile(obj, wrt, backend="numpy"), seed)
+
+
+def report(
+    obj: Objective | str,
+    out: str | os.PathLike[str] = "reports",
+    formats: Iterable[str] = ("html", "md"),
+    wrt: str | tuple[str, ...] | None = None,
+) -> tuple[Path, ...]:
+    """Write the page of an objective: derivation, picture, checks, code.
+
+    Args:
+        obj: an Objective, or a catalogue name.
+        out: the folder, made if need be.
+        formats: "html", "md" or both.
+        wrt: the input or inputs to differentiate by; the objective's own if not given.
+
+    Returns:
+        The paths written, in the order of `formats`.
+
+    Raises:
+        UnknownObjectiveError: no objective has this name.
+        ReportError: an unknown format.
+        ReportWriteError: the folder cannot be written to.
+    """
+    from symcalc.report import known_formats, write
+    from symcalc.report.assemble import kernel_page
+    from symcalc.verify.check import check_kernel
+
+    wanted = known_formats(formats)
+    kernel = compile(obj, wrt)
+    checks = check_kernel(kernel, compile(obj, wrt, backend="numpy"))
+    return write(kernel_page(kernel, checks), out, wanted)
+
+
+def benchmark(obj: Objective | str, **options: Any) -> Benchmark:
+    """Time value and gradient beside the installed peers and the memory floor.
+
+    Args:
+        obj: an Objective, or a catalogue name.
+        options: size, shape, dtype, rounds, threads, peers: see `symcalc.bench.benchmark`.
+
+    Returns:
+        The Benchmark: rows, and how to show them.
+
+    Raises:
+        UnknownObjectiveError: no objective has this name.
+        ArgumentError: an option that does not make sense.
+    """
+    from symcalc.bench import benchmark as measure
+
+    return measure(resolve(obj), **options)

@@ -113,7 +113,8 @@ def start(
 @app.command("list")
 def list_objectives() -> None:
     """List the catalogue: names, inputs, what each is differentiated by."""
-    terminal.output().print(terminal.catalogue_table(catalogue().values()))
+    console = terminal.output()
+    console.print(terminal.catalogue_table(catalogue().values(), console.width))
 
 
 @app.command()

@@ -23,6 +23,7 @@ from symcalc.notation.tensors import Access, Tensor
 from symcalc.notation.text import text
 
 _PIPE_WIDTH = 100_000  # a pipe has no edge: nothing is wrapped or cut there
+_NARROW = 120
 _SIGPIPE_STATUS = 141
 _WORD = re.compile(r"(?:\[[^]]*\]|\S)+")
 
@@ -116,24 +117,33 @@ def progress(console: Console, total: int) -> Iterator[Callable[[str], None]]:
         yield begin
 
 
-def catalogue_table(objectives: Iterable[Objective]) -> Table:
-    """Return the table of `symcalc list`, a section for each family."""
+def catalogue_table(objectives: Iterable[Objective], width: int) -> Table:
+    """Return the table of `symcalc list`, a section for each family.
+
+    Args:
+        objectives: in family order.
+        width: of the console; where it is narrow, inputs stand below the summary.
+    """
+    narrow = width < _NARROW
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("name", style="bold", no_wrap=True)
-    table.add_column("inputs", overflow="fold")
-    table.add_column("by", overflow="fold")
-    table.add_column("what it is", overflow="fold")
+    for name in ("name", "what it is") if narrow else ("name", "inputs", "by", "what it is"):
+        table.add_column(name, no_wrap=name == "name", overflow="fold")
     family = None
     for objective in objectives:
         if objective.family != family:
             family = objective.family
             table.add_section()
-            table.add_row(Text(family, style="italic not bold cyan"))
-        names = ", ".join(tensor.name for tensor in objective.inputs)
+            table.add_row(Text(family, style="italic cyan"))
+        name = Text(objective.name, style="bold")
+        inputs = ", ".join(tensor.name for tensor in objective.inputs)
         if objective.parameters:
-            names += "; " + ", ".join(map(_with_default, objective.parameters))
+            inputs += "; " + ", ".join(map(_with_default, objective.parameters))
         wrt = ", ".join(objective.wrt)
-        table.add_row(Text(objective.name), Text(names), Text(wrt), Text(objective.summary))
+        if narrow:
+            below = Text(f"\n{inputs}; by {wrt}", style="dim")
+            table.add_row(name, Text(objective.summary).append_text(below))
+        else:
+            table.add_row(name, Text(inputs), Text(wrt), Text(objective.summary))
     return table
 
 

@@ -101,8 +101,8 @@ class Binder:
         names = [tensor.name for tensor in self.inputs]
         if len(args) > len(names):
             raise ArgumentTypeError(
-                f"{self.title}: expected {len(names)} arrays ({', '.join(names)}), got {len(args)}; "
-                "hyperparameters go by keyword"
+                f"{self.title}: expected {len(names)} arrays ({', '.join(names)}), got "
+                f"{len(args)}; hyperparameters go by keyword"
             )
         placed = list(args)
         for name in names[: len(args)]:

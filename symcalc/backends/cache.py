@@ -87,7 +87,8 @@ def load_module(name: str, source: str) -> ModuleType:
         if not _holds(path, source):
             _write(path, source)
         spec = importlib.util.spec_from_file_location(qualified, path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[qualified] = module
         try:

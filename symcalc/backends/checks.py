@@ -1,7 +1,7 @@
 """Domain checks as equations of their own, so that the kernel's one pass computes them too.
 
-A probability of 1.2 shows in the greatest entry, a label of 3 among -1 and +1 in a count: each is one
-more reduction over an input that is read anyway.
+A probability of 1.2 shows in the greatest entry, a label of 3 among -1 and +1 in a count: each is
+one more reduction over an input that is read anyway.
 """
 
 from __future__ import annotations

@@ -300,7 +300,7 @@ class Kernel:
                     f"{self.objective.name}: {check.of.name}: expected {check.expected}, "
                     f"got {check.found} {number.item()!r}"
                 )
-        if value is not None and not task.value.shape:
+        if value is not None and not plan.value_shape and self.objective.is_scalar:
             return value.item(), gradients
         return value, gradients
 

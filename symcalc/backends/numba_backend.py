@@ -12,7 +12,6 @@ import numpy as np
 from symcalc.backends.cache import load_module
 from symcalc.backends.executable import Run, Sizes
 from symcalc.backends.modes import Task
-from symcalc.backends.sizes import size_function
 from symcalc.backends.numba_source import (
     BLOCK_ELEMENTS,
     MOST_BLOCKS,
@@ -22,6 +21,7 @@ from symcalc.backends.numba_source import (
     partials,
     sections,
 )
+from symcalc.backends.sizes import size_function
 from symcalc.backends.threads import share_out, thread_count
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor

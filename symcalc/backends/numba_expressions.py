@@ -11,7 +11,7 @@ from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
 from symcalc.notation.tensors import Access
-from symcalc.program.primitives import ShiftedExp
+from symcalc.program.primitives import FinitePlus, ShiftedExp
 
 # Where a function comes from, by its name in the notation.
 VECTOR_MATH = ("erf", "exp", "expm1", "log", "log1p", "tanh")
@@ -175,6 +175,10 @@ class ExpressionWriter:
         if name == "sign":
             one = self.call("copysign", self.literal(1), arguments[0])
             return f"({one} if abs({arguments[0]}) > {self.literal(0)} else {arguments[0]})"
+        if isinstance(expression, FinitePlus):
+            self.used.add("inf")
+            first, second = arguments
+            return f"({first} + {second} if abs({first}) < inf else {first})"
         if isinstance(expression, ShiftedExp):
             self.used.add("inf")
             power = self.call("exp", self.write(expression.args[0] - expression.args[1]))

@@ -23,8 +23,8 @@ MOST_BLOCKS = 256
 
 _RESERVED = frozenset(
     ("stage", "last_stage", "first", "last", "block", "blocks", "rows", "total", "njit", "np", "f4",
-     "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int", *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH,
-     *keyword.kwlist)
+     "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
+     *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH, *keyword.kwlist)
 )  # fmt: skip
 _TAILS = ("_block", "_parts", "_running")
 _IDENTITIES = {"sum": 0.0, "prod": 1.0, "max": -float("inf"), "min": float("inf")}
@@ -71,7 +71,7 @@ class SourceWriter:
     def _safe_names(self) -> dict[str, str]:
         """Give everything the code speaks of a Python name that hides nothing.
 
-        Dims and loop letters come first, since they are the shortest; no two nested loops share one.
+        Dims and loop letters come first, since they are the shortest.
         """
         program = self.program
         letters = {index.name for index in _loops(program)}
@@ -409,7 +409,8 @@ def sections(program: Program) -> tuple[Section, ...]:
 def _runs_over(stage: Stage, section: Section) -> bool:
     """Whether a stage is one cheap run over the index of the vectors just combined."""
     return (
-        not stage.reduced
+        stage.index is not None
+        and not stage.reduced
         and stage.width == 1
         and all(tensor.shape == (stage.index.extent,) for tensor, _ in section.combined)
     )

@@ -19,7 +19,7 @@ from symcalc.backends.modes import Task
 from symcalc.calculus.equations import Equation
 from symcalc.notation.atoms import ATOMS
 from symcalc.notation.conditions import Where
-from symcalc.notation.dims import Dim, Index
+from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Access, Tensor, accesses
 

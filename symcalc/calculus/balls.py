@@ -71,7 +71,7 @@ def evaluate(expression: Any, env: Environment) -> Any:
     if isinstance(expression, stop_gradient):
         return _constant(evaluate(expression.args[0], env))
     if isinstance(expression, Atom):
-        dummies, body = _definition(type(expression), len(expression.args))
+        dummies, body = _definition(_kind(expression), len(expression.args))
         values = [evaluate(argument, env) for argument in expression.args]
         return evaluate(body, dict(zip(dummies, values, strict=True)))
     if isinstance(expression, sp.polygamma):
@@ -82,8 +82,12 @@ def evaluate(expression: Any, env: Environment) -> Any:
     return function(*(evaluate(argument, env) for argument in expression.args))
 
 
+def _kind(expression: Any) -> Any:
+    return type(expression)
+
+
 @functools.cache
-def _definition(atom: type[Atom], arity: int) -> tuple[tuple[Any, ...], Any]:
+def _definition(atom: Any, arity: int) -> tuple[tuple[Any, ...], Any]:
     dummies = tuple(sp.Dummy(real=True) for _ in range(arity))
     return dummies, sp.sympify(atom.definition(*dummies))
 
@@ -260,8 +264,8 @@ def _cosh(x: Any) -> Any:
 
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     sp.exp: _series_or("exp"), sp.log: _series_or("log"), sp.tanh: _tanh, sp.cosh: _cosh,
-    sp.erf: _series_or("erf"), sp.loggamma: _series_or("lgamma"), sp.digamma: _series_or("digamma"),
-    sp.Abs: _absolute, sp.sign: _sign, type(sp.pi): lambda: _pi(), type(sp.E): lambda: _ball(1).exp(),
+    sp.erf: _series_or("erf"), sp.loggamma: _series_or("lgamma"), sp.Abs: _absolute, sp.sign: _sign,
+    type(sp.pi): lambda: _pi(), type(sp.E): lambda: _ball(1).exp(),
 }  # fmt: skip
 
 

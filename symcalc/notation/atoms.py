@@ -139,7 +139,7 @@ class log1p(Atom):
 
 
 class tanh(Atom):
-    """Hyperbolic tangent; its derivative is sech(x)**2 = 1 - tanh(x)**2, kept exact in the tails."""
+    """Hyperbolic tangent; its derivative is written sech(x)**2, exact in the tails."""
 
     nargs = 1
     is_primitive = True
@@ -193,7 +193,7 @@ class softplus(Atom):
 
     @staticmethod
     def plus(rest: Any, x: Any) -> Any:
-        """max(x, 0) + rest is added up first; a multiple of x joins x, and 0 times infinity is 0."""
+        """With rest = c x + d: ((1 + c) x or c x) + d first, where 0 times infinity is 0."""
         tail = log1p(sp.exp(-abs(x)))
         slope = rest.coeff(x) if not x.is_Add else sp.Integer(0)
         if slope == 0 or rest.coeff(x, 0) + slope * x != rest:

@@ -22,6 +22,7 @@ from symcalc.notation.spelling import ArraySpec, read_annotation
 from symcalc.notation.tensors import Access, Tensor, free_indices
 
 REDUCTIONS = ("mean", "sum", "none")
+_PLAIN_KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 class Hyper(Comparable, sp.Symbol):
@@ -218,7 +219,7 @@ def make_objective(
     parameters: tuple[Parameter, ...],
     body: Any,
     wrt: str | tuple[str, ...] | None,
-    **described: str,
+    **described: Any,
 ) -> Objective:
     """Check a formula against its inputs and make the objective.
 
@@ -342,8 +343,6 @@ def objective(
     Raises:
         NotationError: an annotation is missing, or the formula does not make sense.
     """
-
-    _PLAIN_KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
     def decorate(function: Callable[..., Any]) -> Objective:
         title = name or function.__name__

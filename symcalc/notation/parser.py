@@ -15,7 +15,7 @@ from symcalc.notation.errors import NotationError, ParseError
 from symcalc.notation.infer import Inferred, infer
 from symcalc.notation.objective import Objective, Parameter, make_objective
 from symcalc.notation.tensors import Tensor
-from symcalc.notation.vocabulary import CONDITIONS, FUNCTIONS, REDUCTIONS
+from symcalc.notation.vocabulary import FUNCTIONS
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 60
@@ -268,4 +268,4 @@ class _Reader:
         for argument, written in zip(arguments, node.args, strict=True):
             if is_condition(argument) != (name == "where" and argument is arguments[0]):
                 raise self.fail(written, f"{name}: a condition goes first in where, nowhere else")
-        return (FUNCTIONS | REDUCTIONS | CONDITIONS)[name](*arguments)
+        return FUNCTIONS[name](*arguments)

@@ -187,27 +187,27 @@ def _all_accesses(expression: Any) -> list[Any]:
 
 
 def sum(*arguments: Any) -> Any:  # the notation's own name for it
-    """Sum over one or more indices: sum(i, e) = e_0 + e_1 + ...; sum(i, k, e) over both."""
+    """Return the sum over one or more indices, e_0 + e_1 + ...: `sum(i, e)`, `sum(i, k, e)`."""
     return reduce_over(Sum, arguments)
 
 
 def mean(*arguments: Any) -> Any:
-    """Mean over one or more indices: mean(i, e) = sum(i, e) / n."""
+    """Return the mean over one or more indices, the sum divided by the extent: `mean(i, e)`."""
     return reduce_over(Mean, arguments)
 
 
 def prod(*arguments: Any) -> Any:
-    """Product over one or more indices."""
+    """Return the product over one or more indices: `prod(i, e)`."""
     return reduce_over(Prod, arguments)
 
 
 def logsumexp(*arguments: Any) -> Any:
-    """Logarithm of the sum of exponentials: logsumexp(k, e) = log(sum(k, exp(e)))."""
+    """Return the logarithm of the sum of exponentials, without overflow: `logsumexp(k, e)`."""
     return reduce_over(LogSumExp, arguments)
 
 
 def norm2(*arguments: Any) -> Any:
-    """Euclidean norm: norm2(i, e) = sqrt(sum(i, e**2))."""
+    """Return the Euclidean norm, the root of the sum of squares: `norm2(i, e)`."""
     return reduce_over(Norm2, arguments)
 
 

@@ -1,4 +1,4 @@
-"""How the inputs of an objective are spelled: `logits: Real[Array, "n c"]`, `delta: Positive = 1.0`.
+"""How inputs are spelled: `logits: Real[Array, "n c"]`, `delta: Positive = 1.0`.
 
 An array's annotation is a domain with a shape: dim names parted by spaces. Labels name the dim they
 stay below after an arrow: `labels: Label[Array, "n -> c"]`. A hyperparameter's is a bare domain.

@@ -11,7 +11,6 @@ from symcalc.notation.dims import Index
 from symcalc.notation.domains import REAL, Domain
 from symcalc.notation.errors import NotationError
 
-
 LARGEST_PLACE = 2**31
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from sympy.printing.str import StrPrinter
 
 
-class TextPrinter(StrPrinter):  # type: ignore[misc]
-    """SymPy's own text, with what is added before what is taken away: `x[i] - mu`, not `-mu + x[i]`."""
+class TextPrinter(StrPrinter):
+    """SymPy's own text, but what is added stands before what is taken away: `x[i] - mu`."""
 
     def _print_Add(self, expr: Any, order: Any = None) -> str:
         terms = self._as_ordered_terms(expr, order=order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from symcalc.notation import atoms, conditions, reductions
@@ -12,12 +13,12 @@ from symcalc.notation.errors import NotationError
 
 
 def max(*arguments: Any) -> Any:
-    """Greatest value: max(i, e) over an index, max(a, b, ...) of several expressions."""
+    """Return the greatest value: `max(i, e)` over an index, `max(a, b)` of several expressions."""
     return _extreme(reductions.Max, atoms.maximum, arguments)
 
 
 def min(*arguments: Any) -> Any:
-    """Least value: min(i, e) over an index, min(a, b, ...) of several expressions."""
+    """Return the least value: `min(i, e)` over an index, `min(a, b)` of several expressions."""
     return _extreme(reductions.Min, atoms.minimum, arguments)
 
 
@@ -32,12 +33,12 @@ def _extreme(kind: type[reductions.Reduction], pair: Any, arguments: tuple[Any, 
     return functools.reduce(pair, arguments)
 
 
-REDUCTIONS = {
+REDUCTIONS: dict[str, Callable[..., Any]] = {
     "sum": reductions.sum, "mean": reductions.mean, "max": max, "min": min,
     "prod": reductions.prod, "logsumexp": reductions.logsumexp, "norm2": reductions.norm2,
 }  # fmt: skip
-SCALARS = {atom.__name__: atom for atom in atoms.ATOMS} | {
+SCALARS: dict[str, Callable[..., Any]] = {atom.__name__: atom for atom in atoms.ATOMS} | {
     "exp": atoms.exp, "log": atoms.log, "sqrt": atoms.sqrt,
 }  # fmt: skip
-CONDITIONS = {"where": conditions.where, "eq": eq, "ne": ne}
-FUNCTIONS = REDUCTIONS | SCALARS | CONDITIONS
+CONDITIONS: dict[str, Callable[..., Any]] = {"where": conditions.where, "eq": eq, "ne": ne}
+FUNCTIONS: dict[str, Callable[..., Any]] = REDUCTIONS | SCALARS | CONDITIONS

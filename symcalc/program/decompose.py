@@ -13,7 +13,7 @@ from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.reductions import ArgMax, ArgMin, LogSumExp, Max, Mean, Min, Norm2, Sum
 from symcalc.notation.tensors import Access, Tensor, accesses
-from symcalc.program.primitives import ShiftedExp
+from symcalc.program.primitives import FinitePlus, ShiftedExp
 
 # Functions dear enough that a value used in several loops is stored and not computed again.
 DEAR = (sp.exp, sp.log, sp.Pow, ShiftedExp)
@@ -87,11 +87,8 @@ class Decomposer:
         )
         share = self._define(f"{name}_share", indices, 1 / total[indices])
         log_total = self._define(f"{name}_log_total", indices, sp.log(total[indices]))
-        at = top[indices]
-        infinite = sp.Eq(at - at, 0, evaluate=False)
-        self.out.append(
-            Equation(equation.target, indices, Where(infinite, at + log_total[indices], at))
-        )
+        whole = FinitePlus(top[indices], log_total[indices])
+        self.out.append(Equation(equation.target, indices, whole))
         self.parts[equation.target] = _Parts(equation, top, exponential, share, log_total)
 
     def _with_parts(self, body: Any) -> Any:

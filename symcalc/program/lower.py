@@ -1,4 +1,4 @@
-"""`lower`: from equations to a program. The scheduler fuses by shared outer index, level by level."""
+"""`lower`: from equations to a program, fused by shared outer index, level by level."""
 
 from __future__ import annotations
 

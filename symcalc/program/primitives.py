@@ -20,6 +20,15 @@ class ShiftedExp(sp.Function):
         return True
 
 
+class FinitePlus(sp.Function):
+    """x + y where x is finite, x elsewhere: a logsumexp from its top and the rest."""
+
+    nargs = 2
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
 def to_primitives(expression: Any) -> Any:
     """Rewrite every composite atom by its stable form, down to primitives.
 

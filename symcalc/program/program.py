@@ -21,7 +21,7 @@ class Assign:
 
 @dataclass(frozen=True)
 class Accumulate:
-    """`target[places] (+)= value`, the sign being the kind's: sum, max, min, prod, argmax, argmin."""
+    """`target[places]` takes in `value`, by sum, prod, max or min over the loop of `index`."""
 
     target: Tensor
     places: tuple[Any, ...]

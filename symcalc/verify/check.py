@@ -195,7 +195,6 @@ def _along(
     kernel: Kernel, point: Point, position: int, base: Any, move: Any
 ) -> tuple[Callable[[float], float], float]:
     """Return the value along a direction, and the size of what it is summed from."""
-
     free = kernel.unchecked  # a step may leave the domain, or a simplex
 
     def along(t: float) -> float:

@@ -1,4 +1,4 @@
-"""Brute force: the formula written out entry by entry, differentiated by SymPy, evaluated to 30 digits.
+"""Brute force: the formula written out entry by entry, differentiated by SymPy, to 30 digits.
 
 It knows nothing of adjoints, indices or kernels: sums are sums of terms, atoms are their textbook
 definitions, and the derivative is SymPy's own.

@@ -82,20 +82,10 @@ class CheckReport:
     def _repr_html_(self) -> str:
         from html import escape
 
-        cells = "".join(
-            "<tr>"
-            + "".join(
-                f"<td>{escape(text)}</td>"
-                for text in (
-                    row.method,
-                    row.wrt,
-                    row.worst,
-                    f"{row.error:.1e}",
-                    f"{row.bound:.1e}",
-                    row.verdict,
-                )
-            )  # fmt: skip
-            + "</tr>"
-            for row in self.rows
-        )
-        return f"<table><caption>{escape(str(self).splitlines()[0])}</caption>{cells}</table>"
+        rows = []
+        for row in self.rows:
+            cells = (row.method, row.wrt, row.worst, f"{row.error:.1e}", f"{row.bound:.1e}")
+            shown = "".join(f"<td>{escape(cell)}</td>" for cell in (*cells, row.verdict))
+            rows.append(f"<tr>{shown}</tr>")
+        title = escape(f"check of {self.name}: {self.verdict}")
+        return f"<table><caption>{title}</caption>{''.join(rows)}</table>"
