@@ -2,12 +2,14 @@
 
 import symcalc.report  # noqa: F401 - the room before the function of its name, which then stays
 from symcalc import notation
-from symcalc.api import check, compile, derive
+from symcalc.api import benchmark, check, compile, derive, report
 from symcalc.backends.kernel import Kernel
 from symcalc.calculus.derive import Derivation
 from symcalc.catalogue import catalogue, get
 from symcalc.notation import *  # noqa: F403
 
 __version__ = "0.1.0"
-__all__ = ["Derivation", "Kernel", "catalogue", "check", "compile", "derive", "get"]
+__all__ = [
+    "Derivation", "Kernel", "benchmark", "catalogue", "check", "compile", "derive", "get", "report",
+]  # fmt: skip
 __all__ += notation.__all__

@@ -126,8 +126,8 @@ def catalogue_table(objectives: Iterable[Objective], width: int) -> Table:
     """
     narrow = width < _NARROW
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("name", "what it is") if narrow else ("name", "inputs", "by", "what it is"):
-        table.add_column(name, no_wrap=name == "name", overflow="fold")
+    for head in ("name", "what it is") if narrow else ("name", "inputs", "by", "what it is"):
+        table.add_column(head, no_wrap=head == "name", overflow="fold")
     family = None
     for objective in objectives:
         if objective.family != family:

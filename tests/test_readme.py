@@ -24,7 +24,7 @@ def blocks(language: str) -> list[str]:
 def tour(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], Path]:
     """The names that the tour defines, and the folder it ran in."""
     folder = tmp_path_factory.mktemp("tour")
-    names: dict[str, object] = {}
+    names: dict[str, object] = {"__name__": "readme"}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         exec(compile(blocks("python")[0], "README.md", "exec"), names)
@@ -41,12 +41,12 @@ def test_the_tour_gives_what_its_comments_say(tour: tuple[dict[str, object], Pat
     assert names["value"] == (0.125 + 2.5) / 2 == 1.3125
     np.testing.assert_array_equal(names["gradient"], [0.25, 0.5])
     assert "1.3125, [0.25, 0.5]" in blocks("python")[0]
-    assert sorted(path.suffix for path in (folder / "reports").iterdir()) == [".html", ".md"]
+    assert {path.suffix for path in (folder / "reports").iterdir()} >= {".html", ".md"}
 
 
 def test_the_objective_of_ones_own_compiles(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(blocks("python")[1], "utf-8")
-    names: dict[str, object] = {}
+    names: dict[str, object] = {"__name__": "readme"}
     exec(compile(blocks("python")[1], "README.md", "exec"), names)
     kernel = names["kernel"]
     assert isinstance(names["charbonnier"], sc.Objective)

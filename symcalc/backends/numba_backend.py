@@ -12,21 +12,14 @@ import numpy as np
 from symcalc.backends.cache import load_module
 from symcalc.backends.executable import Run, Sizes
 from symcalc.backends.modes import Task
-from symcalc.backends.numba_source import (
-    BLOCK_ELEMENTS,
-    MOST_BLOCKS,
-    Section,
-    SourceWriter,
-    arrays,
-    partials,
-    sections,
-)
+from symcalc.backends.numba_source import BLOCK_ELEMENTS, MOST_BLOCKS, SourceWriter
 from symcalc.backends.sizes import size_function
 from symcalc.backends.threads import share_out, thread_count
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
 from symcalc.program.lower import lower
 from symcalc.program.program import Program
+from symcalc.program.sections import Section, arrays, partials, sections
 
 # Below this many elements one thread is faster than handing work to another.
 PARALLEL_ELEMENTS = 50_000

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import keyword
-from dataclasses import dataclass, replace
 from typing import Any
 
 from symcalc.backends.numba_expressions import (
@@ -13,9 +11,18 @@ from symcalc.backends.numba_expressions import (
     VECTOR_MATH,
     ExpressionWriter,
 )
-from symcalc.notation.dims import Dim, Index
+from symcalc.notation.dims import Dim
 from symcalc.notation.tensors import Access, Tensor
-from symcalc.program.program import Accumulate, Assign, Loop, Node, Program, Stage, Start
+from symcalc.program.program import Accumulate, Assign, Node, Program, Start
+from symcalc.program.sections import (
+    Section,
+    accumulated,
+    arrays,
+    loops,
+    partials,
+    sections,
+    targets,
+)
 from symcalc.program.sharing import Shared, share
 
 BLOCK_ELEMENTS = 4096
@@ -49,7 +56,7 @@ class SourceWriter:
         self.double = False
         self.private: set[Tensor] = set()
         self.local = {b.tensor for b in program.buffers if b.kind == "local"}
-        self.sums = _accumulated(program)
+        self.sums = accumulated(program)
         self.names = self._safe_names()
 
     def write(self) -> str:
@@ -74,7 +81,7 @@ class SourceWriter:
         Dims and loop letters come first, since they are the shortest.
         """
         program = self.program
-        letters = {index.name for index in _loops(program)}
+        letters = {index.name for index in loops(program)}
         wanted = [*(dim.name for dim in program.dims), *sorted(letters)]
         wanted += [t.name for t in program.inputs] + [p.name for p in program.parameters]
         wanted += [b.tensor.name for b in program.buffers]
@@ -220,7 +227,7 @@ class SourceWriter:
         return f"max({BLOCK_ELEMENTS} // max({width}, 1), {most}, 1)"
 
     def _row_buffers(self, stage: Section) -> list[str]:
-        mine = _targets(stage.body)
+        mine = targets(stage.body)
         lines = []
         for buffer in self.program.buffers:
             if buffer.kind == "row" and buffer.tensor in mine:
@@ -295,7 +302,7 @@ class SourceWriter:
         return []
 
     def _run(self, run: list[Assign | Accumulate], indent: str) -> None:
-        taken = set(self.names.values()) | _RESERVED | {loop.name for loop in _loops(self.program)}
+        taken = set(self.names.values()) | _RESERVED | {loop.name for loop in loops(self.program)}
         for line in share(run, taken, self.local | self.private):
             if isinstance(line, Shared):
                 self._line(indent, f"{line.symbol.name} = {self._value(line.value)}")
@@ -353,141 +360,3 @@ class SourceWriter:
 
     def _line(self, indent: str, text: str) -> None:
         self.lines.append(indent + text if text else "")
-
-
-@dataclass(frozen=True)
-class Section:
-    """One numbered part of a kernel: a pass over blocks, or what follows such a pass.
-
-    Args:
-        index: the index cut into blocks; None for a part that one thread does alone.
-        body: the statements.
-        reduced: accumulators of a pass.
-        width: elements a value of the index touches.
-        combined: accumulators whose partials this part puts together.
-        combined_over: the pass that left them.
-        index_after: the index of the combined vectors, if the statements run over it too.
-        private: combined tensors that nothing but these statements reads.
-    """
-
-    index: Any
-    body: tuple[Node, ...]
-    reduced: tuple[tuple[Tensor, str], ...] = ()
-    width: Any = 1
-    combined: tuple[tuple[Tensor, str], ...] = ()
-    combined_over: Any = None
-    index_after: Any = None
-    private: tuple[Tensor, ...] = ()
-
-
-@functools.lru_cache(maxsize=64)
-def sections(program: Program) -> tuple[Section, ...]:
-    """Return a kernel's parts in order: after each pass with partials, their combination.
-
-    Statements that follow a pass join the combination, if they are scalar or run over the very
-    index of the combined vectors.
-    """
-    found: list[Section] = []
-    for stage in program.stages:
-        last = found[-1] if found and found[-1].index is None and not found[-1].body else None
-        if stage.index is None and last is not None:
-            found[-1] = replace(last, body=stage.body, private=_private(program, last, stage))
-        elif stage.index is None:
-            found.append(Section(None, stage.body))
-        elif last is not None and _runs_over(stage, last):
-            found[-1] = replace(
-                last, body=stage.body, index_after=stage.index,
-                private=_private(program, last, stage),
-            )  # fmt: skip
-        else:
-            found.append(Section(stage.index, stage.body, stage.reduced, stage.width))
-            if stage.reduced:
-                found.append(Section(None, (), (), 1, stage.reduced, found[-1]))
-    return tuple(found)
-
-
-def _runs_over(stage: Stage, section: Section) -> bool:
-    """Whether a stage is one cheap run over the index of the vectors just combined."""
-    return (
-        stage.index is not None
-        and not stage.reduced
-        and stage.width == 1
-        and all(tensor.shape == (stage.index.extent,) for tensor, _ in section.combined)
-    )
-
-
-def _private(program: Program, section: Section, stage: Stage) -> tuple[Tensor, ...]:
-    """The combined tensors that only one stage reads, and only where its index stands."""
-    found = []
-    for tensor, _ in section.combined:
-        buffer = program.buffer(tensor)
-        readers = [s for s in program.stages if tensor in _read(s.body)]
-        here = () if stage.index is None else (stage.index,)
-        if (
-            buffer is not None
-            and buffer.kind == "array"
-            and readers == [stage]
-            and _read(stage.body)[tensor] == {here}
-        ):
-            found.append(tensor)
-    return tuple(found)
-
-
-def _read(body: tuple[Node, ...]) -> dict[Tensor, set[tuple[Any, ...]]]:
-    """The tensors that statements read, and at which places."""
-    found: dict[Tensor, set[tuple[Any, ...]]] = {}
-    for node in body:
-        if isinstance(node, Loop):
-            for tensor, places in _read(node.body).items():
-                found.setdefault(tensor, set()).update(places)
-        elif not isinstance(node, Start):
-            for access in node.value.atoms(Access):
-                found.setdefault(access.tensor, set()).add(access.places)
-    return found
-
-
-def arrays(program: Program) -> list[Tensor]:
-    """Return the tensors that live in whole arrays between the parts."""
-    private = {tensor for section in sections(program) for tensor in section.private}
-    return [b.tensor for b in program.buffers if b.kind == "array" and b.tensor not in private]
-
-
-def partials(program: Program) -> list[tuple[Tensor, Section]]:
-    """Return the tensors that leave one partial a block, each with its pass."""
-    return [(t, s) for s in sections(program) if s.index is not None for t, _ in s.reduced]
-
-
-def _loops(program: Program) -> set[Index]:
-    """Every loop index of a program."""
-
-    def walk(body: tuple[Node, ...]) -> set[Index]:
-        found: set[Index] = set()
-        for node in body:
-            if isinstance(node, Loop):
-                found |= {node.index} | walk(node.body)
-        return found
-
-    outer = {stage.index for stage in program.stages if stage.index is not None}
-    return outer.union(*(walk(stage.body) for stage in program.stages))
-
-
-def _accumulated(program: Program) -> set[Tensor]:
-    """The accumulators that live in scalars, in float64 whatever the kernel's precision."""
-
-    def walk(body: tuple[Node, ...]) -> set[Tensor]:
-        found: set[Tensor] = set()
-        for node in body:
-            if isinstance(node, Loop):
-                found |= walk(node.body)
-            elif isinstance(node, Start) and not node.free:
-                found.add(node.target)
-        return found
-
-    return set().union(*(walk(stage.body) for stage in program.stages))
-
-
-def _targets(body: tuple[Node, ...]) -> set[Tensor]:
-    found: set[Tensor] = set()
-    for node in body:
-        found |= _targets(node.body) if isinstance(node, Loop) else {node.target}
-    return found

@@ -269,17 +269,19 @@ def bends(curve: Curve, xs: Array, slopes: Array) -> list[Bend]:
         around = max(steps[k - 1], steps[k + 1])
         if steps[k] > 4 * around + 0.02 * height:
             found.append(_jump(curve, float(xs[k]), float(xs[k + 1])))
-    jumps = [bend.at for bend in found]
+    turns: list[tuple[float, float]] = []
     for k in range(2, len(rates) - 2):
         before, after = float(rates[k - 1]), float(rates[k + 1])
         calm = max(abs(before - rates[k - 2]), abs(rates[k + 2] - after))
-        sharp = abs(after - before) > max(0.3 * steep, 6 * calm)
-        if sharp and all(abs(at - xs[k]) > 4 * (xs[1] - xs[0]) for at in jumps):
+        if abs(after - before) > max(0.3 * steep, 6 * calm):
             rise = slopes[k + 1] - slopes[k] + before * xs[k] - after * xs[k + 1]
-            at = _rounded(float(rise / (before - after)))
-            if xs[k] <= at <= xs[k + 1]:  # where the lines through both sides meet
-                value, slope = curve.at(at)
-                found.append(Bend(at, value, (slope, slope, slope)))
+            at = float(rise / (before - after))  # where the lines through both sides meet
+            turns.append((calm / abs(after - before), at))
+    width = 4 * float(xs[1] - xs[0])
+    for _, at in sorted(turns):
+        if all(abs(at - b.at) > width for b in found):
+            value, slope = curve.at(_rounded(at))
+            found.append(Bend(_rounded(at), value, (slope, slope, slope)))
     return found
 
 

@@ -10,7 +10,7 @@ import sympy as sp
 
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.simplify import Context, bottom_up, use_indicators
-from symcalc.calculus.steps import Partial, Step
+from symcalc.calculus.steps import Step
 from symcalc.notation.conditions import Where
 from symcalc.notation.latex import Symbols, latex
 from symcalc.notation.reductions import Sum
@@ -172,11 +172,11 @@ def _at(chain: Chain, indices: tuple[Any, ...]) -> Any:
 
 
 def _collapsed(before: Any) -> Any:
-    """Use up the Kronecker deltas of a chain rule, unless two accesses would then look alike."""
-    for partial in before.atoms(Partial):
-        others = {a for a in partial.body.atoms(Access) if a.tensor == partial.by.tensor}
-        if len(others) > 1:
-            return before
+    """Use up the Kronecker deltas of a chain rule.
+
+    Each bound index becomes a letter of the left side of its own, so no two accesses that differ
+    come to look alike.
+    """
     result = before
     for _ in range(4):
         collapsed = use_indicators(bottom_up(result, _deltas_out), Context(()))

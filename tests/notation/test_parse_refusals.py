@@ -1,5 +1,7 @@
 """What is no formula gets a ParseError at once, its place marked; nothing is ever evaluated."""
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -21,7 +23,6 @@ HUGE = {
     "signs": "-" * 9_900 + "x[i]",
     "tildes": "~" * 9_900 + "x[i]",
     "nots": "not " * 2_400 + "x[i]",
-    "comparisons": "x[i]" + " < x[i]" * 1_300,
     "attributes": "x" + ".a" * 4_900,
     "powers": "x[i]" + "**2" * 3_000,
     "long integer": "9" * 5_000 + "*x[i]",
@@ -93,16 +94,23 @@ def test_what_can_be_read_but_makes_no_sense_is_refused(text):
         sc.parse(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["9.5**9.5**9.5*x[i]", "exp(exp(exp(99)))*x[i]", "lgamma(10**60)*x[i]", "1e-400*x[i]"]
-)
-def test_constants_beyond_floating_point_are_met_at_once(text):
-    start = time.perf_counter()
+VAST = [
+    "9.5**9.5**9.5", "exp(exp(exp(99)))", "1e-400", "exp(10**60)", "sign(exp(10**60) - 1)",
+    "lgamma(10**60)", "digamma(10**60)", "trigamma(10**60)", "erf(10**60)", "log_cosh(10**60)",
+    "where(exp(exp(exp(exp(9)))) > 1, 1, 2)", "abs(exp(10**60) - exp(9**60))",
+]  # fmt: skip
+
+
+def test_constants_beyond_floating_point_hang_nothing():
+    program = f"""
+import symcalc as sc
+for text in {VAST!r}:
     try:
-        sc.derive(sc.parse(f"sum(i, {text})"))
+        sc.derive(sc.parse(f"sum(i, {{text}}*x[i])"))
     except sc.SymcalcError:
         pass
-    assert time.perf_counter() - start < 1
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=20)
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n", "\t\n"])

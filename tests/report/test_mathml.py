@@ -18,6 +18,7 @@ def texts(latex, tag):
 
 def test_scripts_fractions_and_accents_have_their_elements():
     assert [c.tag for c in parsed(r"x_{ij}^2").iter("msubsup")] == ["msubsup"]
+    assert [node.text for node in next(parsed("x_i^2").iter("msubsup"))] == ["x", "i", "2"]
     assert len(list(parsed(r"\frac{1}{n}").iter("mfrac"))) == 1
     accent = next(parsed(r"\bar{\hat{x}}_i").iter("mover"))
     assert [node.text for node in accent.iter("mo")] == ["^", "‾"]

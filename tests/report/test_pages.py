@@ -154,12 +154,12 @@ def test_a_step_shows_the_chain_rule_without_deltas():
     assert "[i" not in first
 
 
-def test_two_accesses_of_one_tensor_keep_their_deltas():
-    """d/dx_i (x_i x_{i+1}) would be a wrong thing to print once the two letters are one."""
-    derivation = derive(parse("sum(t, V[t]*V[t+1])", wrt="V"))
+def test_two_accesses_of_one_tensor_stay_apart():
+    derivation = derive(parse("sum(i, sum(k, W[i,k]*W[k,i]*a[i]))", wrt="W"))
     made = build_page(derivation.objective, derivation)
     groups = [b for s in made.sections for b in s.blocks if isinstance(b, StepGroup)]
-    assert any("[" in row for g in groups for s in g.steps for row in s.rows[:1])
+    rows = [row for step in groups[-1].steps for row in step.rows]
+    assert any(r"\frac{\partial}{\partial W_{ik}} (W_{ik} W_{ki} a_i)" in row for row in rows)
 
 
 def test_letters_never_clash():
@@ -250,6 +250,12 @@ def test_kinks_are_found_and_marked():
     assert [f.alt.rpartition("kinks at ")[2] for f in found] == ["0.", "0."]
     smooth = drawing(np.tanh, derive(get("l1")))
     assert all("kinks" not in f.alt for f in smooth)
+
+
+def test_the_bends_of_huber_are_where_the_tails_begin():
+    drawn = [b for s in page("huber").sections for b in s.blocks if isinstance(b, Figure)]
+    ends = "−2, −1, −0.5, 0.5, 1, 2."
+    assert [f.alt.rpartition("kinks at ")[2] for f in drawn] == [ends, ends]
 
 
 def test_the_slice_of_a_layer_moves_a_whole_row():
