@@ -1,12 +1,11 @@
 """The command line over `symcalc.api`: list, show, derive, check, bench, report, cache.
 
-Exit status: 0 good, 1 a check failed, 2 bad input.
+Exit status: 0 good, 1 a check failed or a kernel could not be timed, 2 bad input.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
 import re
 import shutil
 import sys
@@ -17,13 +16,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from symcalc import __version__, api, terminal
-from symcalc.catalogue import catalogue, get
-from symcalc.notation.errors import ArgumentError, SymcalcError
-from symcalc.notation.objective import Objective
-from symcalc.notation.parser import parse
+from symcalc import __version__, api, arguments, terminal
+from symcalc.catalogue import catalogue
+from symcalc.notation.errors import SymcalcError
 
-_NAME = re.compile(r"[\w.-]+")
 _NEGATED = re.compile(r"-+[^=]*[(\[]")  # -mean(i, x[i]) is a formula and no option
 
 
@@ -128,7 +124,7 @@ def show(
     default: Default = None,
 ) -> None:
     """Show an objective: definition, inputs, reference, kinks, and the generated kernel."""
-    (objective,) = _objectives([what], False, wrt, shape, domain, default)
+    (objective,) = arguments.objectives([what], False, wrt, shape, domain, default)
     kernel = api.compile(objective, backend=backend.value, dtype=dtype.value)
     console = terminal.output()
     terminal.print_definition(console, kernel.derivation)
@@ -146,7 +142,7 @@ def derive(
     latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX and nothing else.")] = False,
 ) -> None:
     """Derive the gradient: the equations, the numbered steps, the result."""
-    (objective,) = _objectives([what], False, wrt, shape, domain, default)
+    (objective,) = arguments.objectives([what], False, wrt, shape, domain, default)
     derivation = api.derive(objective)
     if latex:
         typer.echo(derivation.latex())
@@ -165,7 +161,7 @@ def check(
     default: Default = None,
 ) -> None:
     """Check kernels against independent witnesses; exit status 1 if one fails."""
-    objectives = _objectives(what, everything, wrt, shape, domain, default)
+    objectives = arguments.objectives(what, everything, wrt, shape, domain, default)
     console = terminal.output()
     failed = []
     with terminal.progress(console, len(objectives)) as begin:
@@ -210,22 +206,33 @@ def bench(
     default: Default = None,
 ) -> None:
     """Time value and gradient beside the installed peers and the memory floor."""
-    extents, arrays = _split_shapes(shape)
-    (objective,) = _objectives([what], False, wrt, arrays, domain, default)
+    extents, arrays = arguments.split_shapes(shape)
+    (objective,) = arguments.objectives([what], False, wrt, arrays, domain, default)
     if json is not None:
-        json.open("a").close()  # a place that cannot be written to is found out before the work
+        _try_writing(json)
     from symcalc.bench.run import progress_bar
 
     errors = terminal.messages()
     bar = progress_bar(errors) if errors.is_terminal else contextlib.nullcontext()
     with bar as progress:
         result = api.benchmark(
-            objective, size=size, shape=_extents(objective, extents), dtype=dtype.value,
+            objective, size=size, shape=arguments.extents(objective, extents), dtype=dtype.value,
             rounds=rounds, threads=threads, progress=progress,
         )  # fmt: skip
     if json is not None:
         json.write_text(result.to_json(), encoding="utf-8")
     terminal.output().print(result)
+    ours = result.row("symcalc")
+    if ours is None or ours.median is None:
+        raise typer.Exit(1)
+
+
+def _try_writing(path: Path) -> None:
+    """Find out before the work, and not after it, that a file cannot be written."""
+    is_new = not path.exists()
+    path.open("a").close()
+    if is_new:
+        path.unlink()
 
 
 @app.command()
@@ -244,8 +251,8 @@ def report(
     default: Default = None,
 ) -> None:
     """Write the page of each objective: derivation, picture, checks, code."""
-    objectives = _objectives(what, everything, wrt, shape, domain, default)
-    wanted = tuple(_parts("--format", formats))
+    objectives = arguments.objectives(what, everything, wrt, shape, domain, default)
+    wanted = tuple(arguments.parts("--format", formats))
     console = terminal.output()
     with terminal.progress(console, len(objectives)) as begin:
         for objective in objectives:
@@ -279,105 +286,6 @@ def _cached() -> list[Path]:
 
     files = cache_directory().glob("*/symcalc_kernel_*.py")
     return sorted({file.parent for file in files})
-
-
-def _objectives(
-    texts: list[str] | None,
-    everything: bool,
-    wrt: str | None,
-    shape: list[str] | None,
-    domain: list[str] | None,
-    default: list[str] | None,
-) -> list[Objective]:
-    """Return what is meant: names from the catalogue, everything else read as a formula."""
-    if everything == bool(texts):
-        raise ArgumentError("expected names or formulas, or --all for the whole catalogue")
-    described: dict[str, dict[str, Any]] = {
-        "shapes": {k: " ".join(_parts("--shape", v)) for k, v in _pairs("--shape", shape)},
-        "domains": dict(_pairs("--domain", domain)),
-        "defaults": {k: _number(k, v) for k, v in _pairs("--default", default)},
-    }
-    names = tuple(_parts("--wrt", wrt)) if wrt is not None else None
-    by = names[0] if names and len(names) == 1 else names
-    found: list[Objective] = []
-    for text in list(catalogue()) if everything else texts or []:
-        if _NAME.fullmatch(text.strip()):
-            objective = get(text.strip())
-            if any(described.values()):
-                raise ArgumentError(
-                    f"--shape, --domain, --default: expected a formula, got {objective.name} from "
-                    "the catalogue, which has its own"
-                )
-            found.append(objective if by is None else objective.by(by))
-        else:
-            count = sum(o.name.startswith("formula") for o in found)
-            name = f"formula_{count + 1}" if count else "formula"
-            found.append(parse(text, wrt=by, name=name, **described))
-    return found
-
-
-def _parts(option: str, text: str) -> list[str]:
-    """Return what commas separate."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(parts):
-        raise ArgumentError(f"{option}: expected words between commas, got {text!r}")
-    return parts
-
-
-def _pairs(option: str, given: list[str] | None) -> list[tuple[str, str]]:
-    """Return NAME=VALUE options as pairs."""
-    pairs: dict[str, str] = {}
-    for text in given or []:
-        name, sign, value = (part.strip() for part in text.partition("="))
-        if not sign or not name or not value:
-            raise ArgumentError(f"{option}: expected NAME=VALUE, got {text!r}")
-        if name in pairs:
-            raise ArgumentError(f"{option}: {name} is given twice")
-        pairs[name] = value
-    return list(pairs.items())
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ArgumentError(f"--default: {name}: expected a finite number, got {text!r}")
-    return number
-
-
-def _split_shapes(given: list[str] | None) -> tuple[dict[str, int], list[str]]:
-    """Tell extents, n=8192,c=1024, from the dims of a formula's array, z=n,c."""
-    extents: dict[str, int] = {}
-    arrays: list[str] = []
-    for text in given or []:
-        parts = _parts("--shape", text)
-        if "=" in text and not any(re.search(r"=\s*[+-]?\d", part) for part in parts):
-            arrays.append(text)
-            continue
-        for name, value in _pairs("--shape", parts):
-            if not value.isdecimal() or int(value) < 1:
-                raise ArgumentError(
-                    f"--shape: {name}: expected a positive whole number, got {value!r}"
-                )
-            if name in extents:
-                raise ArgumentError(f"--shape: {name} is given twice")
-            extents[name] = int(value)
-    return extents, arrays
-
-
-def _extents(objective: Objective, given: dict[str, int]) -> tuple[int, ...] | None:
-    """Return an extent for each dim, in the objective's order."""
-    dims = [dim.name for dim in objective.dims]
-    if not given:
-        return None
-    if set(given) != set(dims):
-        raise ArgumentError(
-            f"--shape: {objective.name} has dims {', '.join(dims)}; "
-            f"expected {','.join(f'{dim}=SIZE' for dim in dims)}, got {', '.join(given)}"
-        )
-    return tuple(given[dim] for dim in dims)
 
 
 def main() -> None:

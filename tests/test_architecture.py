@@ -23,8 +23,9 @@ MAY_IMPORT = {room: set(SPINE[:place]) for place, room in enumerate(SPINE)} | {
     "learn": {*ABOVE_BACKENDS, "hosts"},
     "api": {*SPINE, "catalogue", "bench"},
     FACE: {*SPINE, "catalogue", "bench", "api"},
+    "arguments": {"notation", "catalogue"},
     "terminal": {"notation", "calculus", "catalogue"},
-    "cli": {*SPINE, "catalogue", "bench", "api", "terminal", FACE},
+    "cli": {*SPINE, "catalogue", "bench", "api", "arguments", "terminal", FACE},
     "__main__": {"cli"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

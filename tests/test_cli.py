@@ -292,10 +292,14 @@ class TestBench:
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         asked: dict[str, object] = {}
+        median: float | None = 1.0
 
         class Measured:
             def to_json(self) -> str:
                 return '{"rows": []}'
+
+            def row(self, name: str) -> object:
+                return SimpleNamespace(median=median) if name == "symcalc" else None
 
             def __str__(self) -> str:
                 return "the table"
@@ -313,11 +317,13 @@ class TestBench:
         assert asked["name"] == "softmax_cross_entropy"
         assert asked["shape"] == (5, 7)  # in the objective's order, not in the order given
         assert (asked["dtype"], asked["rounds"], asked["threads"]) == ("float32", 3, 1)
+        median = None  # our own kernel failed
+        assert run("bench", "huber").exit_code == 1
 
     def test_a_formula_has_arrays_and_extents(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked: dict[str, object] = {}
-        monkeypatch.setattr(api, "benchmark", lambda o, **options: asked.update(options, o=o) or "")
-        good("bench", "mean(i, logsumexp(k, z[i, k]))", "--shape", "z=n,c", "--shape", "n=4,c=3")
+        monkeypatch.setattr(api, "benchmark", lambda o, **options: asked.update(options, o=o))
+        run("bench", "mean(i, logsumexp(k, z[i, k]))", "--shape", "z=n,c", "--shape", "n=4,c=3")
         assert asked["shape"] == (4, 3)
         assert [dim.name for dim in asked["o"].dims] == ["n", "c"]  # type: ignore[attr-defined]
 

@@ -1,15 +1,18 @@
 """Domain checks as equations of their own, so that the kernel's one pass computes them too.
 
-A probability of 1.2 shows in the greatest entry, a label of 3 among -1 and +1 in a count: each is
-one more reduction over an input that is read anyway.
+Each asks, in one more reduction over an input that is read anyway, whether anything looks wrong;
+only then are the entries looked at one by one, to say which and where.
+
+A probability is recognised by its bits: among floating-point numbers, exactly those from 0 to 1
+have a bit pattern, read as an unsigned number, of at most that of 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from symcalc.calculus.equations import Equation, Lifter, Namer
@@ -17,80 +20,115 @@ from symcalc.notation.atoms import abs as absolute
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index, unused
 from symcalc.notation.domains import Domain
-from symcalc.notation.reductions import Max, Min, Sum
+from symcalc.notation.reductions import Max, Sum
 from symcalc.notation.tensors import Tensor
+from symcalc.program.primitives import PATTERNS, Pattern
 
 ROW_SUM_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class DomainCheck:
-    """One number that tells whether an input lies in its domain.
+    """A suspicion about one input.
 
     Args:
         of: the input.
-        measured: the tensor that holds the number.
-        admits: whether the number is in order; NaN always is, for it propagates.
-        expected: what was expected, in words.
-        found: what the number says, as a message part, such as "a greatest entry of".
+        place: which of the inputs it is.
+        measured: the scalar that is above zero where something looks wrong.
     """
 
     of: Tensor
+    place: int
     measured: Tensor
-    admits: Callable[[float], bool]
-    expected: str
-    found: str
+
+    def complaint(self, array: Any) -> str:
+        """Say which entry is outside the domain; nothing if the suspicion was unfounded.
+
+        NaN is let through: it propagates.
+        """
+        domain = self.of.domain
+        outside = np.flatnonzero(_outside(domain, array))
+        if outside.size:
+            place = tuple(int(p) for p in np.unravel_index(outside[0], array.shape))
+            return f"{array[place]} at {list(place)}"
+        if domain.rows_sum_to_one:
+            off = np.abs(np.sum(array, axis=-1, dtype=np.float64) - 1)
+            rows = np.flatnonzero(off > ROW_SUM_TOLERANCE)
+            if rows.size:
+                return f"a row that sums to {np.ravel(array.sum(axis=-1))[rows[0]]}"
+        if domain.positive_total and not np.sum(array) > 0:
+            return "nothing but zeros"
+        return ""
+
+
+def _outside(domain: Domain, array: Any) -> Any:
+    if domain.values:
+        return ~np.isin(array, domain.values)
+    below = array <= domain.lower if domain.open_lower else array < domain.lower
+    return below | (array > domain.upper)
 
 
 def domain_checks(
-    inputs: tuple[Tensor, ...], namer: Namer
+    inputs: tuple[Tensor, ...], namer: Namer, dtype: np.dtype[Any]
 ) -> tuple[list[Equation], list[DomainCheck]]:
-    """Return the equations that measure the inputs, and what to make of the results.
+    """Return the equations that raise suspicions about the inputs, and what they are about.
 
     Labels are not among them: they must be known good before a kernel reads by them.
     """
     lifter = Lifter(namer)
     checks = []
-    for tensor in inputs:
+    for place, tensor in enumerate(inputs):
         if tensor.domain.integer or not tensor.domain.is_checked or not tensor.shape:
             continue
-        for name, body, admits, found in _measures(tensor):
-            measured = lifter.define(f"{tensor.name}_{name}", (), body)
-            checks.append(DomainCheck(tensor, measured, admits, tensor.domain.describe(), found))
+        for body in _suspicions(tensor, lifter, dtype):
+            measured = lifter.define(f"{tensor.name}_suspect", (), body)
+            checks.append(DomainCheck(tensor, place, measured))
     return lifter.equations, checks
 
 
-def _measures(tensor: Tensor) -> list[tuple[str, Any, Callable[[float], bool], str]]:
-    """The reductions that decide whether an input lies in its domain."""
+def _suspicions(tensor: Tensor, lifter: Lifter, dtype: np.dtype[Any]) -> list[Any]:
+    """The scalars that are above zero where an input looks wrong."""
     domain, indices = tensor.domain, _indices(tensor)
     entry = tensor[indices]
-    if domain.values:
-        good = sp.Or(*(sp.Eq(entry, sp.nsimplify(value)) for value in domain.values))
-        stray = Where(good, 0, 1)
-        return [("strays", _over(Sum, indices, stray), lambda n: n == 0, "stray entries:")]
-    found: list[tuple[str, Any, Callable[[float], bool], str]] = []
-    if domain.lower > -float("inf"):
-        found.append(("low", _over(Min, indices, entry), _not_below(domain), "a least entry of"))
-    if domain.upper < float("inf"):
-        upper = domain.upper
-        found.append(
-            ("high", _over(Max, indices, entry), lambda v: not v > upper, "a greatest entry of")
-        )
-    if domain.positive_total:
-        found.append(("total", _over(Sum, indices, entry), lambda v: not v <= 0, "a total of"))
+    found: list[Any] = []
+    if domain.lower == 0 and not domain.open_lower and not domain.values:
+        pattern = _over(Max, indices, Pattern(entry, sp.nsimplify(0), _limit(domain.upper)))
+        greatest = lifter.define(f"{tensor.name}_pattern", (), pattern, PATTERNS)
+        found.append(Where(greatest[()] > _bits(domain.upper, dtype), 1, 0))
+    else:
+        found.append(_over(Sum, indices, Where(_good(domain, entry), 0, 1)))
     if domain.rows_sum_to_one:
         *rows, last = indices
         off = absolute(Sum.over(last, entry) - 1)
-        found.append(
-            ("row_error", _over(Max, tuple(rows), off) if rows else off,
-             lambda v: not v > ROW_SUM_TOLERANCE, "a row sum off by")
-        )  # fmt: skip
+        worst = _over(Max, tuple(rows), off) if rows else off
+        found.append(Where(worst <= sp.Rational(str(ROW_SUM_TOLERANCE)), 0, 1))
+    if domain.positive_total:
+        found.append(Where(_over(Sum, indices, entry) > 0, 0, 1))
     return found
 
 
-def _not_below(domain: Domain) -> Callable[[float], bool]:
-    lower = domain.lower
-    return (lambda v: not v <= lower) if domain.open_lower else (lambda v: not v < lower)
+def _good(domain: Domain, entry: Any) -> Any:
+    """The condition that an entry is in order."""
+    if domain.values:
+        return sp.Or(*(sp.Eq(entry, sp.nsimplify(value)) for value in domain.values))
+    conditions = []
+    if domain.lower > -float("inf"):
+        lower = sp.nsimplify(domain.lower)
+        relation = sp.StrictGreaterThan if domain.open_lower else sp.GreaterThan
+        conditions.append(relation(entry, lower, evaluate=False))
+    if domain.upper < float("inf"):
+        conditions.append(sp.LessThan(entry, sp.nsimplify(domain.upper), evaluate=False))
+    return sp.And(*conditions)
+
+
+def _limit(upper: float) -> Any:
+    return sp.nsimplify(upper) if upper < float("inf") else sp.oo
+
+
+def _bits(value: float, dtype: np.dtype[Any]) -> Any:
+    """The bit pattern of a number, as an unsigned number."""
+    unsigned = np.uint32 if dtype == np.float32 else np.uint64
+    return sp.Integer(int(np.array(value, dtype).view(unsigned)))
 
 
 def _indices(tensor: Tensor) -> tuple[Index, ...]:

@@ -264,7 +264,7 @@ class Kernel:
         if self._checked:
             names = {e.target.name for e in wanted.equations} | {t.name for t in wanted.inputs}
             names |= {p.name for p in self.objective.parameters}
-            equations, checks = domain_checks(wanted.inputs, Namer(names))
+            equations, checks = domain_checks(wanted.inputs, Namer(names), self.dtype)
             wanted = dataclasses.replace(
                 wanted,
                 equations=(*wanted.equations, *equations),
@@ -295,10 +295,10 @@ class Kernel:
         measured = [np.empty(1) for _ in ready.checks]
         plan.run(inputs, parameters, outputs + measured)
         for check, number in zip(ready.checks, measured, strict=True):
-            if not check.admits(number[0]):
+            if number[0] > 0 and (complaint := check.complaint(inputs[check.place])):
                 raise ArgumentError(
-                    f"{self.objective.name}: {check.of.name}: expected {check.expected}, "
-                    f"got {check.found} {number.item()!r}"
+                    f"{self.objective.name}: {check.of.name}: expected "
+                    f"{check.of.domain.describe()}, got {complaint}"
                 )
         if value is not None and not plan.value_shape and self.objective.is_scalar:
             return value.item(), gradients

@@ -18,6 +18,7 @@ from symcalc.backends.threads import share_out, thread_count
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
 from symcalc.program.lower import lower
+from symcalc.program.primitives import PATTERNS
 from symcalc.program.program import Program
 from symcalc.program.sections import Section, arrays, partials, sections
 
@@ -102,7 +103,7 @@ class NumbaExecutable:
 
     def _array_type(self, tensor: Tensor) -> Any:
         if tensor.domain.integer:
-            return np.dtype(np.int64)
+            return _whole_type(tensor)
         return self.dtype if tensor.shape else np.dtype(np.float64)
 
     def _allocator(self, tensor: Tensor) -> Callable[[Sizes], Any]:
@@ -120,7 +121,7 @@ class NumbaExecutable:
     def _parts_allocator(self, tensor: Tensor, section: Section) -> Callable[[Sizes], Any]:
         cut = _Pass(self._size(section.index.extent), self._size(section.width))
         shape = [self._size(extent) for extent in tensor.shape]
-        dtype = np.int64 if tensor.domain.integer else np.float64
+        dtype = _whole_type(tensor) if tensor.domain.integer else np.float64
         return lambda sizes: np.empty(
             [max(cut.blocks(sizes), 1), *(size(sizes) for size in shape)], dtype
         )
@@ -142,12 +143,16 @@ class NumbaExecutable:
         for tensor in arrays(program):
             found.append(array(self._array_type(tensor), max(len(self._axes(tensor)), 1), False))
         for tensor, _ in partials(program):
-            dtype = np.int64 if tensor.domain.integer else np.float64
+            dtype = _whole_type(tensor) if tensor.domain.integer else np.float64
             found.append(array(dtype, 1 + len(tensor.shape), False))
         return tuple(found)
 
     def _array_type_of_input(self, tensor: Tensor) -> Any:
         return np.int64 if tensor.domain.integer else self.dtype
+
+
+def _whole_type(tensor: Tensor) -> Any:
+    return np.dtype(np.uint64 if tensor.domain is PATTERNS else np.int64)
 
 
 def _work(kernel: Any, number: int, arguments: tuple[Any, ...], first: int, last: int) -> None:

@@ -15,7 +15,7 @@ from symcalc.program.primitives import FinitePlus, ShiftedExp
 
 # Where a function comes from, by its name in the notation.
 VECTOR_MATH = ("erf", "exp", "expm1", "log", "log1p", "tanh")
-SCALAR_MATH = ("maximum", "minimum", "add", "digamma", "trigamma")
+SCALAR_MATH = ("maximum", "minimum", "add", "bits", "digamma", "trigamma")
 PLAIN_MATH = ("lgamma", "sqrt", "copysign")
 
 _SUM, _PRODUCT, _UNIT = 1, 2, 3
@@ -37,6 +37,7 @@ class ExpressionWriter:
         self.single = single
         self.place = place
         self.names = names
+        self.unsigned: Any = None
         self.used: set[str] = set()
 
     def write(self, expression: Any, level: int = 0) -> str:
@@ -58,13 +59,18 @@ class ExpressionWriter:
         if isinstance(expression, sp.Integer):
             return str(expression)
         if isinstance(expression, sp.Add):
-            parts = [self.whole(term) for term in expression.as_ordered_terms()]
+            parts = [self._signed(term) for term in expression.as_ordered_terms()]
             return " + ".join(parts).replace("+ -", "- ")
         if isinstance(expression, sp.Mul):
             return "*".join(self.whole(factor) for factor in expression.args)
         if isinstance(expression, sp.Pow) and expression.exp.is_Integer and expression.exp > 0:
             return "*".join([self.whole(expression.base)] * int(expression.exp))
         raise SymcalcError(f"numba: no whole-number code for {expression}")
+
+    def _signed(self, term: Any) -> str:
+        """A term of a sum: an unsigned index would make the sum a float."""
+        text = self.whole(term)
+        return f"np.int64({text})" if term == self.unsigned else text
 
     def condition(self, when: Any) -> str:
         """Return the source of a condition."""
@@ -168,7 +174,7 @@ class ExpressionWriter:
     def _function(self, expression: Any) -> str:
         name = expression.func.__name__
         if isinstance(expression, Grouped):
-            return f"({self.write(expression.args[0])})"
+            return self.write(expression.args[0], _UNIT)
         arguments = [self.write(argument) for argument in expression.args]
         if name == "abs":
             return f"abs({arguments[0]})"

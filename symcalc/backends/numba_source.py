@@ -13,6 +13,7 @@ from symcalc.backends.numba_expressions import (
 )
 from symcalc.notation.dims import Dim
 from symcalc.notation.tensors import Access, Tensor
+from symcalc.program.primitives import PATTERNS, Pattern
 from symcalc.program.program import Accumulate, Assign, Node, Program, Start
 from symcalc.program.sections import (
     Section,
@@ -29,7 +30,8 @@ BLOCK_ELEMENTS = 4096
 MOST_BLOCKS = 256
 
 _RESERVED = frozenset(
-    ("stage", "last_stage", "first", "last", "block", "blocks", "rows", "total", "njit", "np", "f4",
+    ("stage", "last_stage", "start", "stop", "first", "last", "block", "blocks", "rows", "total",
+     "njit", "np", "f4", "u8",
      "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
      *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH, *keyword.kwlist)
 )  # fmt: skip
@@ -114,8 +116,9 @@ class SourceWriter:
             mine = sorted(used & set(names))
             if mine:
                 lines.append(f"from symcalc.backends.{module} import {', '.join(mine)}")
+        lines += ["", "u8 = np.uint64  # an index that cannot be negative vectorizes"]
         if self.single:
-            lines += ["", "f4 = np.float32"]
+            lines.append("f4 = np.float32")
         arguments = ["stage", "last_stage", "first", "last", *self.arguments()]
         lines += ["", "", '@njit(cache=True, nogil=True, error_model="numpy")']
         lines.append(f"def {program.name}({', '.join(arguments)}):")
@@ -167,8 +170,9 @@ class SourceWriter:
             else:
                 self._line(inside, f"{name}_block = {start}")
         self.reduced = dict(section.reduced)
-        self._line(inside, f"for {self.names[section.index.name]} in range(block * rows, "
-                           f"min(block * rows + rows, {extent})):")  # fmt: skip
+        self._line(inside, f"start, stop = block * rows, min(block * rows + rows, {extent})")
+        self._line(inside, f"for {self.names[section.index.name]} in range(u8(start), u8(stop)):")
+        self.expressions.unsigned = section.index
         self._body(section.body, inside + "    ")
         for tensor, _ in section.reduced:
             if not tensor.shape:
@@ -242,6 +246,8 @@ class SourceWriter:
 
     def _identity(self, tensor: Tensor, kind: str) -> str:
         """An accumulator's state before anything has come in; sums are kept in float64."""
+        if tensor.domain is PATTERNS:
+            return "u8(0)"
         if tensor.domain.integer:
             return "9223372036854775807"
         value = _IDENTITIES[kind]
@@ -256,7 +262,7 @@ class SourceWriter:
         if kind == "prod":
             return f"{state} * ({value})"
         if tensor.domain.integer:
-            return f"min({state}, {value})"
+            return f"{kind}({state}, {value})"
         return self.expressions.call("maximum" if kind == "max" else "minimum", state, value)
 
     def _body(self, body: tuple[Node, ...], indent: str) -> None:
@@ -335,7 +341,11 @@ class SourceWriter:
         self._line(indent, f"{state} = {self._joined(line.kind, line.target, state, value)}")
 
     def _whole_choice(self, value: Any) -> str:
-        """Write `index where a condition holds, else extent` in whole numbers."""
+        """Write `index where a condition holds, else extent` in whole numbers, or a bit pattern."""
+        if isinstance(value, Pattern):
+            return self.expressions.call("bits", self.expressions.write(value.args[0]))
+        if isinstance(value, Access):
+            return self._place(value)
         when, then, otherwise = value.args
         words = self.expressions
         return f"({words.whole(then)} if {words.condition(when)} else {words.whole(otherwise)})"

@@ -48,6 +48,8 @@ def _vectorized(name: str) -> Callable[..., Any]:
     return lambda x: np.vectorize(lambda v: float(functions[name](v).real), otypes=[float])(x)
 
 
+_WORST = np.iinfo(np.int64).max
+
 # How NumPy computes each atom: written for NumPy, not taken from the atoms' stable forms.
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": np.abs, "sign": np.sign, "expm1": np.expm1, "log1p": np.log1p, "tanh": np.tanh,
@@ -60,12 +62,20 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "maximum": np.maximum, "minimum": np.minimum,
     "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
     "xlogy": _xlogy,
+    "Pattern": lambda x, lower, upper: np.where((x < lower) | (x > upper), _WORST, 0),
     "weighted": lambda x, y: np.where(x == 0, 0 * x, x * np.where(x == 0, 1, y)),
     "log1mexp": lambda x: np.where(x < 0.7, np.log(-np.expm1(-x)), np.log1p(-np.exp(-x))),
     "stop_gradient": lambda x: x,
     "Where": np.where,
     **{name: _vectorized(name) for name in ("erf", "lgamma", "digamma", "trigamma")},
 }  # fmt: skip
+
+
+def _extreme(reduce: Any, sign: int, values: Any) -> Any:
+    """An extreme along the last axis; over nothing, the infinity that any number beats."""
+    if values.dtype.kind in "iu":
+        return reduce(values, axis=-1, initial=0 if sign < 0 else _WORST)
+    return reduce(values, axis=-1, initial=sign * np.inf)
 
 
 def _logsumexp(values: Any) -> Any:
@@ -77,8 +87,8 @@ def _logsumexp(values: Any) -> Any:
 REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "sum": lambda v: np.sum(v, axis=-1, dtype=np.float64),
     "mean": lambda v: np.mean(v, axis=-1, dtype=np.float64),
-    "max": lambda v: np.max(v, axis=-1, initial=-np.inf),
-    "min": lambda v: np.min(v, axis=-1, initial=np.inf),
+    "max": lambda v: _extreme(np.max, -1, v),
+    "min": lambda v: _extreme(np.min, 1, v),
     "argmax": lambda v: np.argmax(v, axis=-1), "argmin": lambda v: np.argmin(v, axis=-1),
     "prod": lambda v: np.prod(v, axis=-1), "logsumexp": _logsumexp,
     "norm2": lambda v: np.linalg.norm(v, axis=-1),

@@ -48,6 +48,19 @@ maximum = _extreme("maximum", "Return the greater of two; NaN if either is NaN."
 minimum = _extreme("minimum", "Return the lesser of two; NaN if either is NaN.")
 
 
+@intrinsic
+def bits(typing_context: Any, x: Any) -> Any:
+    """Return the bit pattern of a float as an unsigned whole number."""
+    if x not in (types.float32, types.float64):
+        return None
+    number = types.uint32 if x == types.float32 else types.uint64
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.bitcast(values[0], ir.IntType(number.bitwidth))
+
+    return number(x), generate
+
+
 @njit(cache=True, error_model="numpy")
 def digamma(x: float) -> float:
     """Return the derivative of log gamma.

@@ -147,9 +147,14 @@ def _truth(when: Any, env: Environment) -> bool:
     a, b = (_ball(s) if isinstance(s, int) else s for s in (a, b))
     if a < b or a > b:
         return bool(_COMPARISONS[when.func](a, b))
-    if a.is_exact() and b.is_exact():
+    if (a.is_exact() and b.is_exact()) or _identical(a, b):
         return when.func in (sp.Eq, sp.Le, sp.Ge)
     raise UndecidedError(f"balls: {when} cannot be decided here")
+
+
+def _identical(a: Any, b: Any) -> bool:
+    """Whether two balls are one and the same: the same number, computed the same way."""
+    return bool(a.mid() == b.mid() and a.rad() == b.rad())
 
 
 _COMPARISONS: dict[Any, Callable[[Any, Any], bool]] = {
@@ -182,7 +187,7 @@ def _extreme(terms: list[Any], better: Callable[[Any, Any], bool]) -> int:
         a, b = (_constant(terms[p]) for p in (place, best))
         if better(a, b):
             best = place
-        elif not better(b, a) and not (a.is_exact() and b.is_exact()):
+        elif not better(b, a) and not (a.is_exact() and b.is_exact()) and not _identical(a, b):
             raise UndecidedError("balls: the greatest of several cannot be told")
     return best
 

@@ -9,7 +9,7 @@ import sympy as sp
 
 from symcalc.notation.conditions import Let
 from symcalc.notation.dims import Index
-from symcalc.notation.domains import REAL, Domain
+from symcalc.notation.domains import POSITIVE, REAL, Domain
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import (
     ArgMax,
@@ -100,13 +100,19 @@ class Lifter:
         self.equations: list[Equation] = []
         self._known: dict[Any, tuple[Tensor, tuple[int, ...]]] = {}
 
-    def define(self, name: str, indices: tuple[Index, ...], expression: Any) -> Tensor:
+    def define(
+        self,
+        name: str,
+        indices: tuple[Index, ...],
+        expression: Any,
+        domain: Domain = REAL,
+    ) -> Tensor:
         """Add the equation `name[indices] = expression`, lifting what is inside."""
         if isinstance(expression, Reduction):
             body = expression.func(self.lift(expression.body), expression.index)
         else:
             body = self.lift(expression)
-        target = Tensor(self.namer.name(name), tuple(i.extent for i in indices))
+        target = Tensor(self.namer.name(name), tuple(i.extent for i in indices), domain)
         self.equations.append(Equation(target, indices, body))
         return target
 
@@ -132,19 +138,23 @@ class Lifter:
         free = tuple(sorted(free_indices(body), key=standing.index))
         key = _shape_of(body, free)
         if key not in self._known:
-            domain = PLACES if isinstance(body, (ArgMax, ArgMin)) else REAL
+            domain = _domain_of(body)
             target = Tensor(self.namer.name(wanted), tuple(i.extent for i in free), domain)
-            if target.domain is REAL and body.is_positive:
-                target = Tensor(target.name, target.shape, _positive())
+            if domain is REAL and body.is_positive:
+                target = Tensor(target.name, target.shape, POSITIVE)
             self._known[key] = (target, tuple(range(len(free))))
             self.equations.append(Equation(target, free, body))
         return Access(self._known[key][0], *free)
 
 
-def _positive() -> Domain:
-    from symcalc.notation.domains import POSITIVE
-
-    return POSITIVE
+def _domain_of(body: Any) -> Domain:
+    """Places are whole numbers, and an extreme of whole numbers is one."""
+    if isinstance(body, (ArgMax, ArgMin)):
+        return PLACES
+    inner = body.body if isinstance(body, (Max, Min)) else None
+    if isinstance(inner, Access):
+        return inner.tensor.domain if inner.tensor.domain.integer else REAL
+    return getattr(inner, "domain", REAL)
 
 
 def _standing(body: Any) -> list[Index]:

@@ -61,6 +61,10 @@ class _Survey(ast.NodeVisitor):
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
             raise self.fail(node, f"{node.func.id}: expected plain arguments")
         outer, rest = dict(self.scope), list(node.args)
+        if node.func.id == "let":
+            if len(rest) != 2 or not isinstance(rest[0], ast.Name):
+                raise self.fail(node, "let: expected a name and a formula, as in let(mu, mean(...))")
+            rest = rest[1:]
         if _binds(node):
             for argument in node.args[:-1]:
                 if not isinstance(argument, ast.Name):

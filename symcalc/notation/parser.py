@@ -9,6 +9,7 @@ from typing import Any
 import sympy as sp
 
 from symcalc.notation.compare import is_condition
+from symcalc.notation.conditions import let
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.domains import NAMED, REAL, Domain, labels
 from symcalc.notation.errors import NotationError, ParseError
@@ -231,11 +232,14 @@ class _Reader:
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
         left, right = self.visit(node.left), self.visit(node.right)
+        joins = isinstance(node.op, (ast.BitAnd, ast.BitOr))
+        if is_condition(left) != joins or is_condition(right) != joins:
+            raise self.fail(node, "conditions are joined by & and |, numbers by arithmetic")
         if isinstance(node.op, ast.Pow):
             if isinstance(left, sp.Number) and isinstance(right, sp.Number) and abs(right) > 64:
                 raise self.fail(node.right, f"power too large: {right}")
             return left**right
-        if isinstance(node.op, (ast.BitAnd, ast.BitOr)):
+        if joins:
             return (sp.And if isinstance(node.op, ast.BitAnd) else sp.Or)(left, right)
         operation = _BINARY.get(type(node.op))
         if operation is None:
@@ -258,6 +262,9 @@ class _Reader:
     def visit_Call(self, node: ast.Call) -> Any:
         assert isinstance(node.func, ast.Name)  # infer has seen to it
         name = node.func.id
+        if name == "let":
+            assert isinstance(node.args[0], ast.Name)  # infer has seen to it
+            return let(node.args[0].id, self.visit(node.args[1]))
         bound = self.found.bound.get(id(node), {})
         outer = dict(self.scope)
         self.scope |= {letter: Index(letter, dim) for letter, dim in bound.items()}

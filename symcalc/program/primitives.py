@@ -7,8 +7,21 @@ from typing import Any
 import sympy as sp
 
 from symcalc.notation.atoms import Atom
+from symcalc.notation.domains import Domain
 from symcalc.notation.reductions import Reduction
 from symcalc.notation.tensors import Access
+
+PATTERNS = Domain("bit patterns", lower=0.0, integer=True)
+
+
+class Pattern(sp.Function):
+    """The bits of x as an unsigned number; not above those of `upper` if x is from 0 to `upper`."""
+
+    nargs = 3
+    domain = PATTERNS
+
+    def _eval_is_integer(self) -> bool:
+        return True
 
 
 class ShiftedExp(sp.Function):

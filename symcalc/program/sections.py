@@ -1,4 +1,4 @@
-"""Sections: the numbered parts of a kernel, each a pass over blocks or what one thread does alone."""
+"""Sections: the numbered parts of a kernel, a pass over blocks or what one thread does alone."""
 
 from __future__ import annotations
 
@@ -143,6 +143,7 @@ def accumulated(program: Program) -> set[Tensor]:
 
 
 def targets(body: tuple[Node, ...]) -> set[Tensor]:
+    """The tensors that statements write to."""
     found: set[Tensor] = set()
     for node in body:
         found |= targets(node.body) if isinstance(node, Loop) else {node.target}

@@ -6,7 +6,6 @@ index replaced by numbers, every reduction by an explicit chain of terms.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from typing import Any
 
@@ -125,6 +124,11 @@ class Unrolled:
             return int(place)
         return int(place.func(*(self.whole(p, at) for p in place.args)))
 
+    def first_extreme(self, terms: list[Any], greatest: bool) -> Any:
+        """The term that is the extreme at the point, the first of several."""
+        numbers = [self.number(term) for term in terms]
+        return terms[numbers.index(max(numbers) if greatest else min(numbers))]
+
     def unroll(self, node: Any, at: dict[Any, int]) -> Any:
         """Write a node out."""
         if isinstance(node, Access):
@@ -152,6 +156,8 @@ class Unrolled:
                 self.unroll(node.body, at | {node.index: k})
                 for k in range(self.whole(node.index.extent, at))
             ]
+            if isinstance(node, reductions.Max | reductions.Min):
+                return self.first_extreme(terms, isinstance(node, reductions.Max))
             return REDUCED[type(node).__name__](terms)
         if not node.args:
             return node
@@ -174,8 +180,6 @@ REDUCED: dict[str, Any] = {
     "Sum": lambda terms: sp.Add(*terms),
     "Mean": lambda terms: sp.Add(*terms) / len(terms),
     "Prod": lambda terms: sp.Mul(*terms),
-    "Max": lambda terms: functools.reduce(lambda a, b: first_of_two(a, b, sp.Ge), terms),
-    "Min": lambda terms: functools.reduce(lambda a, b: first_of_two(a, b, sp.Le), terms),
     "LogSumExp": lambda terms: sp.log(sp.Add(*(sp.exp(t) for t in terms))),
     "Norm2": lambda terms: (lambda s: sp.Piecewise((sp.sqrt(s), s > 0), (0, True)))(
         sp.Add(*(t**2 for t in terms))

@@ -159,7 +159,7 @@ def test_two_accesses_of_one_tensor_stay_apart():
     made = build_page(derivation.objective, derivation)
     groups = [b for s in made.sections for b in s.blocks if isinstance(b, StepGroup)]
     rows = [row for step in groups[-1].steps for row in step.rows]
-    assert any(r"\frac{\partial}{\partial W_{ik}} (W_{ik} W_{ki} a_i)" in row for row in rows)
+    assert any(r"\frac{\partial}{\partial W_{ik}} (a_i W_{ik} W_{ki})" in row for row in rows)
 
 
 def test_letters_never_clash():
