@@ -164,13 +164,21 @@ _COMPARISONS: dict[Any, Callable[[Any, Any], bool]] = {
 
 
 def _choose(expression: Any, env: Environment) -> Any:
-    """Evaluate only the side that is taken."""
-    if isinstance(expression, Where):
-        when, then, otherwise = expression.args
-        return evaluate(then if _truth(when, env) else otherwise, env)
-    for then, when in expression.args:
-        if _truth(when, env):
-            return evaluate(then, env)
+    """Evaluate only the side that is taken; where that cannot be told, enclose both."""
+    cases = (
+        [(expression.args[1], expression.args[0]), (expression.args[2], sp.true)]
+        if isinstance(expression, Where)
+        else list(expression.args)
+    )
+    for number, (then, when) in enumerate(cases):
+        try:
+            if _truth(when, env):
+                return evaluate(then, env)
+        except UndecidedError:
+            sides = [evaluate(side, env) for side, _ in cases[number:]]
+            if any(hasattr(side, "length") for side in sides):
+                raise  # a power series has no union
+            return functools.reduce(lambda a, b: a.union(b), sides)
     raise SymcalcError(f"balls: no case holds in {expression}")
 
 

@@ -63,7 +63,7 @@ class _Survey(ast.NodeVisitor):
         outer, rest = dict(self.scope), list(node.args)
         if node.func.id == "let":
             if len(rest) != 2 or not isinstance(rest[0], ast.Name):
-                raise self.fail(node, "let: expected a name and a formula, as in let(mu, mean(...))")
+                raise self.fail(node, "let: expected a name and a formula, as in let(mu, e)")
             rest = rest[1:]
         if _binds(node):
             for argument in node.args[:-1]:

@@ -15,8 +15,8 @@ from symcalc.notation.domains import NAMED, REAL, Domain, labels
 from symcalc.notation.errors import NotationError, ParseError
 from symcalc.notation.infer import Inferred, infer
 from symcalc.notation.objective import Objective, Parameter, make_objective
-from symcalc.notation.tensors import Tensor
-from symcalc.notation.vocabulary import FUNCTIONS
+from symcalc.notation.tensors import Access, Tensor
+from symcalc.notation.vocabulary import FUNCTIONS, SCALARS
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 60
@@ -138,6 +138,14 @@ def _tensor_domain(tensor: str, found: Inferred, given: dict[str, Domain]) -> Do
             f"{given[tensor].describe()}"
         )
     return domain
+
+
+def _is_tame(argument: Any) -> bool:
+    """Whether a constant argument of a function is small enough to evaluate without thought."""
+    if argument.free_symbols or argument.atoms(Access):
+        return True
+    large = any(abs(number) > 10**6 for number in argument.atoms(sp.Rational))
+    return not large and not argument.atoms(sp.Function)
 
 
 class _Reader:
@@ -273,6 +281,10 @@ class _Reader:
         finally:
             self.scope = outer
         for argument, written in zip(arguments, node.args, strict=True):
+            if name in SCALARS and not _is_tame(argument):
+                raise self.fail(
+                    written, f"{name}: expected a plain number of at most 10**6, got a constant"
+                )
             if is_condition(argument) != (name == "where" and argument is arguments[0]):
                 raise self.fail(written, f"{name}: a condition goes first in where, nowhere else")
         return FUNCTIONS[name](*arguments)

@@ -40,5 +40,7 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
 SCALARS: dict[str, Callable[..., Any]] = {atom.__name__: atom for atom in atoms.ATOMS} | {
     "exp": atoms.exp, "log": atoms.log, "sqrt": atoms.sqrt,
 }  # fmt: skip
-CONDITIONS: dict[str, Callable[..., Any]] = {"where": conditions.where, "let": conditions.let, "eq": eq, "ne": ne}
+CONDITIONS: dict[str, Callable[..., Any]] = {
+    "where": conditions.where, "let": conditions.let, "eq": eq, "ne": ne,
+}  # fmt: skip
 FUNCTIONS: dict[str, Callable[..., Any]] = REDUCTIONS | SCALARS | CONDITIONS
