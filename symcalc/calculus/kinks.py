@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +33,36 @@ def boundaries(objective: Objective) -> tuple[Boundary, ...]:
     Conditions on indices alone are none: no input moves them.
     """
     found: dict[tuple[Any, Any], Boundary] = {}
-    for node in sp.preorder_traversal(objective.body):
+    for node, conditions in _with_conditions(objective.body, ()):
         for boundary in _of_node(node):
+            if not _is_reached(boundary, conditions):
+                continue
             shown = Boundary(_shown(boundary.left), _shown(boundary.right), boundary.convention)
             if boundary.left.atoms(Access) or boundary.right.atoms(Access):
                 found.setdefault((shown.left, shown.right), shown)
     return tuple(found.values())
+
+
+def _with_conditions(
+    node: Any, conditions: tuple[Any, ...]
+) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Walk a formula; with each part go the conditions under which it is looked at."""
+    yield node, conditions
+    if isinstance(node, Access):
+        return
+    if isinstance(node, Where):
+        when, then, otherwise = node.args
+        yield from _with_conditions(then, (*conditions, when))
+        yield from _with_conditions(otherwise, (*conditions, sp.Not(when)))
+        return
+    for argument in node.args:
+        yield from _with_conditions(argument, conditions)
+
+
+def _is_reached(boundary: Boundary, conditions: tuple[Any, ...]) -> bool:
+    """Whether the conditions around a part leave its boundary open: |r| > delta rules out r = 0."""
+    at = {boundary.left: sp.sympify(boundary.right)}
+    return all(when.xreplace(at) != sp.false for when in conditions)
 
 
 def _of_node(node: Any) -> list[Boundary]:
