@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import functools
-import itertools
-import random
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import sympy as sp
 
+from symcalc.calculus.partial import Partial
 from symcalc.notation.atoms import Atom, stop_gradient
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
 from symcalc.notation.reductions import Reduction
-from symcalc.notation.tensors import Access, Tensor
-
-if TYPE_CHECKING:
-    from symcalc.calculus.equations import Equation
-
-PRECISION = 200
-_EXTENTS = (2, 3, 5, 7, 11)
+from symcalc.notation.tensors import Access
 
 
 class UndecidedError(SymcalcError):
@@ -43,17 +36,15 @@ def evaluate(expression: Any, env: Environment) -> Any:
     Raises:
         UndecidedError: a condition hangs on a comparison the balls do not decide.
     """
-    from symcalc.calculus.steps import Partial
-
     if expression in env:
         known = env[expression]
-        return _ball(known) if isinstance(known, int) else known
+        return ball(known) if isinstance(known, int) else known
     if isinstance(expression, Access):
-        places = tuple(_whole(place, env) for place in expression.places)
+        places = tuple(whole(place, env) for place in expression.places)
         entry = env[expression.tensor][places]
-        return _ball(entry) if isinstance(entry, int) else entry
+        return ball(entry) if isinstance(entry, int) else entry
     if isinstance(expression, sp.Rational):
-        return _ball(expression.p) / _ball(expression.q)
+        return ball(expression.p) / ball(expression.q)
     if isinstance(expression, sp.Add):
         return _fold(lambda a, b: a + b, expression.args, env)
     if isinstance(expression, sp.Mul):
@@ -92,7 +83,8 @@ def _definition(atom: Any, arity: int) -> tuple[tuple[Any, ...], Any]:
     return dummies, sp.sympify(atom.definition(*dummies))
 
 
-def _ball(value: Any) -> Any:
+def ball(value: Any) -> Any:
+    """Return a number as a ball."""
     import flint
 
     return flint.arb(int(value)) if isinstance(value, (int, sp.Integer)) else flint.arb(value)
@@ -102,10 +94,10 @@ def _fold(combine: Callable[[Any, Any], Any], arguments: Any, env: Environment) 
     return functools.reduce(combine, [evaluate(argument, env) for argument in arguments])
 
 
-def _whole(place: Any, env: Environment) -> int:
+def whole(place: Any, env: Environment) -> int:
     """Evaluate an index expression, exactly."""
     if isinstance(place, Access):
-        return int(env[place.tensor][tuple(_whole(p, env) for p in place.places)])
+        return int(env[place.tensor][tuple(whole(p, env) for p in place.places)])
     if isinstance(place, (Index, Dim)):
         return int(env[place])
     known = {s: env[s] for s in place.free_symbols}
@@ -142,9 +134,9 @@ def _truth(when: Any, env: Environment) -> bool:
         return not _truth(when.args[0], env)
     left, right = when.lhs, when.rhs
     if left.is_integer and right.is_integer:
-        return bool(_COMPARISONS[when.func](_whole(left, env), _whole(right, env)))
+        return bool(_COMPARISONS[when.func](whole(left, env), whole(right, env)))
     a, b = (_constant(evaluate(side, env)) for side in (left, right))
-    a, b = (_ball(s) if isinstance(s, int) else s for s in (a, b))
+    a, b = (ball(s) if isinstance(s, int) else s for s in (a, b))
     if a < b or a > b:
         return bool(_COMPARISONS[when.func](a, b))
     if (a.is_exact() and b.is_exact()) or _identical(a, b):
@@ -183,7 +175,7 @@ def _choose(expression: Any, env: Environment) -> Any:
 
 
 def _reduce(expression: Reduction, env: Environment) -> Any:
-    count = _whole(expression.index.extent, env)
+    count = whole(expression.index.extent, env)
     terms = [evaluate(expression.body, {**env, expression.index: k}) for k in range(count)]
     return _REDUCTIONS[expression.spelling](terms)
 
@@ -209,13 +201,13 @@ def _less(a: Any, b: Any) -> bool:
 
 
 def _add(terms: list[Any]) -> Any:
-    return functools.reduce(lambda a, b: a + b, terms, _ball(0))
+    return functools.reduce(lambda a, b: a + b, terms, ball(0))
 
 
 _REDUCTIONS: dict[str, Callable[[list[Any]], Any]] = {
     "sum": _add,
     "mean": lambda terms: _add(terms) / len(terms),
-    "prod": lambda terms: functools.reduce(lambda a, b: a * b, terms, _ball(1)),
+    "prod": lambda terms: functools.reduce(lambda a, b: a * b, terms, ball(1)),
     "max": lambda terms: terms[_extreme(terms, _greater)],
     "min": lambda terms: terms[_extreme(terms, _less)],
     "argmax": lambda terms: _extreme(terms, _greater),
@@ -229,7 +221,7 @@ def _slope(expression: Any, env: Environment) -> Any:
     """The derivative by one access: the linear coefficient of the power series of the body."""
     import flint
 
-    places = tuple(_whole(place, env) for place in expression.by.places)
+    places = tuple(whole(place, env) for place in expression.by.places)
     tensor = expression.by.tensor
     moved = dict(env[tensor])
     # Accesses that merely coincide here stay put: the rule moves one written access at a time.
@@ -237,7 +229,7 @@ def _slope(expression: Any, env: Environment) -> Any:
     body = expression.body.xreplace({expression.by: marker})
     series = flint.arb_series([moved[places], 1], prec=2)
     value = evaluate(body, {**env, marker: series})
-    return value[1] if hasattr(value, "length") else _ball(0)
+    return value[1] if hasattr(value, "length") else ball(0)
 
 
 def _absolute(x: Any) -> Any:
@@ -251,8 +243,8 @@ def _absolute(x: Any) -> Any:
 
 def _sign(x: Any) -> Any:
     middle = _constant(x)
-    return _ball(1) if middle > 0 else _ball(-1) if middle < 0 else (
-        _ball(0) if middle == 0 else _undecided()
+    return ball(1) if middle > 0 else ball(-1) if middle < 0 else (
+        ball(0) if middle == 0 else _undecided()
     )  # fmt: skip
 
 
@@ -278,7 +270,7 @@ def _cosh(x: Any) -> Any:
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     sp.exp: _series_or("exp"), sp.log: _series_or("log"), sp.tanh: _tanh, sp.cosh: _cosh,
     sp.erf: _series_or("erf"), sp.loggamma: _series_or("lgamma"), sp.Abs: _absolute, sp.sign: _sign,
-    type(sp.pi): lambda: _pi(), type(sp.E): lambda: _ball(1).exp(),
+    type(sp.pi): lambda: _pi(), type(sp.E): lambda: ball(1).exp(),
 }  # fmt: skip
 
 
@@ -296,103 +288,3 @@ def _pi() -> Any:
     import flint
 
     return flint.arb.pi()
-
-
-def sample(tensor: Tensor, env: Environment, rng: random.Random) -> Entries:
-    """Draw an entry for every place of a tensor from its domain, dyadic so that balls are exact."""
-    shape = tuple(_whole(extent, env) for extent in tensor.shape)
-    domain = tensor.domain
-    entries: Entries = {}
-    for places in itertools.product(*(range(size) for size in shape)):
-        if domain.below is not None:
-            entries[places] = rng.randrange(_whole(domain.below, env))
-        elif domain.values:
-            entries[places] = _ball(int(rng.choice(domain.values)))
-        else:
-            entries[places] = _dyadic(domain.lower, domain.upper, rng)
-    return entries
-
-
-def _dyadic(lower: float, upper: float, rng: random.Random) -> Any:
-    low = lower if lower > -1e9 else -2.0
-    high = upper if upper < 1e9 else max(low, 0.0) + 2.0
-    return _ball(low) + _ball(rng.randrange(1, 4096)) * (_ball(high) - _ball(low)) / 4096
-
-
-def environment(
-    expressions: list[Any], definitions: tuple[Equation, ...], rng: random.Random
-) -> Environment:
-    """Draw extents and inputs for everything the expressions mention, then evaluate definitions."""
-    bodies = [*expressions, *(equation.body for equation in definitions)]
-    tensors = sorted({a.tensor for e in bodies for a in e.atoms(Access)}, key=lambda t: t.name)
-    dims = {s for e in bodies for s in e.atoms(Dim)}
-    dims |= {s for t in tensors for e in t.shape for s in e.free_symbols}
-    dims |= {t.domain.below for t in tensors if t.domain.below is not None}
-    dims |= {s for e in bodies for i in e.atoms(Index) for s in i.extent.free_symbols}
-    env: Environment = dict(zip(sorted(dims, key=str), itertools.cycle(_EXTENTS), strict=False))
-    for access in {a for e in bodies for a in e.atoms(Access)}:
-        for place, extent in zip(access.places, access.tensor.shape, strict=True):
-            if place.is_Integer and extent in env:  # a fixed place must exist
-                env[extent] = max(env[extent], int(place) + 1)
-    symbols = {s for e in bodies for s in e.atoms(sp.Symbol)} - set(dims) - set(tensors)
-    for symbol in sorted(symbols, key=str):
-        if not isinstance(symbol, (Index, Tensor)) and not symbol.is_Dummy:
-            env[symbol] = _dyadic(0.0 if symbol.is_nonnegative else -2.0, 1.0, rng)
-    defined = {equation.target for equation in definitions}
-    for tensor in tensors:
-        if tensor not in defined:
-            env[tensor] = sample(tensor, env, rng)
-    for equation in definitions:
-        env[equation.target] = {
-            places: evaluate(equation.body, {**env, **at})
-            for places, at in points(equation.indices, env)
-        }
-    return env
-
-
-def points(
-    indices: tuple[Index, ...], env: Environment
-) -> Iterator[tuple[tuple[int, ...], Environment]]:
-    """Run through all values of the indices."""
-    sizes = [range(_whole(index.extent, env)) for index in indices]
-    for places in itertools.product(*sizes):
-        yield places, dict(zip(indices, places, strict=True))
-
-
-def probe(
-    before: Any,
-    after: Any,
-    indices: tuple[Index, ...],
-    definitions: tuple[Equation, ...],
-    seed: int,
-    tries: int,
-) -> bool:
-    """Whether two formulas agree at random points: their balls overlap everywhere."""
-    import flint
-
-    rng = random.Random(seed)
-    precision, flint.ctx.prec = flint.ctx.prec, PRECISION
-    try:
-        for _ in range(tries):
-            for _attempt in range(5):
-                try:
-                    env = environment([before, after], definitions, rng)
-                    if not _agree(before, after, indices, env):
-                        return False
-                    break
-                except UndecidedError:
-                    continue
-            else:
-                return False
-        return True
-    finally:
-        flint.ctx.prec = precision
-
-
-def _agree(before: Any, after: Any, indices: tuple[Index, ...], env: Environment) -> bool:
-    for _, at in points(indices, env):
-        a, b = (evaluate(side, {**env, **at}) for side in (before, after))
-        a, b = (_ball(s) if isinstance(s, int) else s for s in (a, b))
-        if not a.overlaps(b) or not a.is_finite():
-            return False
-    return True

@@ -9,13 +9,15 @@ from typing import Any
 
 import sympy as sp
 
+from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation, Lifter, Namer, lift_objective
 from symcalc.calculus.kinks import Boundary, boundaries
 from symcalc.calculus.reverse import Adjoint, ReversePass
-from symcalc.calculus.simplify import Context, simplified
+from symcalc.calculus.simplify import bottom_up, simplified
 from symcalc.calculus.steps import Step
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective, check_differentiable
+from symcalc.notation.reductions import Reduction
 from symcalc.notation.tensors import Access, Tensor
 
 
@@ -212,7 +214,4 @@ def _in_order(equations: tuple[Equation, ...]) -> tuple[Equation, ...]:
 
 def refresh(expression: Any) -> Any:
     """Give every reduction inside a bound index of its own."""
-    from symcalc.calculus.simplify import bottom_up
-    from symcalc.notation.reductions import Reduction
-
     return bottom_up(expression, lambda n: n.refreshed() if isinstance(n, Reduction) else n)

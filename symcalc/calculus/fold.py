@@ -6,16 +6,14 @@ defines xhat = (x - mu) r, a factor (x - mu) is xhat / r.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sympy as sp
 
+from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation
 from symcalc.notation.reductions import Reduction
 from symcalc.notation.tensors import Access, accesses
-
-if TYPE_CHECKING:
-    from symcalc.calculus.simplify import Context
 
 
 def fold_definitions(expression: Any, context: Context) -> Any:

@@ -11,10 +11,12 @@ from typing import Any
 
 import sympy as sp
 
+from symcalc.calculus.context import Context
 from symcalc.calculus.contract import Deltas, contracted, expanded
 from symcalc.calculus.equations import PLACES, Equation, Namer
-from symcalc.calculus.simplify import Context, simplified
-from symcalc.calculus.steps import Partial, Step
+from symcalc.calculus.partial import Partial
+from symcalc.calculus.simplify import simplified
+from symcalc.calculus.steps import Step
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index, unused
 from symcalc.notation.domains import NONNEGATIVE

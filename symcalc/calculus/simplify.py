@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
 
-from symcalc.calculus.equations import Equation
+from symcalc.calculus.context import Context
 from symcalc.calculus.fold import fold_definitions
 from symcalc.calculus.steps import Step
 from symcalc.notation.conditions import Where
@@ -18,23 +17,6 @@ from symcalc.notation.reductions import Mean, Reduction, Sum
 from symcalc.notation.tensors import Access, Tensor
 
 ROUNDS = 12
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a rule may know: the equations of the value, and the adjoints found so far."""
-
-    equations: tuple[Equation, ...]
-    adjoints: tuple[Equation, ...] = ()
-
-    @property
-    def all(self) -> tuple[Equation, ...]:
-        """Every definition, in an order in which each stands on those before it."""
-        return (*self.equations, *self.adjoints)
-
-    def definition(self, tensor: Tensor) -> Equation | None:
-        """Return the equation of a tensor of the value, if it has one."""
-        return next((e for e in self.equations if e.target == tensor), None)
 
 
 class RewriteError(SymcalcError):

@@ -5,31 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import sympy as sp
-
-from symcalc.calculus.balls import probe
 from symcalc.calculus.equations import Equation
+from symcalc.calculus.probe import probe
 from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access, Tensor
-
-
-class Partial(sp.Expr):
-    """The partial derivative of a formula by one access, not yet taken."""
-
-    is_commutative = True
-
-    @property
-    def body(self) -> Any:
-        """The formula."""
-        return self.args[0]
-
-    @property
-    def by(self) -> Access:
-        """The access it is to be differentiated by."""
-        return self.args[1]
-
-    def _sympystr(self, printer: Any) -> str:
-        return f"d({printer._print(self.body)})/d({printer._print(self.by)})"
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from typing import Any
 
 import sympy as sp
 
+from symcalc.calculus.context import Context
 from symcalc.calculus.derive import Derivation
-from symcalc.calculus.simplify import Context, bottom_up, use_indicators
+from symcalc.calculus.simplify import bottom_up, use_indicators
 from symcalc.calculus.steps import Step
 from symcalc.notation.conditions import Where
 from symcalc.notation.latex import Symbols, latex

@@ -4,7 +4,7 @@ import pytest
 import sympy as sp
 
 from symcalc.calculus.derive import derive
-from symcalc.calculus.steps import Partial
+from symcalc.calculus.partial import Partial
 from symcalc.catalogue import catalogue, get
 from symcalc.notation.conditions import where
 from symcalc.notation.dims import indices
