@@ -6,12 +6,14 @@ import contextlib
 import functools
 import hashlib
 import importlib.util
+import json
 import os
 import platform
 import sys
 import tempfile
 import threading
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -97,6 +99,50 @@ def load_module(name: str, source: str) -> ModuleType:
             del sys.modules[qualified]
             raise
         return module
+
+
+@contextlib.contextmanager
+def sealed(module: ModuleType) -> Iterator[None]:
+    """Guard Numba's own cache files while a kernel is compiled or loaded inside the block.
+
+    Files that do not match the checksums written after an earlier compilation are removed before
+    Numba unpickles them, and one process at a time works on a kernel's folder.
+    """
+    assert module.__file__ is not None
+    folder = Path(module.__file__).parent
+    with _locked(folder / "lock"):
+        _remove_strangers(folder)
+        yield
+        _write(folder / "seal.json", json.dumps(_checksums(folder), indent=1, sort_keys=True))
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock between processes, where the platform has one."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: the seal alone tells half-written files
+        yield
+        return
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    files = sorted((folder / "__pycache__").glob("*.nb[ic]"))
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def _remove_strangers(folder: Path) -> None:
+    """Remove compiled files that the seal does not vouch for, all of them if any is wrong."""
+    try:
+        known = json.loads((folder / "seal.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    if _checksums(folder) != known:
+        for file in (folder / "__pycache__").glob("*.nb[ic]"):
+            file.unlink(missing_ok=True)
 
 
 def _holds(path: Path, source: str) -> bool:

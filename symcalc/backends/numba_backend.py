@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from symcalc.backends.cache import load_module
+from symcalc.backends.cache import load_module, sealed
 from symcalc.backends.executable import Run, Sizes
 from symcalc.backends.modes import Task
 from symcalc.backends.numba_source import BLOCK_ELEMENTS, MOST_BLOCKS, SourceWriter
@@ -62,7 +62,8 @@ class NumbaExecutable:
         self.dispatcher = getattr(module, program.name)
         signature = self._signature()
         if signature not in self.dispatcher.overloads:  # another kernel may share the module
-            self.dispatcher.compile(signature)
+            with sealed(module):
+                self.dispatcher.compile(signature)
         self.passes = [
             None if section.index is None
             else _Pass(self._size(section.index.extent), self._size(section.width))
