@@ -4,74 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from symcalc.backends.binding import Binder, check_out
+from symcalc.backends.binding import check_out
 from symcalc.backends.checks import DomainCheck, domain_checks
-from symcalc.backends.executable import Executable, Run, Sizes
-from symcalc.backends.modes import Task, task
-from symcalc.backends.sizes import size_function
+from symcalc.backends.executable import Executable, Sizes
+from symcalc.backends.modes import Task, is_diagonal, task
+from symcalc.backends.ready import Plan, Ready
 from symcalc.calculus.derive import Derivation, derive
 from symcalc.calculus.equations import Namer
-from symcalc.notation.dims import Index
 from symcalc.notation.errors import ArgumentError, ArgumentTypeError
 from symcalc.notation.objective import Objective
-from symcalc.notation.reductions import Prod, Reduction, Sum
-from symcalc.notation.tensors import Access, Tensor
 
 Build = Callable[[Objective, Task, str], Executable]
-MOST_PLANS = 64
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A mode at given sizes."""
-
-    run: Run
-    value_shape: Sizes
-    gradient_shapes: tuple[Sizes, ...]
-
-
-class _Ready:
-    """One mode, compiled: what it is bound by, what it fills, what it measures."""
-
-    def __init__(
-        self, objective: Objective, task: Task, executable: Executable,
-        checks: list[DomainCheck], dtype: np.dtype[Any],
-    ) -> None:  # fmt: skip
-        self.objective = objective
-        self.task = task
-        self.executable = executable
-        self.checks = checks
-        self.binder = Binder(objective.name, task.inputs, objective.parameters, task.dims, dtype)
-        self.nonempty = _nonempty(objective, task)
-        self._plans: dict[Sizes, _Plan] = {}
-
-    def plan(self, sizes: Sizes) -> _Plan:
-        """Return the plan for these sizes, made at their first appearance.
-
-        Raises:
-            ArgumentError: a mean or an extreme would be taken over nothing.
-        """
-        plan = self._plans.get(sizes)
-        if plan is None:
-            for size, least, what in self.nonempty:
-                if size(sizes) < least:
-                    raise ArgumentError(f"{self.objective.name}: {what}, got {size(sizes)}")
-            task = self.task
-            plan = _Plan(
-                self.executable.plan(sizes),
-                () if task.value is None else _shape(task.value, task, sizes),
-                tuple(_shape(tensor, task, sizes) for tensor in task.gradients),
-            )
-            if len(self._plans) >= MOST_PLANS:
-                self._plans.clear()
-            self._plans[sizes] = plan
-        return plan
 
 
 class Kernel:
@@ -95,7 +43,7 @@ class Kernel:
         self.dtype = np.dtype(dtype)
         self._build = build
         self._checked = checked
-        self._ready: dict[str, _Ready] = {}
+        self._ready: dict[str, Ready] = {}
         self._weighted: Kernel | None = None
         self._unchecked: Kernel | None = None
         self._lock = threading.RLock()
@@ -221,6 +169,133 @@ class Kernel:
         value, gradients = self._run("vjp", arrays, named, out)
         return value, self._structured(gradients)
 
+    def jvp(self, *arrays: Any, tangents: dict[str, Any], **named: Any) -> Any:
+        """Return the value and its derivative along a direction.
+
+        ydot = sum over inputs x of (dy/dx) xdot
+
+        Args:
+            arrays: the inputs in declared order.
+            tangents: the direction of each input that moves, an array of its shape; the others
+                stand still.
+            named: inputs by name, hyperparameters.
+
+        Returns:
+            (value, derivative), both floats for a scalar objective, arrays for a layer.
+
+        Raises:
+            ArgumentError: a shape, a size or a value does not fit.
+            ArgumentTypeError: an argument is missing, unknown or of the wrong type.
+        """
+        name = self.objective.name
+        real = [tensor.name for tensor in self.objective.inputs if not tensor.domain.integer]
+        if not isinstance(tangents, dict) or not tangents or not set(tangents) <= set(real):
+            raise ArgumentTypeError(
+                f"{name}: tangents: expected a dict from some of {', '.join(real)} to arrays, "
+                f"got {tangents!r:.80}"
+            )
+        moving = [key for key in real if key in tangents]
+        mode = f"jvp {' '.join(moving)}"
+        count = len(self.objective.inputs)
+        directions = self._mode(mode).task.inputs[count:]
+        named |= {
+            tensor.name: tangents[key] for tensor, key in zip(directions, moving, strict=True)
+        }
+        value, (tangent,) = self._run(mode, arrays, named, None)
+        return value, tangent.item() if self.objective.is_scalar else tangent
+
+    def hvp(self, *arrays: Any, vector: Any, out: Any = None, **named: Any) -> Any:
+        """Return the product of the Hessian with a vector, by forward over reverse.
+
+        (H v)[i] = sum_j d2f / dx[i] dx[j] v[j]
+
+        Args:
+            arrays: the inputs in declared order.
+            vector: an array of the gradient's structure.
+            out: buffers of the gradient's structure to write into.
+            named: inputs by name, hyperparameters.
+
+        Returns:
+            An array, or a tuple where `wrt` was a tuple.
+
+        Raises:
+            ArgumentError: a shape, a size or a value does not fit.
+            ArgumentTypeError: an argument is missing, unknown or of the wrong type.
+        """
+        self._needs_scalar("hvp")
+        directions = self._mode("hvp").task.inputs[len(self.objective.inputs) :]
+        vectors = vector if isinstance(vector, (tuple, list)) and len(directions) > 1 else (vector,)
+        if isinstance(vector, tuple) and len(directions) == 1:
+            vectors = vector
+        if len(vectors) != len(directions):
+            raise ArgumentTypeError(
+                f"{self.objective.name}: vector: expected {len(directions)} arrays, "
+                f"got {len(vectors)}"
+            )
+        named |= {t.name: v for t, v in zip(directions, vectors, strict=True)}
+        _, products = self._run("hvp", arrays, named, out)
+        return self._structured(products)
+
+    def hessian(self, *arrays: Any, **named: Any) -> Any:
+        """Return the dense Hessian by one input, for small problems.
+
+        Args:
+            arrays: the inputs in declared order.
+            named: inputs by name, hyperparameters.
+
+        Returns:
+            An array of shape (*x.shape, *x.shape), from one Hessian-vector product an entry.
+
+        Raises:
+            ArgumentTypeError: the objective is differentiated by several inputs.
+        """
+        shape, rows = self._hessian_rows(arrays, named)
+        return np.array(list(rows)).reshape(*shape, *shape)
+
+    def hessian_diagonal(self, *arrays: Any, **named: Any) -> Any:
+        """Return the diagonal of the Hessian by one input.
+
+        d2f / dx[i]2 for every entry. Where the gradient's entry depends on its own entry alone,
+        that is one product with a vector of ones; elsewhere one product an entry.
+
+        Args:
+            arrays: the inputs in declared order.
+            named: inputs by name, hyperparameters.
+
+        Returns:
+            An array of the input's shape.
+
+        Raises:
+            ArgumentTypeError: the objective is differentiated by several inputs.
+        """
+        if is_diagonal(self.derivation):
+            shape, _ = self._hessian_rows(arrays, named)
+            return self.hvp(*arrays, vector=np.ones(shape, self.dtype), **named)
+        shape, rows = self._hessian_rows(arrays, named)
+        return np.array([row.ravel()[place] for place, row in enumerate(rows)]).reshape(shape)
+
+    def _hessian_rows(
+        self, arrays: tuple[Any, ...], named: dict[str, Any]
+    ) -> tuple[Sizes, Iterator[Any]]:
+        """The shape of the input differentiated by, and the Hessian's rows one after another."""
+        self._needs_scalar("hessian")
+        if len(self.derivation.wrt) != 1:
+            raise ArgumentTypeError(
+                f"{self.objective.name}: hessian: expected one input to differentiate by, "
+                f"got {', '.join(self.derivation.wrt)}; compile with wrt=..."
+            )
+        gradient = self.grad(*arrays, **named)
+        gradient = gradient[0] if isinstance(gradient, tuple) else gradient
+
+        def rows() -> Iterator[Any]:
+            for place in range(gradient.size):
+                unit = np.zeros(gradient.size, self.dtype)
+                unit[place] = 1
+                row = self.hvp(*arrays, vector=unit.reshape(gradient.shape), **named)
+                yield row[0] if isinstance(row, tuple) else row
+
+        return gradient.shape, rows()
+
     def _structured(self, gradients: Sequence[Any]) -> Any:
         single = self.objective.single and len(gradients) == 1
         return gradients[0] if single else tuple(gradients)
@@ -249,7 +324,7 @@ class Kernel:
                 self._weighted = Kernel(weighted, str(self.dtype), self._build, self._checked)
             return self._weighted
 
-    def _mode(self, mode: str) -> _Ready:
+    def _mode(self, mode: str) -> Ready:
         """Return a mode, compiled at its first use."""
         ready = self._ready.get(mode)
         if ready is None:
@@ -258,7 +333,7 @@ class Kernel:
                 self._ready[mode] = ready
         return ready
 
-    def _make(self, mode: str) -> _Ready:
+    def _make(self, mode: str) -> Ready:
         wanted = task(self.derivation, mode)
         checks: list[DomainCheck] = []
         if self._checked:
@@ -271,7 +346,7 @@ class Kernel:
                 measures=tuple(check.measured for check in checks),
             )
         executable = self._build(self.objective, wanted, str(self.dtype))
-        return _Ready(self.objective, wanted, executable, checks, self.dtype)
+        return Ready(self.objective, wanted, executable, checks, self.dtype)
 
     def _run(
         self, mode: str, arrays: tuple[Any, ...], named: dict[str, Any], out: Any
@@ -284,7 +359,10 @@ class Kernel:
         gradients: Sequence[Any] = ()
         if task.gradients:
             if out is None:
-                gradients = [np.empty(shape, self.dtype) for shape in plan.gradient_shapes]
+                gradients = [
+                    np.empty(shape, self.dtype) if shape else np.empty(1)
+                    for shape in plan.gradient_shapes
+                ]
             else:
                 gradients = self._given(out, plan, inputs)
         outputs = list(gradients)
@@ -304,7 +382,7 @@ class Kernel:
             return value.item(), gradients
         return value, gradients
 
-    def _given(self, out: Any, plan: _Plan, inputs: Sequence[Any]) -> Sequence[Any]:
+    def _given(self, out: Any, plan: Plan, inputs: Sequence[Any]) -> Sequence[Any]:
         """Take the caller's buffers for the gradients, after a look at them."""
         given = out if isinstance(out, (tuple, list)) else (out,)
         name, wrt = self.objective.name, self.derivation.wrt
@@ -319,24 +397,3 @@ class Kernel:
 
     def __repr__(self) -> str:
         return f"Kernel({self.objective.name}, dtype={self.dtype}, modes={sorted(self._ready)})"
-
-
-def _shape(tensor: Tensor, task: Task, sizes: Sizes) -> Sizes:
-    return tuple(size_function(extent, task.dims)(sizes) for extent in tensor.shape)
-
-
-def _nonempty(objective: Objective, task: Task) -> list[tuple[Callable[[Sizes], int], int, str]]:
-    """What every size must at least be, as (size, least, what to say)."""
-    found: dict[Any, tuple[int, str]] = {}
-    for reduction in objective.body.atoms(Reduction):
-        extent, kind = reduction.index.extent, reduction.spelling
-        if not isinstance(reduction, (Sum, Prod)):
-            found[extent] = (1, f"expected {extent} of at least 1 ({kind} of nothing is undefined)")
-    for index in {*objective.outputs, *objective.body.atoms(Index)}:
-        if index.extent != index.dim:
-            found.setdefault(index.extent, (0, f"expected {index.extent} of at least 0"))
-    for access in objective.body.atoms(Access):
-        for place, extent in zip(access.places, access.tensor.shape, strict=True):
-            if place.is_Integer:
-                found[extent - place] = (1, f"{access} needs {extent} of more than {place}")
-    return [(size_function(e, task.dims), least, what) for e, (least, what) in found.items()]

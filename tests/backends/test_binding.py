@@ -195,10 +195,10 @@ OUTSIDE = [
     ("bce_with_logits", (Z, [-0.1, 0, 0]), "targets: expected probabilities, 0 to 1.*-0.1"),
     ("bce_with_logits", (Z, [np.inf, 0, 0]), "targets: expected probabilities"),
     ("bce_with_logits", (Z, [0, -np.inf, 0]), "targets: expected probabilities"),
-    ("bce_with_logits", (Z, [0, 0, 1 + 2**-52]), "targets: expected probabilities.*1.0000000000000002"),
+    ("bce_with_logits", (Z, [0, 0, 1 + 2**-52]), "targets: expected probabil.*1.0000000000000002"),
     ("hinge", (Z, [0, 1, -1]), "labels: expected labels -1 or .1"),
     ("hinge", (Z, [1, 0.5, -1]), "labels: expected labels -1 or .1"),
-    ("kl_divergence", (np.log([[0.5, 0.5]]), [[0.2, 0.2]]), "p: expected probability rows.*0.6"),
+    ("kl_divergence", (np.log([[0.5, 0.5]]), [[0.2, 0.2]]), "p: expected probability rows.*0.4"),
     ("kl_divergence", (np.log([[0.5, 0.5]]), [[-0.2, 1.2]]), "p: expected probability rows"),
 ]  # fmt: skip
 
@@ -231,7 +231,7 @@ def test_the_domain_can_be_left_unchecked_by_name(kernel):
 
 @pytest.mark.parametrize("bad", [-1, 0, -0.0, np.nan, -np.inf, -1e-300])
 def test_a_hyperparameter_outside_its_domain_is_refused(kernel, bad):
-    with pytest.raises(sc.ArgumentError, match="huber: delta: expected .*positive numbers"):
+    with pytest.raises(sc.ArgumentError, match=r"huber: delta: expected .*positive numbers"):
         kernel("huber").value_and_grad(Z, Y, delta=bad)
 
 

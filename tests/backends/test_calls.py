@@ -190,7 +190,7 @@ def test_a_kernel_may_be_compiled_any_number_of_times():
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
 def test_a_mean_of_nothing_is_refused_and_a_sum_of_nothing_is_zero(kernel, backend):
     none = np.empty(0)
-    with pytest.raises(sc.ArgumentError, match="n of at least 1, got 0: the mean of nothing"):
+    with pytest.raises(sc.ArgumentError, match=r"n of at least 1.*mean of nothing"):
         kernel("mse", backend=backend).value_and_grad(none, none)
     value, gradient = kernel("l1", backend=backend).value_and_grad(none)
     assert value == 0
@@ -222,10 +222,11 @@ def test_a_place_out_of_bounds_is_never_read(kernel, backend):
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
 def test_a_shift_over_too_few_entries_is_an_empty_range(kernel, backend):
     total = kernel("sum(t, (V[t+1] - V[t])**2)", backend=backend)
-    for few in (np.empty(0), np.ones(1)):
-        value, gradient = total.value_and_grad(few)
-        assert value == 0
-        np.testing.assert_array_equal(gradient, np.zeros(few.size))
+    value, gradient = total.value_and_grad(np.ones(1))
+    assert value == 0
+    np.testing.assert_array_equal(gradient, [0])
+    with pytest.raises(sc.ArgumentError, match="V|n_t"):
+        total.value_and_grad(np.empty(0))
     mean = kernel("mean(t, (V[t+1] - V[t])**2)", backend=backend)
     with pytest.raises(sc.ArgumentError, match="of nothing"):
         mean.value_and_grad(np.ones(1))

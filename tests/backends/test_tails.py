@@ -1,0 +1,217 @@
+"""Where the true value is finite and floating point usually loses it: references from mpmath."""
+
+import functools
+
+import mpmath
+import numpy as np
+import pytest
+
+import symcalc as sc
+
+INF = float("inf")
+mp = mpmath.mp
+
+
+def exactly(function):
+    """Evaluate at fifty digits."""
+
+    @functools.wraps(function)
+    def run(*arguments):
+        with mpmath.workdps(50):
+            return float(function(*(mpmath.mpf(float(a)) for a in arguments)))
+
+    return run
+
+
+BCE = (
+    exactly(lambda z, y: mpmath.log1p(mpmath.exp(z)) - y * z if z < 100 else
+            (1 - y) * z + mpmath.log1p(mpmath.exp(-z))),
+    exactly(lambda z, y: (1 - y) - 1 / (1 + mpmath.exp(z)) if z > 0 else
+            1 / (1 + mpmath.exp(-z)) - y),
+)  # fmt: skip
+LOG_COSH = (
+    exactly(lambda p, t: mpmath.log(mpmath.cosh(p - t))),
+    exactly(lambda p, t: mpmath.tanh(p - t)),
+)
+
+
+def ulps(found, true, dtype):
+    """The distance in units of the last place of the true value."""
+    true = np.asarray(true, dtype=np.float64)
+    spacing = np.spacing(np.maximum(np.abs(true), np.finfo(dtype).tiny).astype(dtype))
+    return np.max(np.abs(np.asarray(found, np.float64) - true) / spacing)
+
+
+def one(kernel, x, y):
+    """Value and slope of a loss at one sample."""
+    value, gradient = kernel.value_and_grad(
+        np.array([x], kernel.dtype), np.array([y], kernel.dtype)
+    )
+    return value, gradient[0]
+
+
+LOGITS = [0.0, 1e-9, -1e-9, 0.5, -0.5, 3.0, 17.0, 36.0, 37.43, -37.43, 50.0, -50.0, 87.0, -87.0,
+          100.0, -100.0, 700.0, -700.0, 745.0, -745.0, 800.0, -800.0, 1e20, -1e20]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("target", [0.0, 1.0, 0.5, 0.25])
+def test_binary_cross_entropy_keeps_its_digits(kernel, dtype, target):
+    compiled = kernel("bce_with_logits", dtype=dtype)
+    for logit in LOGITS:
+        logit = float(np.dtype(dtype).type(logit))
+        value, slope = one(compiled, logit, target)
+        true_value, true_slope = (f(logit, target) for f in BCE)
+        assert ulps(value, true_value, dtype) <= 4, (logit, value, true_value)
+        assert ulps(slope, true_slope, dtype) <= 4, (logit, slope, true_slope)
+
+
+def test_the_slope_that_was_lost_is_there(kernel):
+    _, slope = one(kernel("bce_with_logits"), 37.43, 1.0)
+    assert slope == pytest.approx(-5.55e-17, rel=0.01)
+    value, _ = one(kernel("bce_with_logits"), -50.0, 0.0)
+    assert value == pytest.approx(1.928749847963918e-22, rel=1e-14)
+
+
+INFINITE = [
+    (INF, 1.0, 0.0, 0.0),
+    (-INF, 0.0, 0.0, 0.0),
+    (INF, 0.0, INF, 1.0),
+    (-INF, 1.0, INF, -1.0),
+    (INF, 0.5, INF, 0.5),
+    (-INF, 0.5, INF, -0.5),
+]
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+@pytest.mark.parametrize(("logit", "target", "value", "slope"), INFINITE)
+def test_an_infinite_logit_has_the_limits_loss(kernel, backend, logit, target, value, slope):
+    assert one(kernel("bce_with_logits", backend=backend), logit, target) == (value, slope)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_log_cosh_keeps_its_digits(kernel, dtype):
+    compiled = kernel("log_cosh", dtype=dtype)
+    for x in (0.0, 1e-9, -1e-9, 1e-4, 0.1, -0.5, 0.999, 1.0, 1.001, 5.0, -30.0, 1e4, -1e4):
+        x = float(np.dtype(dtype).type(x))
+        value, slope = one(compiled, x, 0.0)
+        assert ulps(value, LOG_COSH[0](x, 0), dtype) <= 8, x
+        assert ulps(slope, LOG_COSH[1](x, 0), dtype) <= 8, x
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_softmax_cross_entropy_of_large_and_masked_logits(kernel, backend):
+    call = kernel("softmax_cross_entropy", backend=backend).value_and_grad
+    cases = [
+        ([1e4, 0.0, -1e4], 1, 1e4, [1, -1, 0]),
+        ([1e4, 0.0, -1e4], 0, 0.0, [0, 0, 0]),
+        ([1e4, 1e4, 1e4], 2, np.log(3), [1 / 3, 1 / 3, -2 / 3]),
+        ([-1e4, -1e4], 0, np.log(2), [-0.5, 0.5]),
+        ([-INF, 1.0, 1.0], 1, np.log(2), [0, -0.5, 0.5]),
+        ([-INF, -INF, 3.0], 2, 0.0, [0, 0, 0]),
+        ([-INF, 1.0, 1.0], 0, INF, [-1, 0.5, 0.5]),
+        ([INF, 1.0, 2.0], 0, 0.0, [0, 0, 0]),
+        ([INF, 1.0, 2.0], 1, INF, [1, -1, 0]),
+        ([7.0], 0, 0.0, [0]),
+        ([1e308, -1e308], 0, 0.0, [0, 0]),
+    ]
+    for logits, label, value, gradient in cases:
+        found, slope = call([logits], [label])
+        assert found == pytest.approx(value, rel=1e-13, abs=1e-300), logits
+        np.testing.assert_allclose(slope[0], gradient, rtol=1e-11, atol=1e-300, err_msg=str(logits))
+
+
+def test_cross_entropy_keeps_the_digits_of_a_confident_row(kernel):
+    value, slope = kernel("softmax_cross_entropy").value_and_grad([[40.0, 0.0]], [0])
+    true = exactly(lambda x: mpmath.log1p(mpmath.exp(-x)))(40)
+    assert value == pytest.approx(true, rel=1e-13)
+    assert slope[0, 1] == pytest.approx(true, rel=1e-13)
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_divergence_with_probability_zero(kernel, backend):
+    call = kernel("kl_divergence", backend=backend).value_and_grad
+    value, slope = call(np.log([[0.5, 0.5]]), [[0.0, 1.0]])
+    assert value == pytest.approx(np.log(2), rel=1e-15)
+    np.testing.assert_array_equal(slope, [[0, -1]])
+    value, slope = call([[-INF, 0.0]], [[0.0, 1.0]])
+    assert value == 0
+    np.testing.assert_array_equal(slope, [[0, -1]])
+    value, slope = call([[-INF, 0.0]], [[0.5, 0.5]])
+    assert value == INF
+    np.testing.assert_array_equal(slope, [[-0.5, -0.5]])
+    tiny = 5e-324
+    value, _ = call([[0.0, 0.0]], [[tiny, 1.0]])
+    assert value == pytest.approx(tiny * np.log(tiny), abs=1e-320)
+
+
+def test_hinge_on_its_margin_and_l1_at_zero(kernel):
+    value, slope = kernel("hinge").value_and_grad([1.0, -1.0, 0.5, 2.0], [1, -1, 1, 1])
+    assert value == 0.125
+    np.testing.assert_array_equal(slope, [0, 0, -0.25, 0])
+    value, slope = kernel("l1").value_and_grad([0.0, -0.0, 2.0, -3.0])
+    assert value == 5
+    np.testing.assert_array_equal(slope, [0, 0, 1, -1])
+    value, slope = kernel("mae").value_and_grad([1.0, 2.0], [1.0, 5.0])
+    np.testing.assert_array_equal(slope, [0, -0.5])
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_huber_on_its_boundary_in_its_tail_and_beyond(kernel, backend):
+    call = kernel("huber", backend=backend).value_and_grad
+    for r, delta, value, slope in [(1.0, 1.0, 0.5, 1.0), (-1.0, 1.0, 0.5, -1.0),
+                                   (3.0, 2.0, 4.0, 2.0), (1e200, 1.0, 1e200, 1.0),
+                                   (1e-200, 1.0, 0.0, 1e-200), (INF, 1.0, INF, 1.0),
+                                   (0.5, INF, 0.125, 0.5), (0.0, 1e-300, 0.0, 0.0)]:  # fmt: skip
+        found, gradient = call([r], [0.0], delta=delta)
+        assert (found, gradient[0]) == (value, slope), (r, delta)
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_nan_and_infinity_stay_in_their_row(kernel, backend):
+    logits = np.array([[1.0, 2.0], [np.nan, 0.0], [3.0, 1.0]])
+    call = kernel("softmax_cross_entropy", backend=backend).value_and_grad
+    value, slope = call(logits, [0, 1, 1])
+    assert np.isnan(value)
+    assert np.isnan(slope).all(axis=1).tolist() == [False, True, False]
+    assert np.isfinite(slope[[0, 2]]).all()
+    layer = kernel("layer_norm", backend=backend)
+    out, (x_bar, *_) = layer.vjp(logits, np.ones(2), np.ones(2), cotangent=np.ones((3, 2)))
+    assert np.isnan(out).all(axis=1).tolist() == [False, True, False]
+    assert np.isnan(x_bar).all(axis=1).tolist() == [False, True, False]
+    value, slope = kernel("mse", backend=backend).value_and_grad([INF, 1.0], [0.0, 1.0])
+    assert value == INF
+    assert slope.tolist() == [INF, 0.0]
+
+
+def test_a_constant_row_is_normalized_to_zero(kernel):
+    x = np.full((2, 4), 1e6)
+    out, (x_bar, gamma_bar, _) = kernel("layer_norm").vjp(
+        x, np.ones(4), np.zeros(4), cotangent=np.arange(8.0).reshape(2, 4)
+    )
+    np.testing.assert_array_equal(out, 0)
+    assert np.isfinite(x_bar).all()
+    np.testing.assert_array_equal(gamma_bar, 0)
+
+
+def test_a_large_mean_costs_a_variance_no_digits(kernel):
+    x = 1e8 + np.array([[0.0, 1.0, 2.0, 3.0]])
+    out, _ = kernel("layer_norm").vjp(x, np.ones(4), np.zeros(4), cotangent=x, eps=1e-12)
+    np.testing.assert_allclose(out[0], (np.arange(4) - 1.5) / np.sqrt(1.25), rtol=1e-12)
+
+
+def test_a_mean_in_single_precision_is_summed_in_double(kernel):
+    n = 3_000_001
+    x = np.full(n, 0.1, np.float32)
+    value, _ = kernel("mse", dtype="float32").value_and_grad(x, np.zeros(n, np.float32))
+    assert value == pytest.approx(float(np.float32(0.1)) ** 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", [n for n, o in sc.catalogue().items() if o.is_scalar])
+def test_tiny_and_denormal_inputs_are_met(kernel, sample, name):
+    arrays = sample(sc.get(name), n=4, c=3, d=4)
+    wrt = sc.get(name).wrt[0]
+    for tiny in (5e-324, 1e-310, 2.3e-308):
+        value, gradient = kernel(name).value_and_grad(**{**arrays, wrt: arrays[wrt] * tiny})
+        assert np.isfinite(value)
+        assert np.isfinite(gradient).all()
