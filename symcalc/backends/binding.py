@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ class Binder:
         parameters: the hyperparameters.
         dims: the order in which sizes are given.
         dtype: of the real arrays.
+        called: what the caller calls an input, where it is not the input's own name.
     """
 
     def __init__(
@@ -43,16 +45,21 @@ class Binder:
         parameters: tuple[Parameter, ...],
         dims: tuple[Dim, ...],
         dtype: np.dtype[Any],
+        called: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.title = title
         self.inputs = inputs
         self.parameters = parameters
         self.dims = dims
         self.dtype = dtype
+        self.called = called
         self.expected = tuple(self._expected(tensor) for tensor in inputs)
         self.has_labels = any(expected.is_label for expected in self.expected)
         defaults = [parameter.default for parameter in parameters]
         self.defaults = None if None in defaults else tuple(d for d in defaults if d is not None)
+
+    def _called(self, tensor: Tensor) -> str:
+        return self.called.get(tensor.name, tensor.name)
 
     def _expected(self, tensor: Tensor) -> _Expected:
         axes = []
@@ -125,7 +132,7 @@ class Binder:
 
     def _wrong_rank(self, tensor: Tensor, array: Any) -> ArgumentError:
         return ArgumentError(
-            f"{self.title}: {tensor.name}: expected shape {_shape(tensor)}, "
+            f"{self.title}: {self._called(tensor)}: expected shape {_shape(tensor)}, "
             f"got {tuple(array.shape)}"
         )
 
@@ -133,19 +140,19 @@ class Binder:
         """Convert what can be converted without loss; refuse the rest."""
         if isinstance(given, np.ma.MaskedArray):
             raise ArgumentTypeError(
-                f"{self.title}: {tensor.name}: expected a plain array, got a masked one; "
+                f"{self.title}: {self._called(tensor)}: expected a plain array, got a masked one; "
                 "fill or compress it first"
             )
         try:
             array = np.asarray(given)
         except (ValueError, TypeError) as error:
             raise ArgumentTypeError(
-                f"{self.title}: {tensor.name}: expected an array of {wanted}, got "
+                f"{self.title}: {self._called(tensor)}: expected an array of {wanted}, got "
                 f"{type(given).__name__} ({error})"
             ) from None
         if array.dtype.kind not in ("iu" if tensor.domain.integer else "fiub"):
             raise ArgumentTypeError(
-                f"{self.title}: {tensor.name}: expected {tensor.domain.describe()} as {wanted}, "
+                f"{self.title}: {self._called(tensor)}: expected {tensor.domain.describe()} as {wanted}, "
                 f"got dtype {array.dtype}"
             )
         literal = not isinstance(given, (np.ndarray, np.generic)) and not hasattr(
@@ -154,7 +161,7 @@ class Binder:
         whole = array.dtype.kind in "iub"
         if not (literal or whole or np.can_cast(array.dtype, wanted, "safe")):
             raise ArgumentTypeError(
-                f"{self.title}: {tensor.name}: expected {wanted}, got {array.dtype}, which would "
+                f"{self.title}: {self._called(tensor)}: expected {wanted}, got {array.dtype}, which would "
                 f"lose digits; cast it, or compile with dtype='{array.dtype}'"
             )
         try:
@@ -162,7 +169,7 @@ class Binder:
                 return np.ascontiguousarray(array, dtype=wanted).reshape(array.shape)
         except FloatingPointError:
             raise ArgumentError(
-                f"{self.title}: {tensor.name}: expected numbers within the range of {wanted}"
+                f"{self.title}: {self._called(tensor)}: expected numbers within the range of {wanted}"
             ) from None
 
     def _clash(self, place: int, arrays: list[Any]) -> ArgumentError:
@@ -174,10 +181,11 @@ class Binder:
                 if dim in axes:
                     axis = axes.index(dim)
                     size = arrays[other].shape[axis] + self.expected[other].axes[axis][1]
-                    known.append(f"{self.dims[dim]} = {size} from {self.inputs[other].name}")
+                    source = self._called(self.inputs[other])
+                    known.append(f"{self.dims[dim]} = {size} from {source}")
                     break
         return ArgumentError(
-            f"{self.title}: {tensor.name}: expected shape {_shape(tensor)} with "
+            f"{self.title}: {self._called(tensor)}: expected shape {_shape(tensor)} with "
             f"{', '.join(known)}, got {tuple(arrays[place].shape)}"
         )
 
@@ -192,7 +200,7 @@ class Binder:
                 bad = int(np.flatnonzero((array < 0) | (array >= size))[0])
                 place = tuple(int(p) for p in np.unravel_index(bad, array.shape))
                 raise ArgumentError(
-                    f"{self.title}: {tensor.name}: expected integer labels, 0 to {size - 1} "
+                    f"{self.title}: {self._called(tensor)}: expected integer labels, 0 to {size - 1} "
                     f"({below} = {size}), got {array[place]} at {list(place)}"
                 )
 
@@ -210,6 +218,8 @@ class Binder:
 
     def _number(self, parameter: Parameter, value: Any) -> float:
         try:
+            if isinstance(value, (str, bytes)):
+                raise TypeError("text is no number")
             number = float(value)
         except (TypeError, ValueError):
             raise ArgumentTypeError(

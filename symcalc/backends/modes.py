@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import sympy as sp
 
@@ -25,6 +27,7 @@ class Task:
         value: the value's tensor, if it is wanted.
         gradients: the gradients' tensors that are wanted.
         measures: scalars that tell whether inputs lie in their domains.
+        called: what the caller calls an input, where it is not the input's own name.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Task:
     value: Tensor | None
     gradients: tuple[Tensor, ...]
     measures: tuple[Tensor, ...] = ()
+    called: Mapping[str, str] = MappingProxyType({})
 
     @property
     def dims(self) -> tuple[Dim, ...]:
@@ -62,10 +66,11 @@ def task(derivation: Derivation, mode: str) -> Task:
         return _jvp(derivation, mode.split()[1:])
     if mode == "hvp":
         return _hvp(derivation)
-    inputs = derivation.objective.inputs
+    inputs, called = derivation.objective.inputs, {}
     if mode == "vjp":
         assert derivation.cotangent is not None
         inputs = (*inputs, derivation.cotangent)
+        called[derivation.cotangent.name] = "cotangent"
     gradients = tuple(derivation.gradient_of(name).target for name in derivation.wrt)
     return Task(
         mode,
@@ -73,6 +78,7 @@ def task(derivation: Derivation, mode: str) -> Task:
         inputs,
         derivation.value if mode != "grad" else None,
         gradients if mode != "value" else (),
+        called=called,
     )
 
 
@@ -84,7 +90,8 @@ def _jvp(derivation: Derivation, names: list[str]) -> Task:
     value = primal[-1].target
     equations, tangent = _or_zero(equations, found, value, primal[-1].indices, namer)
     inputs = (*derivation.objective.inputs, *directions.values())
-    return Task("jvp", equations, inputs, value, (tangent,))
+    called = {tensor.name: f"tangents[{name!r}]" for name, tensor in directions.items()}
+    return Task("jvp", equations, inputs, value, (tangent,), called=called)
 
 
 def _hvp(derivation: Derivation) -> Task:
@@ -101,7 +108,8 @@ def _hvp(derivation: Derivation) -> Task:
         equations, product = _or_zero(equations, found, gradient.target, gradient.indices, namer)
         products.append(product)
     inputs = (*derivation.objective.inputs, *directions.values())
-    return Task("hvp", equations, inputs, None, tuple(products))
+    called = {tensor.name: "vector" for tensor in directions.values()}
+    return Task("hvp", equations, inputs, None, tuple(products), called=called)
 
 
 def _directions(derivation: Derivation, names: list[str], namer: Namer) -> dict[str, Tensor]:

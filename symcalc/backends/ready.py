@@ -42,7 +42,9 @@ class Ready:
         self.task = task
         self.executable = executable
         self.checks = checks
-        self.binder = Binder(objective.name, task.inputs, objective.parameters, task.dims, dtype)
+        self.binder = Binder(
+            objective.name, task.inputs, objective.parameters, task.dims, dtype, task.called
+        )
         self.nonempty = _nonempty(objective, task)
         self._plans: dict[Sizes, Plan] = {}
 

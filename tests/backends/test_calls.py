@@ -225,7 +225,7 @@ def test_a_shift_over_too_few_entries_is_an_empty_range(kernel, backend):
     value, gradient = total.value_and_grad(np.ones(1))
     assert value == 0
     np.testing.assert_array_equal(gradient, [0])
-    with pytest.raises(sc.ArgumentError, match="V|n_t"):
+    with pytest.raises(sc.ArgumentError, match="n_t"):
         total.value_and_grad(np.empty(0))
     mean = kernel("mean(t, (V[t+1] - V[t])**2)", backend=backend)
     with pytest.raises(sc.ArgumentError, match="of nothing"):

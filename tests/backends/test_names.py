@@ -7,8 +7,10 @@ import pytest
 
 import symcalc as sc
 
-NAMES = ["rows", "block", "value", "x_bar", "stage", "total", "first", "blocks", "np", "f4", "e",
-         "inf", "out", "t", "s", "n", "i", "abs_", "self", "weights", "formula", "S", "I"]  # fmt: skip
+NAMES = [
+    "rows", "block", "value", "x_bar", "stage", "total", "first", "blocks", "np", "f4", "e", "inf",
+    "t", "s", "n", "i", "abs_", "self", "weights", "formula", "S", "I",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
@@ -60,6 +62,14 @@ def test_hyperparameters_may_be_called_like_functions(backend):
     assert value == pytest.approx(np.mean(3 * bounded + 1.5 * x + x**2 / 2 + 7), rel=1e-14)
     slope = 3 * np.where((np.exp(x) > 0.2) & (np.exp(x) < 2), np.exp(x), 0) + 1.5 + x
     np.testing.assert_allclose(gradient, slope / 3, rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["out", "cotangent"])
+def test_names_that_the_calls_use_themselves_are_refused_in_words(name):
+    with pytest.raises(sc.SymcalcError, match=name):
+        sc.compile(sc.parse(f"sum(j, {name}[j]*q[j])", wrt="q"), backend="numpy").vjp(
+            **{name: [1.0]}, q=[1.0]
+        )
 
 
 @pytest.mark.parametrize("name", sorted({*keyword.kwlist} - {"None", "True", "False"}))

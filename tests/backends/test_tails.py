@@ -24,21 +24,28 @@ def exactly(function):
 
 
 BCE = (
-    exactly(lambda z, y: mpmath.log1p(mpmath.exp(z)) - y * z if z < 100 else
-            (1 - y) * z + mpmath.log1p(mpmath.exp(-z))),
-    exactly(lambda z, y: (1 - y) - 1 / (1 + mpmath.exp(z)) if z > 0 else
-            1 / (1 + mpmath.exp(-z)) - y),
-)  # fmt: skip
+    exactly(
+        lambda z, y: (
+            (1 - y) * z + mpmath.log1p(mpmath.exp(-z))
+            if z > 0
+            else mpmath.log1p(mpmath.exp(z)) - y * z
+        )
+    ),
+    exactly(
+        lambda z, y: (1 - y) - 1 / (1 + mpmath.exp(z)) if z > 0 else 1 / (1 + mpmath.exp(-z)) - y
+    ),
+)
 LOG_COSH = (
     exactly(lambda p, t: mpmath.log(mpmath.cosh(p - t))),
     exactly(lambda p, t: mpmath.tanh(p - t)),
 )
 
 
-def ulps(found, true, dtype):
-    """The distance in units of the last place of the true value."""
+def ulps(found, true, dtype, least=0.0):
+    """The distance in units of the last place of the true value, or of `least` if that is more."""
     true = np.asarray(true, dtype=np.float64)
-    spacing = np.spacing(np.maximum(np.abs(true), np.finfo(dtype).tiny).astype(dtype))
+    least = max(least, float(np.finfo(dtype).tiny))
+    spacing = np.spacing(np.maximum(np.abs(true), least).astype(dtype))
     return np.max(np.abs(np.asarray(found, np.float64) - true) / spacing)
 
 
@@ -63,7 +70,8 @@ def test_binary_cross_entropy_keeps_its_digits(kernel, dtype, target):
         value, slope = one(compiled, logit, target)
         true_value, true_slope = (f(logit, target) for f in BCE)
         assert ulps(value, true_value, dtype) <= 4, (logit, value, true_value)
-        assert ulps(slope, true_slope, dtype) <= 4, (logit, slope, true_slope)
+        least = target if 0 < target < 1 else 0.0  # the slope is a difference from the target
+        assert ulps(slope, true_slope, dtype, least) <= 4, (logit, slope, true_slope)
 
 
 def test_the_slope_that_was_lost_is_there(kernel):
@@ -117,7 +125,8 @@ def test_softmax_cross_entropy_of_large_and_masked_logits(kernel, backend):
     ]
     for logits, label, value, gradient in cases:
         found, slope = call([logits], [label])
-        assert found == pytest.approx(value, rel=1e-13, abs=1e-300), logits
+        loss = 1e-13 if backend == "numba" else 1e-11  # the witness subtracts L from the logit
+        assert found == pytest.approx(value, rel=loss, abs=1e-300), logits
         np.testing.assert_allclose(slope[0], gradient, rtol=1e-11, atol=1e-300, err_msg=str(logits))
 
 
