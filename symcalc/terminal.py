@@ -104,8 +104,10 @@ def progress(console: Console, total: int) -> Iterator[Callable[[str], None]]:
         bars.TextColumn("{task.description}", markup=False), bars.BarColumn(),
         bars.MofNCompleteColumn(), bars.TimeElapsedColumn(),
     )  # fmt: skip
-    hidden = not console.is_terminal or total < 2
-    with bars.Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+    if not console.is_terminal or total < 2:
+        yield lambda name: None
+        return
+    with bars.Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=total)
         started = 0
 

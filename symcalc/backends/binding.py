@@ -152,8 +152,8 @@ class Binder:
             ) from None
         if array.dtype.kind not in ("iu" if tensor.domain.integer else "fiub"):
             raise ArgumentTypeError(
-                f"{self.title}: {self._called(tensor)}: expected {tensor.domain.describe()} as {wanted}, "
-                f"got dtype {array.dtype}"
+                f"{self.title}: {self._called(tensor)}: expected "
+                f"{tensor.domain.describe()} as {wanted}, got dtype {array.dtype}"
             )
         literal = not isinstance(given, (np.ndarray, np.generic)) and not hasattr(
             given, "__array__"
@@ -161,15 +161,16 @@ class Binder:
         whole = array.dtype.kind in "iub"
         if not (literal or whole or np.can_cast(array.dtype, wanted, "safe")):
             raise ArgumentTypeError(
-                f"{self.title}: {self._called(tensor)}: expected {wanted}, got {array.dtype}, which would "
-                f"lose digits; cast it, or compile with dtype='{array.dtype}'"
+                f"{self.title}: {self._called(tensor)}: expected {wanted}, got "
+                f"{array.dtype}, which would lose digits; cast it, or compile with dtype='{array.dtype}'"
             )
         try:
             with np.errstate(over="raise"):
                 return np.ascontiguousarray(array, dtype=wanted).reshape(array.shape)
         except FloatingPointError:
             raise ArgumentError(
-                f"{self.title}: {self._called(tensor)}: expected numbers within the range of {wanted}"
+                f"{self.title}: {self._called(tensor)}: expected numbers within the "
+                f"range of {wanted}"
             ) from None
 
     def _clash(self, place: int, arrays: list[Any]) -> ArgumentError:
@@ -200,8 +201,8 @@ class Binder:
                 bad = int(np.flatnonzero((array < 0) | (array >= size))[0])
                 place = tuple(int(p) for p in np.unravel_index(bad, array.shape))
                 raise ArgumentError(
-                    f"{self.title}: {self._called(tensor)}: expected integer labels, 0 to {size - 1} "
-                    f"({below} = {size}), got {array[place]} at {list(place)}"
+                    f"{self.title}: {self._called(tensor)}: expected integer labels, "
+                    f"0 to {size - 1} ({below} = {size}), got {array[place]} at {list(place)}"
                 )
 
     def _hyper(self, given: dict[str, Any]) -> list[float]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 import sympy as sp
 
@@ -36,7 +35,7 @@ class Task:
     value: Tensor | None
     gradients: tuple[Tensor, ...]
     measures: tuple[Tensor, ...] = ()
-    called: Mapping[str, str] = MappingProxyType({})
+    called: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def dims(self) -> tuple[Dim, ...]:
