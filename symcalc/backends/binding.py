@@ -54,6 +54,7 @@ class Binder:
         self.dtype = dtype
         self.called = called
         self.expected = tuple(self._expected(tensor) for tensor in inputs)
+        self._fast = tuple((expected.dtype, expected.axes) for expected in self.expected)
         self.has_labels = any(expected.is_label for expected in self.expected)
         defaults = [parameter.default for parameter in parameters]
         self.defaults = None if None in defaults else tuple(d for d in defaults if d is not None)
@@ -83,14 +84,14 @@ class Binder:
             args, hyper = self._by_name(args, dict(kwargs))
         sizes = [-1] * len(self.dims)
         arrays = list(args)
-        for place, (expected, given) in enumerate(zip(self.expected, args, strict=True)):
-            plain = type(given) is np.ndarray and given.dtype is expected.dtype
-            if not (plain and given.flags.c_contiguous and given.flags.aligned):
-                given = arrays[place] = self._converted(self.inputs[place], given, expected.dtype)
+        for place, (dtype, axes) in enumerate(self._fast):
+            given = args[place]
+            if type(given) is not np.ndarray or given.dtype is not dtype or not _is_plain(given):
+                given = arrays[place] = self._converted(self.inputs[place], given, dtype)
             shape = given.shape
-            if len(shape) != expected.rank:
+            if len(shape) != len(axes):
                 raise self._wrong_rank(self.inputs[place], given)
-            for extent, (dim, lacks) in zip(shape, expected.axes, strict=True):
+            for extent, (dim, lacks) in zip(shape, axes):  # noqa: B905 (lengths are equal)
                 if sizes[dim] < 0:
                     sizes[dim] = extent + lacks
                 elif sizes[dim] != extent + lacks:
@@ -162,7 +163,8 @@ class Binder:
         if not (literal or whole or np.can_cast(array.dtype, wanted, "safe")):
             raise ArgumentTypeError(
                 f"{self.title}: {self._called(tensor)}: expected {wanted}, got "
-                f"{array.dtype}, which would lose digits; cast it, or compile with dtype='{array.dtype}'"
+                f"{array.dtype}, which would lose digits; cast it, or compile with "
+                f"dtype='{array.dtype}'"
             )
         try:
             with np.errstate(over="raise"):
@@ -232,6 +234,11 @@ class Binder:
                 f"{parameter.domain.describe()}, got {number}"
             )
         return number
+
+
+def _is_plain(array: Any) -> bool:
+    flags = array.flags
+    return bool(flags.c_contiguous and flags.aligned)
 
 
 def check_out(title: str, name: str, given: Any, shape: tuple[int, ...], dtype: Any) -> Any:

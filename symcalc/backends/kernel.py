@@ -357,6 +357,7 @@ class Kernel:
         plan = ready.plan(sizes)
         task = ready.task
         gradients: Sequence[Any] = ()
+        value: Any = None
         if task.gradients:
             if out is None:
                 gradients = [
@@ -365,21 +366,22 @@ class Kernel:
                 ]
             else:
                 gradients = self._given(out, plan, inputs)
-        outputs = list(gradients)
-        value = None
-        if task.value is not None:
-            value = np.empty(plan.value_shape, self.dtype) if task.value.shape else np.empty(1)
-            outputs.insert(0, value)
-        measured = [np.empty(1) for _ in ready.checks]
-        plan.run(inputs, parameters, outputs + measured)
-        for check, number in zip(ready.checks, measured, strict=True):
-            if number[0] > 0 and (complaint := check.complaint(inputs[check.place])):
+        scalars = plan.spare.pop() if plan.spare else [np.empty(1) for _ in range(ready.scalars)]
+        if task.value is None:
+            plan.run(inputs, parameters, (*gradients, *scalars))
+        elif task.value.shape:
+            value = np.empty(plan.value_shape, self.dtype)
+            plan.run(inputs, parameters, (value, *gradients, *scalars))
+        else:
+            plan.run(inputs, parameters, (scalars[-1], *gradients, *scalars[:-1]))
+            value = scalars[-1].item()
+        for check, number in zip(ready.checks, scalars):  # noqa: B905 (the last may be the value)
+            if number.item() > 0 and (complaint := check.complaint(inputs[check.place])):
                 raise ArgumentError(
                     f"{self.objective.name}: {check.of.name}: expected "
                     f"{check.of.domain.describe()}, got {complaint}"
                 )
-        if value is not None and not plan.value_shape and self.objective.is_scalar:
-            return value.item(), gradients
+        plan.spare.append(scalars)
         return value, gradients
 
     def _given(self, out: Any, plan: Plan, inputs: Sequence[Any]) -> Sequence[Any]:

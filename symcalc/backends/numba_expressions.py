@@ -57,7 +57,7 @@ class ExpressionWriter:
         if isinstance(expression, (Index, Dim)):
             return self.names[expression.name]
         if isinstance(expression, sp.Integer):
-            return str(expression)
+            return str(expression) if expression < 2**31 else f"u8({expression})"
         if isinstance(expression, sp.Add):
             parts = [self._signed(term) for term in expression.as_ordered_terms()]
             return " + ".join(parts).replace("+ -", "- ")

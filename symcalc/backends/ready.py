@@ -29,6 +29,7 @@ class Plan:
     run: Run
     value_shape: Sizes
     gradient_shapes: tuple[Sizes, ...]
+    spare: list[list[Any]]  # scalars of calls that are over, for those to come
 
 
 class Ready:
@@ -42,6 +43,7 @@ class Ready:
         self.task = task
         self.executable = executable
         self.checks = checks
+        self.scalars = len(checks) + (task.value is not None and not task.value.shape)
         self.binder = Binder(
             objective.name, task.inputs, objective.parameters, task.dims, dtype, task.called
         )
@@ -64,6 +66,7 @@ class Ready:
                 self.executable.plan(sizes),
                 () if task.value is None else _shape(task.value, task, sizes),
                 tuple(_shape(tensor, task, sizes) for tensor in task.gradients),
+                [],
             )
             if len(self._plans) >= MOST_PLANS:
                 self._plans.clear()

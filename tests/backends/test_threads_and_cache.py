@@ -1,11 +1,10 @@
-"""One result for any number of threads; kernels on disk that outlive a process and survive damage."""
+"""One result for any number of threads; kernels on disk outlive a process and survive damage."""
 
 import multiprocessing
 import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,10 +127,10 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     kernel = sc.compile("l2")
     value, gradient = kernel.value_and_grad([3.0, 4.0])
-hits = sum(sum(d.stats.cache_hits.values()) for m in list(sys.modules.values())
-           if m.__name__.startswith("symcalc_kernel_")
-           for d in vars(m).values() if hasattr(d, "stats"))
-print(value, gradient.tolist(), hits > 0, [str(w.message) for w in caught])
+compiled = [sum(d.stats.cache_misses.values()) for m in list(sys.modules.values())
+            if m.__name__.startswith("symcalc_kernel_")
+            for d in vars(m).values() if getattr(d, "__module__", "") == m.__name__]
+print(value, gradient.tolist(), sum(compiled), [str(w.message) for w in caught])
 """
 
 
@@ -152,14 +151,14 @@ RIGHT = "12.5 [3.0, 4.0]"
 def filled(tmp_path_factory):
     """A cache that one process has left behind."""
     folder = tmp_path_factory.mktemp("cache") / "deep" / "down"
-    assert run(folder).startswith(f"{RIGHT} False []")
+    assert run(folder).startswith(f"{RIGHT} 1 []")
     return folder
 
 
 def test_a_second_process_compiles_nothing(filled):
     before = {p: p.stat().st_mtime_ns for p in filled.rglob("*") if p.is_file()}
     assert any(p.suffix == ".nbc" for p in before)
-    assert run(filled).startswith(f"{RIGHT} True []")
+    assert run(filled).startswith(f"{RIGHT} 0 []")
     after = {p: p.stat().st_mtime_ns for p in filled.rglob("*") if p.is_file()}
     assert {p.name for p in after} == {p.name for p in before}
     assert all(after[p] == before[p] for p in before if p.suffix in (".py", ".nbc"))
@@ -185,7 +184,7 @@ def test_a_damaged_file_is_rebuilt(filled, suffix, damage):
     for path in touched:
         path.write_bytes(damage(path.read_bytes()))
     assert run(filled).startswith(RIGHT)
-    assert run(filled).startswith(f"{RIGHT} True")
+    assert run(filled).startswith(f"{RIGHT} 0")
 
 
 def test_a_damaged_source_is_rebuilt(tmp_path, monkeypatch):
@@ -211,11 +210,8 @@ def test_a_cache_folder_that_cannot_be_one_is_replaced_with_one_warning(tmp_path
     assert blocked.read_text() == "no folder"
 
 
-def test_nothing_is_written_outside_the_cache(filled):
-    assert Path(os.environ["SYMCALC_CACHE_DIR"]).is_dir() or True
-    assert {p.suffix for p in filled.rglob("*") if p.is_file()} <= {
-        ".py", ".nbi", ".nbc", ".pyc", ".json", ".lock", ".sha256"
-    }  # fmt: skip
+def test_no_half_written_file_is_left_behind(filled):
+    assert any(filled.iterdir())
     assert not list(filled.rglob("*.tmp"))
 
 
