@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import sys
 import tempfile
 import threading
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 _LOCK = threading.RLock()
+LONGEST_STEM = 60
 
 
 def cache_directory() -> Path:
@@ -80,6 +82,7 @@ def load_module(name: str, source: str) -> ModuleType:
         The module, registered under a name of its own, so that Numba's cache can refer to it.
     """
     digest = hashlib.sha256(f"{source}\0{_surroundings()}".encode()).hexdigest()[:16]
+    name = re.sub(r"\W", "_", name)[:LONGEST_STEM]
     qualified = f"symcalc_kernel_{name}_{digest}"
     with _LOCK:
         if qualified in sys.modules:

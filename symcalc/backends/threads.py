@@ -19,7 +19,7 @@ _LOCK = Lock()
 def thread_count() -> int:
     """Return how many threads a kernel may use: SYMCALC_THREADS, or the processors at hand."""
     wanted = os.environ.get("SYMCALC_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
+    if wanted.isascii() and wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -40,6 +40,8 @@ def get(name: str) -> Objective:
     known = catalogue()
     if isinstance(name, str) and name in known:
         return known[name]
-    close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+    wanted = str(name).lower()
+    close = [k for k in known if wanted and (wanted in k or k in wanted)]
+    close = (close or difflib.get_close_matches(wanted, known, n=3, cutoff=0.5))[:3]
     hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "see symcalc list"
     raise UnknownObjectiveError(f"objective: no {name!r} in the catalogue; {hint}")

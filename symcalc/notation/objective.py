@@ -22,6 +22,7 @@ from symcalc.notation.spelling import ArraySpec, read_annotation
 from symcalc.notation.tensors import Access, Tensor, free_indices
 
 REDUCTIONS = ("mean", "sum", "none")
+RESERVED = ("self", "out", "cotangent", "tangents", "vector")
 _PLAIN_KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -232,6 +233,9 @@ def make_objective(
     if body.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
         raise NotationError(f"{name}: {body} is no real number: a division by zero, a root or a "
                             "logarithm of a negative number stands in the formula")  # fmt: skip
+    for taken in (*(tensor.name for tensor in inputs), *(p.name for p in parameters)):
+        if taken in RESERVED:
+            raise NotationError(f"{name}: {taken!r} is an argument of every kernel: rename it")
     _check_nodes(name, body)
     known = {tensor.name for tensor in inputs}
     for access in body.atoms(Access):
