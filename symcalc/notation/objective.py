@@ -239,7 +239,7 @@ def make_objective(
     _check_nodes(name, body)
     known = {tensor.name for tensor in inputs}
     for access in body.atoms(Access):
-        if access.tensor.name not in known:
+        if access.tensor not in inputs:
             raise NotationError(f"{name}: {access} is not an input; inputs: {sorted(known)}")
     order = {dim: place for place, dim in enumerate(_dims_in_order(inputs))}
     outputs: list[Index] = []

@@ -116,6 +116,8 @@ def _syntax(text: str) -> ast.expr:
 
 def _domain(key: str, word: str) -> Domain:
     """Return the domain a word names: "positive", or "label c"."""
+    if not isinstance(word, str):
+        raise NotationError(f"domains: {key}: expected text such as 'positive', got {word!r}")
     if word in NAMED:
         return NAMED[word]
     first, _, below = word.partition(" ")

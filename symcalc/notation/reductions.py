@@ -143,9 +143,10 @@ def readable(reduction: Reduction) -> Reduction:
 
 def reduce_over(kind: type[Reduction], arguments: tuple[Any, ...]) -> Any:
     """Bind the leading indices, outermost first, over the last argument."""
+    if len(arguments) < 2:
+        given = ", ".join(map(str, arguments)) or "nothing"
+        raise NotationError(f"{kind.spelling}: expected an index and an expression, got {given}")
     *bound, body = arguments
-    if not bound:
-        raise NotationError(f"{kind.spelling}: expected an index and an expression, got {body}")
     for index in reversed(bound):
         if not isinstance(index, Index):
             raise NotationError(

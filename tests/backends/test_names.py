@@ -8,41 +8,59 @@ import pytest
 import symcalc as sc
 
 NAMES = [
-    "rows", "block", "value", "x_bar", "stage", "total", "first", "blocks", "np", "f4", "e", "inf",
-    "t", "s", "n", "i", "abs_", "self", "weights", "formula", "S", "I",
+    "rows", "block", "value", "x_bar", "stage", "total", "first", "last", "last_stage", "blocks",
+    "np", "f4", "e", "inf", "t", "s", "t2", "place0", "njit", "abs_", "weights", "formula", "S",
+    "I", "float_", "x_i", "value_parts", "arrays",
 ]  # fmt: skip
+X = np.array([0.5, -1.0])
 
 
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
-@pytest.mark.parametrize("name", NAMES)
-def test_a_hyperparameter_may_be_called_anything(name, backend):
-    if name in ("n", "i", "weights"):
-        pytest.skip("means something else in text")
-    kernel = sc.compile(sc.parse(f"mean(i, exp({name}*x[i]) - {name})", wrt="x"), backend=backend)
-    x = np.array([0.5, -1.0])
-    value, gradient = kernel.value_and_grad(x, **{name: 0.5})
-    assert value == pytest.approx(np.mean(np.exp(0.5 * x) - 0.5), rel=1e-14)
-    np.testing.assert_allclose(gradient, 0.25 * np.exp(0.5 * x), rtol=1e-14)
+@pytest.mark.parametrize("names", [NAMES[:10], NAMES[10:20], NAMES[20:]], ids="+".join)
+def test_a_hyperparameter_may_be_called_anything(names, backend):
+    names = [name for name in names if name != "weights"]
+    terms = " + ".join(f"{k}*exp({name}*x[i])" for k, name in enumerate(names, 1))
+    kernel = sc.compile(sc.parse(f"mean(i, {terms})", wrt="x"), backend=backend)
+    given = {name: 0.25 * k for k, name in enumerate(names, 1)}
+    value, gradient = kernel.value_and_grad(X, **given)
+    parts = [(k, a, np.exp(a * X)) for k, a in enumerate(given.values(), 1)]
+    assert value == pytest.approx(sum(np.mean(k * e) for k, _, e in parts), rel=1e-14)
+    np.testing.assert_allclose(gradient, sum(k * a * e for k, a, e in parts) / 2, rtol=1e-13)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_an_input_may_be_called_anything(name):
-    kernel = sc.compile(sc.parse(f"sum(j, exp({name}[j]))*mean(j, {name}[j]*q[j])", wrt=name))
-    x, q = np.array([0.5, -1.0]), np.array([2.0, 3.0])
-    value, gradient = kernel.value_and_grad(**{name: x, "q": q})
-    total, mean = np.exp(x).sum(), np.mean(x * q)
-    assert value == pytest.approx(total * mean, rel=1e-14)
-    np.testing.assert_allclose(gradient, np.exp(x) * mean + total * q / 2, rtol=1e-13)
+@pytest.mark.parametrize("names", [NAMES[:10], NAMES[10:20], NAMES[20:]], ids="+".join)
+def test_an_input_may_be_called_anything(names):
+    terms = " + ".join(f"{k}*exp({name}[j])" for k, name in enumerate(names, 1))
+    text = f"sum(j, {terms})*mean(j, {names[0]}[j]*{names[-1]}[j])"
+    kernel = sc.compile(sc.parse(text, wrt=tuple(names)))
+    given = {name: X / k for k, name in enumerate(names, 1)}
+    first, last = given[names[0]], given[names[-1]]
+    value, gradients = kernel.value_and_grad(**given)
+    total = sum(k * np.exp(a) for k, a in enumerate(given.values(), 1)).sum()
+    mean = np.mean(first * last)
+    assert value == pytest.approx(total * mean, rel=1e-13)
+    for k, (name, gradient) in enumerate(zip(names, gradients, strict=True), 1):
+        expected = k * np.exp(given[name]) * mean
+        expected += total * last / 2 if name == names[0] else 0
+        expected += total * first / 2 if name == names[-1] else 0
+        np.testing.assert_allclose(gradient, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["rows", "block", "value", "stage", "np", "x_bar", "e", "n"])
-def test_an_index_and_a_dim_may_be_called_anything(name):
-    text = f"mean({name}, exp(x[{name}]))*sum({name}, x[{name}])"
-    formula = sc.parse(text, shapes={"x": f"{name}"} if name != "n" else {})
-    x = np.array([0.5, -1.0])
-    value, gradient = sc.compile(formula).value_and_grad(x)
-    assert value == pytest.approx(np.exp(x).mean() * x.sum(), rel=1e-14)
-    np.testing.assert_allclose(gradient, np.exp(x) / 2 * x.sum() + np.exp(x).mean(), rtol=1e-13)
+@pytest.mark.parametrize(
+    ("a", "b", "c"),
+    [("rows", "block", "value"), ("stage", "np", "x_bar"), ("n", "e", "total"),
+     ("first", "blocks", "last"), ("i", "j", "x")],
+)  # fmt: skip
+def test_indices_and_dims_may_be_called_anything(a, b, c):
+    text = f"sum({a}, mean({b}, exp(sum({c}, T[{a}, {b}, {c}]*y[{c}]))))"
+    shapes = {"T": f"{b} {c} {a}"}  # each dim bears the name of another index
+    kernel = sc.compile(sc.parse(text, wrt="T", shapes=shapes))
+    rng = np.random.default_rng(0)
+    cube, y = rng.normal(size=(2, 3, 4)), rng.normal(size=4)
+    value, gradient = kernel.value_and_grad(cube, y)
+    inner = np.exp(cube @ y)
+    assert value == pytest.approx(inner.mean(axis=1).sum(), rel=1e-13)
+    np.testing.assert_allclose(gradient, inner[..., None] * y / 3, rtol=1e-12)
 
 
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
@@ -64,11 +82,11 @@ def test_hyperparameters_may_be_called_like_functions(backend):
     np.testing.assert_allclose(gradient, slope / 3, rtol=1e-13)
 
 
-@pytest.mark.parametrize("name", ["out", "cotangent"])
-def test_names_that_the_calls_use_themselves_are_refused_in_words(name):
+@pytest.mark.parametrize("name", ["out", "self"])
+def test_a_name_that_the_calls_use_themselves_is_refused_in_words(name):
     with pytest.raises(sc.SymcalcError, match=name):
-        sc.compile(sc.parse(f"sum(j, {name}[j]*q[j])", wrt="q"), backend="numpy").vjp(
-            **{name: [1.0]}, q=[1.0]
+        sc.compile(sc.parse(f"sum(j, {name}[j]*q[j])", wrt="q"), backend="numpy").value_and_grad(
+            [1.0], [1.0]
         )
 
 
@@ -78,7 +96,7 @@ def test_pythons_own_words_are_refused_in_text(name):
         sc.parse(f"sum(i, {name}*x[i])")
 
 
-@pytest.mark.parametrize("name", ["my loss", "../x", "a/b", "", "1st", "lambda", "x" * 300, "é"])
+@pytest.mark.parametrize("name", ["my loss", "../x", "1st/lambda", "x" * 300])
 def test_an_objective_may_have_any_title(name):
     formula = sc.parse("sum(i, x[i]**2)", name=name)
     try:
