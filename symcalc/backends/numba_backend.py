@@ -64,6 +64,7 @@ class NumbaExecutable:
         if signature not in self.dispatcher.overloads:  # another kernel may share the module
             with sealed(module):
                 self.dispatcher.compile(signature)
+            self.dispatcher.disable_compile()  # writable arrays pass for read-only ones
         self.passes = [
             None if section.index is None
             else _Pass(self._size(section.index.extent), self._size(section.width))
