@@ -78,7 +78,7 @@ def _marked(error: ParseError, width: int) -> str:
     if not error.text or error.column is None:
         return error.reason
     whole = error.text.replace("\n", " ").replace("\t", " ")
-    room = max(20, width - 10)
+    room = max(20, min(width - 10, 100))
     start = max(0, error.column - room // 2) if len(whole) > room else 0
     lead, tail = ("..." if start else ""), ("..." if start + room < len(whole) else "")
     caret = " " * (len(lead) + error.column - start)
