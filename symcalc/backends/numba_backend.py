@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from symcalc.program.sections import Section, arrays, partials, sections
 # Below this many elements one thread is faster than handing work to another.
 PARALLEL_ELEMENTS = 50_000
 _ALL = 2**62
+_COMPILING = threading.RLock()
 Size = Callable[[Sizes], int]
 
 
@@ -60,11 +63,7 @@ class NumbaExecutable:
         self.source = SourceWriter(program, dtype).write()
         module = load_module(f"{program.title}_{program.name}", self.source)
         self.dispatcher = getattr(module, program.name)
-        signature = self._signature()
-        if signature not in self.dispatcher.overloads:  # another kernel may share the module
-            with sealed(module):
-                self.dispatcher.compile(signature)
-            self.dispatcher.disable_compile()  # writable arrays pass for read-only ones
+        self._compile(module)
         self.passes = [
             None if section.index is None
             else _Pass(self._size(section.index.extent), self._size(section.width))
@@ -72,6 +71,14 @@ class NumbaExecutable:
         ]  # fmt: skip
         self.scratch = [self._allocator(tensor) for tensor in arrays(program)]
         self.scratch += [self._parts_allocator(t, section) for t, section in partials(program)]
+
+    def _compile(self, module: ModuleType) -> None:
+        """Compile the one signature there is, unless another kernel of this source has done so."""
+        signature = self._signature()
+        with _COMPILING, sealed(module):
+            if signature not in self.dispatcher.overloads:
+                self.dispatcher.compile(signature)
+                self.dispatcher.disable_compile()  # writable arrays pass for read-only ones
 
     def plan(self, sizes: Sizes) -> Run:
         """Decide on threads, once for these sizes; scratch arrays are handed from call to call."""

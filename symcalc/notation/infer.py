@@ -38,7 +38,8 @@ _Variable = tuple[str, int]  # an index letter and the id of the call that binds
 class _Survey(ast.NodeVisitor):
     """First walk: who indexes what, without yet knowing the dims."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, named: frozenset[str] = frozenset()) -> None:
+        self.named = named
         self.text = " ".join(text.split("\n"))
         self.lead = len(self.text) - len(self.text.lstrip())
         self.scope: dict[str, int] = {}
@@ -113,7 +114,7 @@ class _Survey(ast.NodeVisitor):
             self.pairs.append(((name, axis), variable))
 
     def visit_Name(self, node: ast.Name) -> None:
-        if node.id in FUNCTIONS:
+        if node.id in FUNCTIONS and node.id not in self.named:
             raise self.fail(node, f"{node.id} is a function: write {node.id}(...)")
         if node.id not in self.scope:
             self.bare.setdefault(node.id, node)
@@ -137,16 +138,19 @@ def _binds(call: ast.Call) -> bool:
     return len(letters) == len(call.args) - 1 and letters <= used
 
 
-def infer(tree: ast.expr, text: str, shapes: dict[str, str]) -> Inferred:
+def infer(
+    tree: ast.expr, text: str, shapes: dict[str, str], named: frozenset[str] = frozenset()
+) -> Inferred:
     """Give every array its dims and every index its dim.
 
-    The dim of i is n, of another index k it is n_k, unless `shapes` names it.
+    The dim of i is n, of another index k it is n_k, unless `shapes` names it. A hyperparameter may
+    bear a function's name if it is `named`.
 
     Raises:
         ParseError: the text uses what the notation has not.
         NotationError: one index runs over two dims.
     """
-    survey = _Survey(text)
+    survey = _Survey(text, named)
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and not node.id.isascii():
             raise survey.fail(node, f"expected a name in plain letters, got {node.id!r}")

@@ -58,7 +58,8 @@ def parse(
         NotationError: the formula does not make sense.
     """
     tree = _syntax(text)
-    found = infer(tree, text, dict(shapes or {}))
+    named = frozenset({**(domains or {}), **(defaults or {})})
+    found = infer(tree, text, dict(shapes or {}), named)
     given = {key: _domain(key, word) for key, word in dict(domains or {}).items()}
     tensors = {
         tensor: Tensor(tensor, dims, _tensor_domain(tensor, found, given))

@@ -21,5 +21,5 @@ class TextPrinter(StrPrinter):
 
 
 def text(expression: Any) -> str:
-    """Return a formula as text that `parse` reads back, if no name in it is a function's."""
+    """Return a formula as text that `parse` reads back, given its shapes and domains."""
     return str(TextPrinter().doprint(expression))
