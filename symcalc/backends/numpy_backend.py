@@ -1,8 +1,8 @@
 """The NumPy backend: sympy.lambdify over the equations, one array expression each.
 
 It shares no printer, no scheduler and no stable forms with the Numba backend, and so can bear
-witness against it. It computes the equations as they stand: a logit of plus infinity gives NaN where
-the Numba backend finds the limit.
+witness against it. It computes the equations as they stand: a logit of plus infinity gives NaN
+where the Numba backend finds the limit.
 """
 
 from __future__ import annotations
