@@ -139,8 +139,8 @@ def report(
         ReportError: an unknown format.
         ReportWriteError: the folder cannot be written to.
     """
-    from symcalc.report import known_formats, write
     from symcalc.report.assemble import kernel_page
+    from symcalc.report.writer import known_formats, write
     from symcalc.verify.check import check_kernel
 
     wanted = known_formats(formats)

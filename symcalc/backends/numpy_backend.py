@@ -8,6 +8,8 @@ where the Numba backend finds the limit.
 from __future__ import annotations
 
 import functools
+import keyword
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +19,7 @@ import sympy as sp
 
 from symcalc.backends.executable import Run, Sizes
 from symcalc.backends.modes import Task
-from symcalc.calculus.equations import Equation
+from symcalc.calculus.equations import Equation, Namer
 from symcalc.notation.atoms import ATOMS
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
@@ -168,14 +170,20 @@ def _needed(task: Task) -> list[Equation]:
 def _compile(equation: Equation) -> _Compiled:
     bound = () if equation.reduction is None else (equation.reduction.index,)
     reads = tuple(accesses(equation.inner))
-    marks = {access: sp.Dummy(access.tensor.name, real=True) for access in reads}
+    namer = Namer(set(FUNCTIONS) | set(keyword.kwlist))
+    marks = {access: sp.Symbol(namer.name(_readable(access)), real=True) for access in reads}
     body = equation.inner.xreplace(marks)
     symbols = tuple(sorted(body.free_symbols - set(marks.values()), key=str))
-    plain = {symbol: sp.Dummy(symbol.name, real=True) for symbol in symbols}  # clip is a function
+    plain = {s: sp.Symbol(namer.name(f"{s.name}_"), real=True) for s in symbols}
     arguments = [*marks.values(), *plain.values()]
     body = _with_plain_where(body).xreplace(plain)
     function = sp.lambdify(arguments, body, modules=[FUNCTIONS, "numpy"])
     return _Compiled(equation, (*equation.indices, *bound), reads, symbols, function)
+
+
+def _readable(access: Access) -> str:
+    """A name for what an access reads: logits_i_k."""
+    return re.sub(r"\W+", "_", str(access)).strip("_")
 
 
 def _with_plain_where(body: Any) -> Any:

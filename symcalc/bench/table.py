@@ -133,7 +133,7 @@ class Benchmark:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         table = Table(title=self.title, title_justify="left", caption_justify="left")
         for place, head in enumerate(_HEADS):
-            table.add_column(head, justify="left" if place == 0 else "right", no_wrap=place == 0)
+            table.add_column(head, justify="left" if place == 0 else "right", overflow="fold")
         for row in self.rows:
             style = "bold" if row.name == OURS.name else "dim" if row.name == FLOOR.name else ""
             table.add_row(*map(Text, row.cells()), style=style)

@@ -382,7 +382,7 @@ def objective(
         return make_objective(
             title, tuple(inputs), tuple(parameters), body, wrt,
             summary=summary.strip(), notes=notes.strip(), reference=reference,
-            family=function.__module__.rpartition(".")[2],
+            family=(function.__module__ or "").rpartition(".")[2],
         )  # fmt: skip
 
     return decorate

@@ -51,7 +51,26 @@ def difference(function: Callable[[float], float], noise: float) -> Difference:
     step = float(np.clip(step, SMALLEST_STEP, LARGEST_STEP))
     slope, half = _rule(function, step), _rule(function, step / 2)
     truncation = max(curvature * step**4 / 30, abs(slope - half) - 4.5 * noise / step)
-    return Difference(slope, SAFETY * (truncation + 1.5 * noise / step), step)
+    bound = SAFETY * (truncation + 1.5 * noise / step)
+    return Difference(slope, max(bound, _jump(function, step, noise)), step)
+
+
+def _jump(function: Callable[[float], float], h: float, noise: float) -> float:
+    """Estimate the jump of the derivative within reach, zero if the function is smooth there.
+
+    The slopes from the left and from the right differ by a multiple of h**3 where the function is
+    smooth, and by the jump, whatever h is, where it is not.
+    """
+    wide, narrow = _sides(function, h), _sides(function, h / 2)
+    return wide + narrow if narrow > max(wide / 4, 64 * noise / h) else 0.0
+
+
+def _sides(function: Callable[[float], float], h: float) -> float:
+    """The gap between the slopes from the right and from the left, each by three points."""
+    middle = function(0.0)
+    right = (4 * function(h) - function(2 * h) - 3 * middle) / (2 * h)
+    left = (3 * middle - 4 * function(-h) + function(-2 * h)) / (2 * h)
+    return abs(right - left)
 
 
 def _rule(function: Callable[[float], float], h: float) -> float:

@@ -60,9 +60,8 @@ class CheckReport:
 
         table = Table(title=f"check of {self.name}: {self.verdict}")
         for column in ("method", "by", "worst at", "error", "bound", "entries", "verdict"):
-            table.add_column(
-                column, justify="right" if column in ("error", "bound", "entries") else "left"
-            )
+            number = column in ("error", "bound", "entries")
+            table.add_column(column, justify="right" if number else "left", overflow="fold")
         for row in self.rows:
             table.add_row(
                 Text(row.method), Text(row.wrt), Text(row.worst), f"{row.error:.1e}",

@@ -7,7 +7,7 @@ import pytest
 from symcalc.bench.accuracy import SAMPLE, entries, judge, positions, reference_entries, ulps
 from symcalc.bench.inputs import draw, make_case
 from symcalc.bench.reference import Reference, is_precise_enough
-from symcalc.calculus import balls
+from symcalc.calculus import balls, probe
 from symcalc.catalogue import catalogue, get
 from symcalc.notation import parse
 
@@ -31,7 +31,7 @@ def ball_entries(problem, derivation):
     for equation in derivation.equations:
         env[equation.target] = {
             places: balls.evaluate(equation.body, {**env, **at})
-            for places, at in balls.points(equation.indices, env)
+            for places, at in probe.points(equation.indices, env)
         }
     return env
 

@@ -117,6 +117,7 @@ def test_compiled_torch_agrees_with_numpy(name):
 
 
 def test_what_a_library_lacks_is_said():
+    pytest.importorskip("sklearn")
     from symcalc.bench.peers import sklearn_peer
 
     with pytest.raises(NotOfferedError, match="scikit-learn has no hinge"):

@@ -17,14 +17,16 @@ from symcalc.api import compile
 from symcalc.calculus.derive import derive
 from symcalc.catalogue import catalogue, get
 from symcalc.notation.parser import parse
-from symcalc.report import CheckRow, build_page, markdown, write
 from symcalc.report import html as html_pages
+from symcalc.report import markdown
 from symcalc.report.assemble import kernel_page
-from symcalc.report.blocks import Figure, Formula, StepGroup
+from symcalc.report.blocks import CheckRow, Figure, Formula, StepGroup
 from symcalc.report.errors import ReportError, ReportWriteError
+from symcalc.report.page import build_page
 from symcalc.report.plots import figures
 from symcalc.report.slices import telling_slice
 from symcalc.report.symbols import symbols, title
+from symcalc.report.writer import write
 
 NAMES = list(catalogue())
 VOID = {"meta", "br", "img", "link", "input", "hr"}
