@@ -24,8 +24,10 @@ from symcalc.program.primitives import PATTERNS
 from symcalc.program.program import Program
 from symcalc.program.sections import Section, arrays, partials, sections
 
-# Below this many elements one thread is faster than handing work to another.
-PARALLEL_ELEMENTS = 50_000
+# Below this many elements one thread is faster than handing work to another; exponentials and
+# logarithms, at some ten times the cost of plain arithmetic, make it pay earlier.
+PARALLEL_ELEMENTS = 500_000
+PARALLEL_DEAR_ELEMENTS = 100_000
 _ALL = 2**62
 _COMPILING = threading.RLock()
 Size = Callable[[Sizes], int]
@@ -64,6 +66,8 @@ class NumbaExecutable:
         module = load_module(f"{program.title}_{program.name}", self.source)
         self.dispatcher = getattr(module, program.name)
         self._compile(module)
+        dear = "vector_math" in self.source
+        self.least = PARALLEL_DEAR_ELEMENTS if dear else PARALLEL_ELEMENTS
         self.passes = [
             None if section.index is None
             else _Pass(self._size(section.index.extent), self._size(section.width))
@@ -105,7 +109,7 @@ class NumbaExecutable:
                     work = functools.partial(_work, kernel, number, arguments)
                     share_out(cut.blocks(sizes), work)
 
-        return alone if elements < PARALLEL_ELEMENTS or thread_count() == 1 else together
+        return alone if elements < self.least or thread_count() == 1 else together
 
     def _size(self, extent: Any) -> Size:
         return size_function(extent, self.program.dims)

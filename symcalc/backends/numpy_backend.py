@@ -70,6 +70,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "log1mexp": lambda x: np.where(x < 0.7, np.log(-np.expm1(-x)), np.log1p(-np.exp(-x))),
     "stop_gradient": lambda x: x,
     "Where": np.where,
+    "AllOf": lambda *parts: functools.reduce(np.logical_and, parts),
+    "AnyOf": lambda *parts: functools.reduce(np.logical_or, parts),
     **{name: _vectorized(name) for name in ("erf", "lgamma", "digamma", "trigamma")},
 }  # fmt: skip
 
@@ -187,11 +189,15 @@ def _readable(access: Access) -> str:
 
 
 def _with_plain_where(body: Any) -> Any:
-    """Write choices as a function that lambdify can print."""
-    plain = sp.Function("Where")
-    return body.replace(
-        lambda node: isinstance(node, Where), lambda node: plain(*node.args)
-    ) if body.atoms(Where) else body  # fmt: skip
+    """Write choices and joined conditions as functions that broadcast."""
+    for kind, name in ((Where, "Where"), (sp.And, "AllOf"), (sp.Or, "AnyOf")):
+        if body.atoms(kind):
+            body = _replaced(body, kind, sp.Function(name))
+    return body
+
+
+def _replaced(body: Any, kind: Any, function: Any) -> Any:
+    return body.replace(lambda node: isinstance(node, kind), lambda node: function(*node.args))
 
 
 def _body_source(compiled: _Compiled) -> str:

@@ -223,11 +223,10 @@ def _slope(expression: Any, env: Environment) -> Any:
 
     places = tuple(whole(place, env) for place in expression.by.places)
     tensor = expression.by.tensor
-    moved = dict(env[tensor])
     # Accesses that merely coincide here stay put: the rule moves one written access at a time.
     marker = sp.Dummy(real=True)
     body = expression.body.xreplace({expression.by: marker})
-    series = flint.arb_series([moved[places], 1], prec=2)
+    series = flint.arb_series([env[tensor][places], 1], prec=2)
     value = evaluate(body, {**env, marker: series})
     return value[1] if hasattr(value, "length") else ball(0)
 

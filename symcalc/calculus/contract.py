@@ -65,8 +65,9 @@ def contracted(term: Any, deltas: Deltas, summed: tuple[Index, ...]) -> Any:
     for p, place in chosen:
         when = sp.Eq(p, _moved(place, moved))
         result = result * Where(when, 1, 0)
-    result = _sum_over(result, tuple(remaining))
-    return Where(sp.And(*bounds), result, 0) if bounds else result
+    if bounds:  # inside the sum, for a sum lifted out must not read beyond them either
+        result = Where(sp.And(*bounds), result, 0)
+    return _sum_over(result, tuple(remaining))
 
 
 def _moved(expression: Any, moved: dict[Any, Any]) -> Any:

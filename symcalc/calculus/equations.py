@@ -9,7 +9,7 @@ import sympy as sp
 
 from symcalc.notation.conditions import Let
 from symcalc.notation.dims import Index
-from symcalc.notation.domains import POSITIVE, REAL, Domain
+from symcalc.notation.domains import NONNEGATIVE, POSITIVE, REAL, Domain
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import (
     ArgMax,
@@ -140,8 +140,9 @@ class Lifter:
         if key not in self._known:
             domain = _domain_of(body)
             target = Tensor(self.namer.name(wanted), tuple(i.extent for i in free), domain)
-            if domain is REAL and body.is_positive:
-                target = Tensor(target.name, target.shape, POSITIVE)
+            if domain is REAL and body.is_nonnegative:
+                sign = POSITIVE if body.is_positive else NONNEGATIVE
+                target = Tensor(target.name, target.shape, sign)
             self._known[key] = (target, tuple(range(len(free))))
             self.equations.append(Equation(target, free, body))
         return Access(self._known[key][0], *free)

@@ -53,7 +53,9 @@ def _monomial(equation: Equation) -> tuple[Any, Any, Any] | None:
         return None
     base, exponent = sums[0]
     invertible = exponent in (1, -1) or (exponent.is_Rational and exponent.q == 2)
-    return (base, exponent, sp.Mul(*rest)) if invertible else None
+    others = sp.Mul(*rest)  # divided by: it must not be zero, nor turn a root imaginary
+    safe = others.is_positive or (others.is_Number and exponent in (1, -1))
+    return (base, exponent, others) if invertible and safe else None
 
 
 def _fold(expression: Any, equation: Equation, base: Any, exponent: Any, rest: Any) -> Any:
@@ -77,7 +79,8 @@ def _fold_factor(factor: Any, equation: Equation, base: Any, exponent: Any, rest
         content, primitive = written.primitive()
         for sign in (1, -1):
             places = _match(base, sign * primitive, equation)
-            if places is not None and (sign == 1 or power.is_Integer):
+            whole = power.is_Integer and (power / exponent).is_Integer
+            if places is not None and (whole or (sign == 1 and equation.target.is_positive)):
                 at = dict(zip(equation.indices, places, strict=True))
                 named = Access(equation.target, *places) / rest.xreplace(at)
                 return (sign * content) ** power * _power(named, power / exponent)

@@ -63,11 +63,25 @@ def environment(
         if tensor not in defined:
             env[tensor] = sample(tensor, env, rng)
     for equation in definitions:
-        env[equation.target] = {
-            places: evaluate(equation.body, {**env, **at})
-            for places, at in points(equation.indices, env)
-        }
+        env[equation.target] = _Defined(equation, env)
     return env
+
+
+class _Defined(dict[tuple[int, ...], Any]):
+    """A defined tensor, its entries evaluated when they are asked for.
+
+    Those that no taken branch asks for may be undefined.
+    """
+
+    def __init__(self, equation: Equation, env: Environment) -> None:
+        super().__init__()
+        self.equation = equation
+        self.env = env
+
+    def __missing__(self, places: tuple[int, ...]) -> Any:
+        at = dict(zip(self.equation.indices, places, strict=True))
+        self[places] = evaluate(self.equation.body, {**self.env, **at})
+        return self[places]
 
 
 def points(
@@ -113,6 +127,6 @@ def _agree(before: Any, after: Any, indices: tuple[Index, ...], env: Environment
     for _, at in points(indices, env):
         a, b = (evaluate(side, {**env, **at}) for side in (before, after))
         a, b = (ball(s) if isinstance(s, int) else s for s in (a, b))
-        if not a.overlaps(b) or not a.is_finite():
+        if not a.overlaps(b) or not a.is_finite() or not b.is_finite():
             return False
     return True

@@ -200,11 +200,19 @@ def _nodes(tasks: list[Task], taken: set[str]) -> tuple[Node, ...]:
         if group.loop is None:
             nodes.extend(_leaf(task) for task, _ in group.tasks)
             continue
-        nodes.extend(
-            Start(task.target, task.left.places, task.free, _kind(task)) for task in group.reduces()
-        )
+        nodes.extend(_start(task, taken) for task in group.reduces())
         nodes.append(Loop(group.loop, _nested(group, taken)))
     return tuple(nodes)
+
+
+def _start(task: Task, taken: set[str]) -> Start:
+    """Set up an accumulator; the places it runs over get letters that no open loop has."""
+    fresh: dict[Index, Index] = {}
+    for index in task.free:
+        used = taken | {other.name for other in fresh.values()}
+        fresh[index] = index.fresh(unused(index.name, used))
+    places = tuple(place.xreplace(fresh) for place in task.left.places)
+    return Start(task.target, places, tuple(fresh.values()), _kind(task))
 
 
 def _kind(task: Task) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import sympy as sp
 
 from symcalc.notation.atoms import Atom
+from symcalc.notation.conditions import Where
 from symcalc.notation.domains import Domain
 from symcalc.notation.reductions import Reduction
 from symcalc.notation.tensors import Access
@@ -54,6 +55,8 @@ def to_primitives(expression: Any) -> Any:
         absorbed = _absorb(expression)
         if absorbed is not None:
             return to_primitives(absorbed)
+    if isinstance(expression, sp.Mul):
+        expression = _chosen(expression)
     if isinstance(expression, Atom) and not expression.is_primitive:
         return to_primitives(sp.sympify(expression.stable(*expression.args)))
     arguments = [to_primitives(argument) for argument in expression.args]
@@ -61,6 +64,19 @@ def to_primitives(expression: Any) -> Any:
         return expression.func(*arguments)
     same = all(a is b for a, b in zip(arguments, expression.args, strict=True))
     return expression if same else expression.func(*arguments)
+
+
+def _chosen(product: Any) -> Any:
+    """Write a product with an indicator as a choice, so that zero times infinity is zero.
+
+    The condition is the one for zero, which NaN does not meet: NaN still propagates.
+    """
+    for factor in product.args:
+        if isinstance(factor, Where) and factor.args[1:] in ((1, 0), (0, 1)):
+            rest = sp.Mul(*(other for other in product.args if other is not factor))
+            when = sp.Not(factor.args[0]) if factor.args[1] == 1 else factor.args[0]
+            return Where(when, 0, rest)
+    return product
 
 
 def _absorb(total: Any) -> Any:

@@ -64,11 +64,15 @@ def sections(program: Program) -> tuple[Section, ...]:
 
 def _runs_over(stage: Stage, section: Section) -> bool:
     """Whether a stage is one cheap run over the index of the vectors just combined."""
+    read = _read(stage.body)
     return (
         stage.index is not None
         and not stage.reduced
         and stage.width == 1
-        and all(tensor.shape == (stage.index.extent,) for tensor, _ in section.combined)
+        and all(
+            tensor.shape == (stage.index.extent,) and read.get(tensor, set()) <= {(stage.index,)}
+            for tensor, _ in section.combined
+        )
     )
 
 
@@ -121,6 +125,8 @@ def loops(program: Program) -> set[Index]:
         for node in body:
             if isinstance(node, Loop):
                 found |= {node.index} | walk(node.body)
+            elif isinstance(node, Start):
+                found |= set(node.free)
         return found
 
     outer = {stage.index for stage in program.stages if stage.index is not None}
