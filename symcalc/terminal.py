@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, NoReturn
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.equations import Equation
+from symcalc.calculus.steps import Step
 from symcalc.catalogue import catalogue
 from symcalc.notation.errors import ParseError
 from symcalc.notation.objective import Objective, Parameter
@@ -185,17 +187,22 @@ def print_derivation(console: Console, derivation: Derivation, *, steps: bool) -
     """Print the equations of the value, the numbered steps if wanted, and the gradient."""
     value = _value_equations(derivation)
     _print_title(console, derivation.objective)
+    console.print(Text(f"differentiated by {', '.join(derivation.wrt)}"), soft_wrap=True)
     _print_heading(console, "Value")
     for equation in value:
         _print_equation(console, text(equation.left), equation.body)
     if steps:
         _print_heading(console, "Steps")
-        for number, step in enumerate(derivation.steps, start=1):
+        for number, (step, is_part) in enumerate(_with_parts(derivation), start=1):
             rule = ", ".join((step.rule, *step.conditions))
             console.print(Text(f"  {number}. ").append(rule, style="bold cyan"), soft_wrap=True)
-            left = text(step.left)
-            _print_equation(console, left, step.before, by=5, style="dim")
-            _print_equation(console, " " * len(left), step.after, by=5)
+            left, sign = text(step.left), "<-" if is_part else "="
+            _print_equation(console, left, step.before, by=5, style="dim", sign=sign)
+            _print_equation(
+                console, " " * len(left), step.after, by=5, sign=" =" if is_part else "="
+            )
+        if any(is_part for _, is_part in _with_parts(derivation)):
+            _print_words(console, "<- one of several contributions, which add up", style="dim")
     _print_heading(console, "Gradient")
     of = derivation.value.name
     if derivation.cotangent is not None:
@@ -244,9 +251,26 @@ def _print_heading(console: Console, title: str) -> None:
     console.print(Text(title, style="bold underline"))
 
 
-def _print_equation(console: Console, left: str, body: Any, by: int = 2, style: str = "") -> None:
+def _with_parts(derivation: Derivation) -> list[tuple[Step, bool]]:
+    """Return the steps, and of each whether it speaks of one of several contributions.
+
+    A contribution comes through an equation; the rewritings that follow it, each beginning where
+    the last one ended, belong to it.
+    """
+    sources = Counter(step.target.name for step in derivation.steps if step.conditions)
+    found: list[tuple[Step, bool]] = []
+    for step in derivation.steps:
+        follows = bool(found) and found[-1][1] and found[-1][0].after == step.before
+        part = bool(step.conditions) or (follows and found[-1][0].target.name == step.target.name)
+        found.append((step, part and sources[step.target.name] > 1))
+    return found
+
+
+def _print_equation(
+    console: Console, left: str, body: Any, by: int = 2, style: str = "", sign: str = "="
+) -> None:
     """Print `left = body`, folded under its own right-hand side."""
-    start = f"{' ' * by}{left} = "
+    start = f"{' ' * by}{left} {sign} "
     _print_folded(console, start, text(body), len(start), style)
 
 

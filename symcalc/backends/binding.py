@@ -112,6 +112,13 @@ class Binder:
                 f"{self.title}: expected {len(names)} arrays ({', '.join(names)}), got "
                 f"{len(args)}; hyperparameters go by keyword"
             )
+        known = {*names, *(parameter.name for parameter in self.parameters)}
+        for name in kwargs:
+            if name not in known:
+                raise ArgumentTypeError(
+                    f"{self.title}: unknown argument {name!r}; expected "
+                    f"{', '.join([*names, *(p.name for p in self.parameters)])}"
+                )
         placed = list(args)
         for name in names[: len(args)]:
             if name in kwargs:
@@ -122,13 +129,6 @@ class Binder:
                     f"{self.title}: missing array {name!r}; expected {', '.join(names)}"
                 )
             placed.append(kwargs.pop(name))
-        known = {parameter.name for parameter in self.parameters}
-        for name in kwargs:
-            if name not in known:
-                expected = ", ".join([*names, *sorted(known)])
-                raise ArgumentTypeError(
-                    f"{self.title}: unknown argument {name!r}; expected {expected}"
-                )
         return tuple(placed), kwargs
 
     def _wrong_rank(self, tensor: Tensor, array: Any) -> ArgumentError:

@@ -18,8 +18,11 @@ from symcalc.bench.measure import Measured
 from symcalc.bench.peers import FLOOR, OURS
 
 _HEADS = ("", "time", "spread", "vs symcalc", "vs floor", "value", "gradient", "typical")
-_UNITS = "time: median; spread: interquartile range; value, gradient: worst error in ulps; " \
-    "typical: the gradient's median error"  # fmt: skip
+_UNITS = (
+    "time: median; spread: interquartile range; value, gradient: worst error in ulps; "
+    "typical: the gradient's median error; a worst one far above it is an entry near zero, "
+    "where terms cancel"
+)
 
 
 @dataclass(frozen=True)

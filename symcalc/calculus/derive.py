@@ -21,7 +21,7 @@ from symcalc.notation.reductions import Reduction
 from symcalc.notation.tensors import Access, Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivation:
     """The equations of a value and its gradient, and the steps that led there.
 
@@ -78,8 +78,11 @@ class Derivation:
 
     def __str__(self) -> str:
         lines = [str(e) for e in self.definitions]
-        lines += [f"{Access(a.target, *a.indices)} = {a.body}" for a in self.adjoints]
+        lines += [str(Equation(a.target, a.indices, a.body)) for a in self.adjoints]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"Derivation({self.objective.name}, wrt={self.wrt}, {len(self.steps)} steps)"
 
 
 def derive(objective: Objective, wrt: str | tuple[str, ...] | None = None) -> Derivation:

@@ -24,6 +24,7 @@ from symcalc.notation.reductions import (
     Sum,
 )
 from symcalc.notation.tensors import Access, Tensor, free_indices
+from symcalc.notation.text import text
 
 PLACES = Domain("places", lower=0.0, integer=True)
 
@@ -69,7 +70,7 @@ class Equation:
         return body.xreplace(dict(zip(self.indices, places, strict=True)))
 
     def __str__(self) -> str:
-        return f"{self.left} = {self.body}"
+        return f"{text(self.left)} = {text(self.body)}"
 
 
 class Namer:

@@ -9,6 +9,7 @@ from symcalc.calculus.equations import Equation
 from symcalc.calculus.probe import probe
 from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access, Tensor
+from symcalc.notation.text import text
 
 
 @dataclass(frozen=True)
@@ -51,4 +52,4 @@ class Step:
         return probe(self.before, self.after, self.indices, self.definitions, seed, points)
 
     def __str__(self) -> str:
-        return f"{self.rule}: {self.left} = {self.before}  ->  {self.after}"
+        return f"{self.rule}: {text(self.left)} = {text(self.before)}  ->  {text(self.after)}"

@@ -88,10 +88,10 @@ def unused(name: str, taken: set[str]) -> str:
     return next(f"{name}{k}" for k in range(1, len(taken) + 2) if f"{name}{k}" not in taken)
 
 
-def indices(dims: str) -> Any:
+def indices(*dims: str) -> Any:
     """Make one index for each named dim.
 
-    i, k = indices("n c"), or with letters of one's own: indices("a:n b:c").
+    i, k = indices("n c"), or indices("n", "c"), or with letters of one's own: indices("a:n b:c").
 
     Args:
         dims: dim names, parted by spaces or commas; `letter:dim` chooses the letter.
@@ -102,11 +102,11 @@ def indices(dims: str) -> Any:
     Raises:
         NotationError: nothing, or something that is no name, was given.
     """
-    if not isinstance(dims, str):
+    if not all(isinstance(word, str) for word in dims):
         raise NotationError(f"indices: expected text such as 'n c', got {dims!r}")
     made: list[Index] = []
     taken: set[str] = set()
-    for word in dims.replace(",", " ").split():
+    for word in " ".join(dims).replace(",", " ").split():
         name, colon, dim = word.partition(":")
         if not colon:
             name, dim = unused(letter(word), taken), word

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 from dataclasses import dataclass, field
 
 from symcalc.notation.dims import Dim
@@ -57,8 +58,10 @@ class _Survey(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         if not isinstance(node.func, ast.Name) or node.func.id not in FUNCTIONS:
             shown = ast.unparse(node.func)
+            close = difflib.get_close_matches(shown, FUNCTIONS, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
             shown = shown if len(shown) < 40 else shown[:37] + "..."
-            raise self.fail(node, f"{shown} is not a function of the notation")
+            raise self.fail(node, f"{shown} is not a function of the notation{hint}")
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
             raise self.fail(node, f"{node.func.id}: expected plain arguments")
         outer, rest = dict(self.scope), list(node.args)

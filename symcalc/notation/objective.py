@@ -248,8 +248,10 @@ def make_objective(
         outputs.append(narrowed)
     for symbol in _extents(body) | set().union(*(index.extent.free_symbols for index in outputs)):
         if symbol not in order:
+            letters = {i.name for i in (*body.atoms(Index), *outputs) if i.dim == symbol}
             raise NotationError(
-                f"{name}: an index runs over {symbol}, which is the extent of no input"
+                f"{name}: index {', '.join(sorted(letters)) or '?'} runs over {symbol}, which is "
+                "the extent of no input: it indexes no array"
             )
     for symbol in body.free_symbols:
         known_symbol = isinstance(symbol, (Index, Dim)) or symbol.name in {
@@ -329,20 +331,25 @@ def check_differentiable(name: str, inputs: tuple[Tensor, ...], asked: str) -> N
 
 
 def objective(
-    *, wrt: str | tuple[str, ...] | None = None, reference: str = "", name: str | None = None
-) -> Callable[[Callable[..., Any]], Objective]:
+    function: Any = None,
+    *,
+    wrt: str | tuple[str, ...] | None = None,
+    reference: str = "",
+    name: str | None = None,
+) -> Any:
     """Make an Objective of a function that returns a formula.
 
     @objective(wrt="prediction") above a function whose parameters are annotated as in
     `symcalc.notation.spelling` and whose body is mathematics.
 
     Args:
+        function: the function, where the decorator stands without brackets.
         wrt: the input or inputs to differentiate by; the first real input if not given.
         reference: where the definition comes from.
         name: its name; the function's own if not given.
 
     Returns:
-        A decorator that gives the Objective.
+        The Objective, or a decorator that gives it.
 
     Raises:
         NotationError: an annotation is missing, or the formula does not make sense.
@@ -375,8 +382,8 @@ def objective(
         except TypeError as error:
             raise NotationError(
                 f"{title}: the formula cannot be built ({error}); choices are written "
-                "where(condition, a, b), maximum(a, b), minimum(a, b), and conditions are joined "
-                "by & and |"
+                "where(condition, a, b), maximum(a, b), minimum(a, b), conditions are joined by "
+                "& and |, and functions are symcalc's own, such as symcalc.exp"
             ) from error
         summary, _, notes = inspect.cleandoc(function.__doc__ or "").partition("\n")
         return make_objective(
@@ -385,7 +392,7 @@ def objective(
             family=(function.__module__ or "").rpartition(".")[2],
         )  # fmt: skip
 
-    return decorate
+    return decorate if function is None else decorate(function)
 
 
 def _parameter(title: str, argument: inspect.Parameter, domain: Domain) -> Parameter:

@@ -253,6 +253,8 @@ class _Reader:
         if joins:
             return (sp.And if isinstance(node.op, ast.BitAnd) else sp.Or)(left, right)
         operation = _BINARY.get(type(node.op))
+        if isinstance(node.op, ast.BitXor):
+            raise self.fail(node, "powers are written **")
         if operation is None:
             raise self.fail(node, f"operator {type(node.op).__name__} is not part of the notation")
         return getattr(left, operation)(right)

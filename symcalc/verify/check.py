@@ -18,7 +18,14 @@ from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS, CheckReport, CheckR
 ROUNDING = 64.0
 # A difference whose bound is wider than this share of the gradient decides nothing.
 WIDEST = 1e-4
+SIBLING_CASES = (
+    ("typical", (37, 29)), ("typical", (5, 211)), ("typical", (1, 1)), ("typical", (1031, 3)),
+    ("tails", (23, 7)), ("ties", (31, 5)),
+)  # fmt: skip
 DIRECTIONS = 6
+# The inputs are moved by this share of themselves to see how much the truth moves: rounding an
+# input does no less to any kernel.
+NUDGE = 1e-9
 ATTEMPTS = 12
 
 
@@ -104,7 +111,7 @@ def outcome(kernel: Kernel, point: Point) -> tuple[float, tuple[Any, ...]]:
     return value, gradient if isinstance(gradient, tuple) else (gradient,)
 
 
-def _rounding(expected: Any, largest: float) -> Any:
+def _rounding(expected: Any, largest: Any) -> Any:
     """The bound on rounding: a share of each entry, and of the largest one it was made from."""
     return ROUNDING * EPS * (np.abs(expected) + largest)
 
@@ -112,40 +119,50 @@ def _rounding(expected: Any, largest: float) -> Any:
 def _against_unrolled(kernel: Kernel, seed: int) -> Iterator[Comparison]:
     """Compare with SymPy's derivative of the formula written out at extents 2 and 3."""
     objective = kernel.objective
-    for sizes in ((2, 3), (3, 2)):
-        point = draw(objective, primes(objective, sizes), seed + sizes[0])
+    for sizes, kind in (((2, 3), "typical"), ((3, 2), "typical"), ((3, 2), "tails")):
+        point = draw(objective, primes(objective, sizes), seed + sizes[0], kind)
         value, gradients = outcome(kernel, point)
         unrolled = Unrolled(objective, point)
-        at = _extents(point)
+        at = f"{_extents(point)}, {kind}"
         for place, wrt in enumerate(kernel.derivation.wrt):
-            true_value, truth = unrolled.gradient(wrt)
+            (true_value, truth), (near_value, near) = unrolled.gradient(wrt, nudge=NUDGE)
             if place == 0:
-                yield Comparison("value", value, true_value, _rounding(true_value, 1.0), at)
-            largest = max(float(np.max(np.abs(truth))), _scale(point))
+                size = 1.0 + abs(near_value - true_value) / NUDGE
+                yield Comparison("value", value, true_value, _rounding(true_value, size), at)
+            moves = float(np.max(np.abs(near - truth))) / NUDGE
+            largest = max(float(np.max(np.abs(truth))), _scale(point), moves)
             yield Comparison(wrt, gradients[place], truth, _rounding(truth, largest), at)
 
 
 def _scale(point: Point) -> float:
     """The size of what gradients at this point are differences of."""
-    largest = 1.0 if point.cotangent is None else float(np.max(np.abs(point.cotangent)))
-    return largest / max(point.extents.values(), default=1)
+    if point.cotangent is None:
+        return 1.0 / max(point.extents.values(), default=1)
+    reals = [np.max(np.abs(array)) for array in point.arrays if array.size]
+    return float(np.max(np.abs(point.cotangent)) * max(1.0, *reals))
 
 
 def _against_sibling(kernel: Kernel, sibling: Kernel, seed: int) -> Iterator[Comparison]:
-    """Compare with the NumPy backend on arrays of a few thousand entries."""
+    """Compare with the NumPy backend: on a few thousand entries, in the tails, and at ties."""
     objective = kernel.objective
-    for number, sizes in enumerate(((37, 29), (5, 211), (1, 1), (1031, 3))):
-        point = draw(objective, primes(objective, sizes), seed + 100 + number)
+    for number, (kind, sizes) in enumerate(SIBLING_CASES):
+        point = draw(objective, primes(objective, sizes), seed + 100 + number, kind)
         value, gradients = outcome(kernel, point)
         other_value, others = outcome(sibling, point)
-        at = _extents(point)
-        largest = (
-            abs(other_value) if objective.is_scalar else float(np.sqrt(np.size(point.cotangent)))
-        )
-        yield Comparison("value", value, other_value, _rounding(other_value, largest + 1.0), at)
-        for wrt, came, other in zip(kernel.derivation.wrt, gradients, others, strict=True):
+        nearby = [outcome(sibling.unchecked, point.nudged(NUDGE, turn)) for turn in range(3)]
+        at = f"{_extents(point)}, {kind}"
+        summed = abs(other_value)
+        if not objective.is_scalar:
+            summed = float(np.sqrt(np.size(point.cotangent)))
+        size = summed + 1.0 + sum(abs(near - other_value) for near, _ in nearby) / NUDGE
+        yield Comparison("value", value, other_value, _rounding(other_value, size), at)
+        for place, wrt in enumerate(kernel.derivation.wrt):
+            came, other = gradients[place], others[place]
+            moves = sum(np.abs(near[place] - other) for _, near in nearby) / NUDGE
             largest = max(float(np.max(np.abs(other))), _scale(point))
-            yield Comparison(wrt, came, other, _rounding(other, largest), at)
+            if kind == "ties":  # a nudge crosses the kink: the entry itself must do
+                moves = np.zeros_like(moves)
+            yield Comparison(wrt, came, other, _rounding(other, largest + moves), at)
 
 
 def _against_differences(kernel: Kernel, seed: int) -> Iterator[Comparison]:

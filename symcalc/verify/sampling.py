@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from symcalc.notation.domains import REAL
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
 
@@ -27,22 +29,50 @@ class Point:
     hyper: dict[str, float]
     cotangent: Any = None
 
+    def nudged(self, share: float, seed: int) -> Point:
+        """Return the point with every real entry moved by a share of itself, up or down."""
+        rng = np.random.default_rng(seed)
+        return Point(
+            self.extents,
+            tuple(
+                array
+                if array.dtype.kind == "i"
+                else array * (1 + share * rng.choice([-1.0, 1.0], size=array.shape))
+                for array in self.arrays
+            ),
+            self.hyper,
+            self.cotangent,
+        )
+
     def moved(self, place: int, array: Any) -> Point:
         """Return the point with one of its arrays replaced."""
         arrays = (*self.arrays[:place], array, *self.arrays[place + 1 :])
         return Point(self.extents, arrays, self.hyper, self.cotangent)
 
 
-def draw(objective: Objective, extents: dict[str, int], seed: int) -> Point:
+KINDS: dict[str, Callable[[Any, np.random.Generator], Any]] = {
+    "typical": lambda array, rng: array,
+    "tails": lambda array, rng: array * rng.choice([1.0, 8.0, 25.0], size=array.shape),
+    "ties": lambda array, rng: np.round(array),
+}
+
+
+def draw(objective: Objective, extents: dict[str, int], seed: int, kind: str = "typical") -> Point:
     """Draw a point of an objective.
 
     Args:
         objective: whose inputs are drawn.
         extents: the size of each dim.
         seed: of the random numbers.
+        kind: "typical"; "tails", where real inputs are up to some forty in size; or "ties", where
+            they are small whole numbers, so that zeros and equal entries abound.
     """
     rng = np.random.default_rng(seed)
-    arrays = tuple(_array(tensor, extents, rng) for tensor in objective.inputs)
+    arrays = tuple(
+        KINDS[kind](array, rng) if tensor.domain == REAL else array
+        for tensor in objective.inputs
+        for array in (_array(tensor, extents, rng),)
+    )
     hyper = {p.name: _number(p.domain, p.default, rng) for p in objective.parameters}
     cotangent = None
     if not objective.is_scalar:

@@ -42,25 +42,44 @@ class Unrolled:
         }
         self.value = self._total()
 
-    def gradient(self, wrt: str) -> Any:
-        """Return value and gradient as evaluated: a float, and an array of wrt's shape."""
+    def gradient(self, wrt: str, nudge: float = 0.0) -> tuple[Any, Any]:
+        """Return value and gradient by one input, here and where the inputs are nudged.
+
+        Args:
+            wrt: the input.
+            nudge: by what share of itself every real entry is moved, up or down in turn.
+
+        Returns:
+            Twice a pair of a float and an array of the input's shape.
+        """
         shape = self.arrays[wrt].shape
         places = list(itertools.product(*(range(extent) for extent in shape)))
         slopes = [self.value.diff(self._symbol(wrt, place)) for place in places]
-        numbers = self._evaluate([self.value, *slopes])
-        return numbers[0], np.array(numbers[1:]).reshape(shape)
+        here, there = self._evaluate([self.value, *slopes], (0.0, nudge))
+        return (
+            (here[0], np.array(here[1:]).reshape(shape)),
+            (there[0], np.array(there[1:]).reshape(shape)),
+        )
 
-    def _evaluate(self, expressions: list[Any]) -> list[float]:
+    def _evaluate(self, expressions: list[Any], nudges: tuple[float, ...]) -> list[list[float]]:
+        """Evaluate expressions to thirty digits, once for each nudge."""
         symbols = list(self.symbols.values())
         parameters = [p.symbol for p in self.objective.parameters]
         plain = {symbol: sp.Dummy(real=True) for symbol in (*symbols, *parameters)}
         function = sp.lambdify(
             list(plain.values()), [e.xreplace(plain) for e in expressions], modules="mpmath"
         )
+        found = []
         with mpmath.workdps(DIGITS):
-            entries = [mpmath.mpf(float(self.arrays[name][place])) for name, place in self.symbols]
             hyper = [mpmath.mpf(self.point.hyper[p.name]) for p in self.objective.parameters]
-            return [float(mpmath.re(number)) for number in function(*entries, *hyper)]
+            for nudge in nudges:
+                entries = [
+                    mpmath.mpf(float(self.arrays[name][place])) * (1 + (-1) ** turn * nudge)
+                    for turn, (name, place) in enumerate(self.symbols)
+                ]
+                numbers = function(*entries, *hyper)
+                found.append([float(mpmath.re(number)) for number in numbers])
+        return found
 
     def _symbol(self, name: str, place: tuple[int, ...]) -> Any:
         tensor = self.objective.input(name)
