@@ -37,10 +37,13 @@ class Decomposer:
     namer: Namer
     out: list[Equation] = field(default_factory=list)
     parts: dict[Tensor, _Parts] = field(default_factory=dict)
+    softmaxes: dict[Tensor, _Parts] = field(default_factory=dict)
+    others: dict[Any, Tensor] = field(default_factory=dict)
 
     def run(self, equations: tuple[Equation, ...]) -> list[Equation]:
         """Return equations whose only reductions are sums, products and extremes."""
         for equation in equations:
+            self._note_softmax(equation)
             body = self._with_parts(equation.body)
             self._take(Equation(equation.target, equation.indices, body))
         return self.out
@@ -100,11 +103,62 @@ class Decomposer:
             if found is not None:
                 return found
         if isinstance(body, sp.Add):
-            found = self._difference(body)
+            found = self._residual(body)
+            if found is None:
+                found = self._difference(body)
             if found is not None:
                 return found
         arguments = [self._with_parts(argument) for argument in body.args]
         return body.func(*arguments)
+
+    def _note_softmax(self, equation: Equation) -> None:
+        """Remember a tensor that is the softmax entry, the summand's place its last index."""
+        if not isinstance(equation.body, sp.exp):
+            return
+        for access in accesses(equation.body.args[0]):
+            parts = self.parts.get(access.tensor)
+            if parts is not None and equation.indices[:-1] == access.places:
+                rest = equation.body.args[0] + access
+                if _summand_at(rest, access, parts) == equation.indices[-1]:
+                    self.softmaxes[equation.target] = parts
+
+    def _residual(self, total: Any) -> Any:
+        """p[k] - [k = a] + rest: at the true class a, minus the share of all the others.
+
+        One minus a probability near one would keep none of its digits.
+        """
+        for term in total.args:
+            sign, access = term.as_coeff_Mul()
+            parts = self.softmaxes.get(access.tensor) if isinstance(access, Access) else None
+            if parts is None:
+                continue
+            *rows, place = access.places
+            for other in total.args:
+                scale, indicator = other.as_coeff_Mul()
+                label = _label(indicator, place)
+                if scale != -sign or label is None:
+                    continue
+                others = self._others(parts, dict(zip(rows, parts.equation.indices, strict=True)),
+                                      label)  # fmt: skip
+                share = parts.share[tuple(rows)]
+                chosen = Where(
+                    sp.Eq(place, label), -others[tuple(rows)] * share,
+                    parts.exponential[access.places] * share,
+                )  # fmt: skip
+                return sign * chosen + self._with_parts(total - term - other)
+        return None
+
+    def _others(self, parts: _Parts, at: dict[Any, Any], label: Access) -> Tensor:
+        """The sum of all exponentials but one."""
+        mine = label.xreplace(at)
+        key = (parts.equation.target, mine)
+        if key not in self.others:
+            bound = parts.equation.body.index.fresh()
+            indices = parts.equation.indices
+            entry = Where(sp.Eq(bound, mine), 0, parts.exponential[(*indices, bound)])
+            name = f"{parts.equation.target.name}_others"
+            self.others[key] = self._define(name, indices, Sum(entry, bound))
+        return self.others[key]
 
     def _exponential(self, exponent: Any) -> Any:
         """exp(e - L): the softmax entry itself if e is what L sums over, else by the top."""
@@ -133,6 +187,17 @@ class Decomposer:
                     rest = self._with_parts(total - term - other)
                     return sign * Grouped(gap + parts.log_total[access.places]) + rest
         return None
+
+
+def _label(indicator: Any, place: Any) -> Access | None:
+    """Return the label a of an indicator [k = a] at the place k."""
+    if not isinstance(indicator, Where) or not indicator.is_indicator:
+        return None
+    when = indicator.args[0]
+    if isinstance(when, sp.Eq) and place in when.args:
+        other = when.args[1] if when.args[0] == place else when.args[0]
+        return other if isinstance(other, Access) else None
+    return None
 
 
 def _summand_at(candidate: Any, access: Access, parts: _Parts) -> Any:

@@ -18,9 +18,12 @@ from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS, CheckReport, CheckR
 ROUNDING = 64.0
 # A difference whose bound is wider than this share of the gradient decides nothing.
 WIDEST = 1e-4
+UNROLLED_CASES = (
+    ((2, 3), "typical"), ((3, 2), "typical"), ((3, 2), "tails"), ((2, 3), "tails"),
+)  # fmt: skip
 SIBLING_CASES = (
     ("typical", (37, 29)), ("typical", (5, 211)), ("typical", (1, 1)), ("typical", (1031, 3)),
-    ("tails", (23, 7)), ("ties", (31, 5)),
+    ("ties", (31, 5)),
 )  # fmt: skip
 DIRECTIONS = 6
 # The inputs are moved by this share of themselves to see how much the truth moves: rounding an
@@ -119,7 +122,7 @@ def _rounding(expected: Any, largest: Any) -> Any:
 def _against_unrolled(kernel: Kernel, seed: int) -> Iterator[Comparison]:
     """Compare with SymPy's derivative of the formula written out at extents 2 and 3."""
     objective = kernel.objective
-    for sizes, kind in (((2, 3), "typical"), ((3, 2), "typical"), ((3, 2), "tails")):
+    for sizes, kind in UNROLLED_CASES:
         point = draw(objective, primes(objective, sizes), seed + sizes[0], kind)
         value, gradients = outcome(kernel, point)
         unrolled = Unrolled(objective, point)
@@ -143,7 +146,10 @@ def _scale(point: Point) -> float:
 
 
 def _against_sibling(kernel: Kernel, sibling: Kernel, seed: int) -> Iterator[Comparison]:
-    """Compare with the NumPy backend: on a few thousand entries, in the tails, and at ties."""
+    """Compare with the NumPy backend, on a few thousand entries and at ties.
+
+    In the tails it is no witness: it subtracts probabilities from one.
+    """
     objective = kernel.objective
     for number, (kind, sizes) in enumerate(SIBLING_CASES):
         point = draw(objective, primes(objective, sizes), seed + 100 + number, kind)

@@ -145,3 +145,25 @@ def test_a_formula_of_ones_own():
     objective = sc.parse("mean(i, log(1 + exp(-y[i]*z[i])))", wrt="z",
                          domains={"y": "plus_minus_one"})  # fmt: skip
     assert sc.check(objective)
+
+
+def test_an_error_in_the_tails_alone_is_caught():
+    kernel, sibling = kernels("huber")
+
+    class Wrong(Tampered):
+        def value_and_grad(self, prediction, target, **kwargs):
+            value, gradient = self._kernel.value_and_grad(prediction, target, **kwargs)
+            return value, np.where(np.abs(prediction - target) > 20, -gradient, gradient)
+
+    assert not check_kernel(Wrong(kernel, None), sibling)
+
+
+def test_an_error_at_a_tie_alone_is_caught():
+    kernel, sibling = kernels("l1")
+
+    class Wrong(Tampered):
+        def value_and_grad(self, theta, **kwargs):
+            value, gradient = self._kernel.value_and_grad(theta, **kwargs)
+            return value, np.where(theta == 0, 7.0, gradient)
+
+    assert not check_kernel(Wrong(kernel, None), sibling)
