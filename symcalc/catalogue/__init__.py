@@ -40,13 +40,10 @@ def get(name: str) -> Objective:
     known = catalogue()
     if isinstance(name, str) and name in known:
         return known[name]
-    if isinstance(name, str) and not name.isidentifier():
-        raise UnknownObjectiveError(
-            f"objective: expected a catalogue name, got {name!r}; parse makes an objective of a "
-            "formula"
-        )
-    wanted = str(name).lower()
+    wanted = str(name).lower().replace("-", "_")
     close = [k for k in known if wanted and (wanted in k or k in wanted)]
     close = (close or difflib.get_close_matches(wanted, known, n=3, cutoff=0.5))[:3]
     hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "see symcalc list"
+    if not close and not wanted.isidentifier():
+        hint = "a formula becomes an objective by parse"
     raise UnknownObjectiveError(f"objective: no {name!r} in the catalogue; {hint}")

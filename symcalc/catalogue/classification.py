@@ -56,7 +56,8 @@ def kl_divergence(log_q: Real[Array, "n c"], p: Simplex[Array, "n c"]) -> Formul
     """Kullback-Leibler divergence of log-probabilities from target rows, averaged over rows.
 
     The convention is PyTorch's KLDivLoss with batchmean: the first argument is a logarithm,
-    and 0 log 0 is 0.
+    and 0 log 0 is 0. Rows of log_q are taken as they are: where their exponentials do not sum to
+    one, the value may be negative.
     """
     i, k = indices("n c")
     return mean(i, sum(k, xlogy(p[i, k], p[i, k]) - weighted(p[i, k], log_q[i, k])))
