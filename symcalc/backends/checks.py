@@ -109,6 +109,8 @@ def _suspicions(tensor: Tensor, lifter: Lifter, dtype: np.dtype[Any]) -> list[An
 
 def _good(domain: Domain, entry: Any) -> Any:
     """The condition that an entry is in order."""
+    if domain.values == (-1.0, 1.0):
+        return sp.Eq(absolute(entry), 1)
     if domain.values:
         return sp.Or(*(sp.Eq(entry, sp.nsimplify(value)) for value in domain.values))
     conditions = []
