@@ -14,7 +14,7 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from symcalc.notation.atoms import Atom
+from symcalc.notation.atoms import Atom, stop_gradient
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.objective import Objective
@@ -23,6 +23,16 @@ from symcalc.notation.tensors import Access, Tensor
 from symcalc.verify.sampling import Point, size
 
 DIGITS = 30
+
+
+class Held(sp.Function):
+    """A value that counts as a constant when it is differentiated."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """Return zero."""
+        return sp.Integer(0)
 
 
 class Unrolled:
@@ -67,7 +77,9 @@ class Unrolled:
         parameters = [p.symbol for p in self.objective.parameters]
         plain = {symbol: sp.Dummy(real=True) for symbol in (*symbols, *parameters)}
         function = sp.lambdify(
-            list(plain.values()), [e.xreplace(plain) for e in expressions], modules="mpmath"
+            list(plain.values()),
+            [e.xreplace(plain) for e in expressions],
+            modules=[{"Held": lambda value: value}, "mpmath"],
         )
         found = []
         with mpmath.workdps(DIGITS):
@@ -127,6 +139,8 @@ class Unrolled:
             then, otherwise = (self._plain(side, at) for side in expression.args[1:])
             return sp.Piecewise((then, when), (otherwise, True))
         arguments = [self._plain(argument, at) for argument in expression.args]
+        if isinstance(expression, stop_gradient):
+            return Held(*arguments)
         if isinstance(expression, Atom):
             return sp.sympify(type(expression).definition(*arguments))
         return expression.func(*arguments)

@@ -167,3 +167,13 @@ def test_an_error_at_a_tie_alone_is_caught():
             return value, np.where(theta == 0, 7.0, gradient)
 
     assert not check_kernel(Wrong(kernel, None), sibling)
+
+
+def test_a_stopped_gradient_is_checked_by_the_witnesses_that_know_of_it():
+    objective = sc.parse("mean(i, (r[i] + stop_gradient(v[i]) - v[i])**2)", wrt="v")
+    report = sc.check(objective)
+    assert report, str(report)
+    assert {row.method for row in report.rows} == {"brute-force SymPy", "NumPy backend"}
+    twice = sc.parse("sum(i, stop_gradient(v[i]**2) * v[i])", wrt="v")
+    np.testing.assert_allclose(sc.compile(twice).grad([3.0, -2.0]), [9.0, 4.0])
+    assert sc.check(twice)
