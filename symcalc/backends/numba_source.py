@@ -59,7 +59,6 @@ class SourceWriter:
         self.private: set[Tensor] = set()
         self.local = {b.tensor for b in program.buffers if b.kind == "local"}
         self.sums = accumulated(program)
-        self.names = self._safe_names()
 
     def write(self) -> str:
         """Return the module's source."""
