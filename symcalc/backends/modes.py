@@ -12,7 +12,7 @@ from symcalc.calculus.equations import Equation, Namer, lift_objective
 from symcalc.calculus.forward import tangents
 from symcalc.calculus.slopes import active
 from symcalc.notation.dims import Dim, Index
-from symcalc.notation.tensors import Access, Tensor
+from symcalc.notation.tensors import Access, Tensor, dims_of
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,7 @@ class Task:
     @property
     def dims(self) -> tuple[Dim, ...]:
         """The dims of the inputs, in order of appearance."""
-        seen: dict[Dim, None] = {}
-        for tensor in self.inputs:
-            for extent in tensor.shape:
-                for dim in sorted(extent.free_symbols, key=str):
-                    seen.setdefault(dim)
-        return tuple(seen)
+        return dims_of(self.inputs)
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:

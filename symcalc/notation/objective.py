@@ -19,7 +19,7 @@ from symcalc.notation.domains import NONNEGATIVE, WEIGHTS, Domain
 from symcalc.notation.errors import NotationError, SymcalcError
 from symcalc.notation.reductions import Mean, Reduction, Sum, in_bounds
 from symcalc.notation.spelling import ArraySpec, read_annotation
-from symcalc.notation.tensors import Access, Tensor, free_indices
+from symcalc.notation.tensors import Access, Tensor, dims_of, free_indices
 
 REDUCTIONS = ("mean", "sum", "none")
 RESERVED = ("self", "out", "cotangent", "tangents", "vector")
@@ -90,12 +90,7 @@ class Objective:
     @property
     def dims(self) -> tuple[Dim, ...]:
         """The dims of the inputs, in order of appearance."""
-        seen: dict[Dim, None] = {}
-        for tensor in self.inputs:
-            for extent in tensor.shape:
-                for dim in sorted(extent.free_symbols, key=str):
-                    seen.setdefault(dim)
-        return tuple(seen)
+        return dims_of(self.inputs)
 
     def input(self, name: str) -> Tensor:
         """Return the input of this name."""
@@ -241,7 +236,7 @@ def make_objective(
     for access in body.atoms(Access):
         if access.tensor not in inputs:
             raise NotationError(f"{name}: {access} is not an input; inputs: {sorted(known)}")
-    order = {dim: place for place, dim in enumerate(_dims_in_order(inputs))}
+    order = {dim: place for place, dim in enumerate(dims_of(inputs))}
     outputs: list[Index] = []
     for index in sorted(free_indices(body), key=lambda i: (order.get(i.dim, 99), i.dummy_index)):
         narrowed, body = in_bounds(index, body)
@@ -284,15 +279,6 @@ def _check_nodes(name: str, body: Any) -> None:
 def _extents(body: Any) -> set[Dim]:
     """The dims that indices, free or bound, run over."""
     return {s for s in body.free_symbols if isinstance(s, Dim)}
-
-
-def _dims_in_order(inputs: tuple[Tensor, ...]) -> tuple[Dim, ...]:
-    seen: dict[Dim, None] = {}
-    for tensor in inputs:
-        for extent in tensor.shape:
-            for dim in extent.free_symbols:
-                seen.setdefault(dim)
-    return tuple(seen)
 
 
 def _check_wrt(

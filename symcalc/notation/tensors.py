@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import sympy as sp
 
 from symcalc.notation.compare import Comparable, expression
-from symcalc.notation.dims import Index
+from symcalc.notation.dims import Dim, Index
 from symcalc.notation.domains import REAL, Domain
 from symcalc.notation.errors import NotationError
 
@@ -148,6 +149,16 @@ def _check_place(tensor: Tensor, axis: int, place: Any, extent: Any) -> None:
             f"{tensor.name}: index {found[0].name} at axis {axis} runs over {found[0].dim}, "
             f"but that axis has extent {extent}"
         )
+
+
+def dims_of(tensors: Iterable[Tensor]) -> tuple[Dim, ...]:
+    """Return the dims of tensors, in order of appearance."""
+    seen: dict[Dim, None] = {}
+    for tensor in tensors:
+        for extent in tensor.shape:
+            for dim in sorted(extent.free_symbols, key=str):
+                seen.setdefault(dim)
+    return tuple(seen)
 
 
 def accesses(expression: Any) -> list[Access]:

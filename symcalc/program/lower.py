@@ -9,10 +9,10 @@ from typing import Any
 import sympy as sp
 
 from symcalc.calculus.equations import Equation, Namer
-from symcalc.notation.dims import Dim, Index, unused
+from symcalc.notation.dims import Index, unused
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Reduction
-from symcalc.notation.tensors import Access, Tensor, accesses
+from symcalc.notation.tensors import Access, Tensor, accesses, dims_of
 from symcalc.program.decompose import Decomposer, inlined
 from symcalc.program.primitives import to_primitives
 from symcalc.program.program import Accumulate, Assign, Buffer, Loop, Node, Program, Stage, Start
@@ -104,18 +104,13 @@ def lower(
     plain = inlined(Decomposer(namer).run(_needed(equations, outputs)), set(outputs))
     tasks = [_task(equation) for equation in plain]
     stages: list[Stage] = []
-    letters = {dim.name for tensor in inputs for e in tensor.shape for dim in e.free_symbols}
+    letters = {dim.name for dim in dims_of(inputs)}
     for group in _grouped(tasks, letters):
         stages.append(_stage(group, letters))
     buffers = _buffers(plain, set(outputs), stages)
-    dims: dict[Dim, None] = {}
-    for tensor in inputs:
-        for extent in tensor.shape:
-            for dim in sorted(extent.free_symbols, key=str):
-                dims.setdefault(dim)
     return Program(
-        name, objective.name, inputs, objective.parameters, outputs, tuple(dims), tuple(buffers),
-        tuple(stages),
+        name, objective.name, inputs, objective.parameters, outputs, dims_of(inputs),
+        tuple(buffers), tuple(stages),
     )  # fmt: skip
 
 
