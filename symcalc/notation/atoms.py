@@ -37,7 +37,10 @@ class Grouped(sp.Function):
 
 
 class Atom(sp.Function):
-    """Base of the atoms: real-valued, one class each."""
+    """Base of the atoms: real-valued, one class each.
+
+    An atom gives its own partials and definition; one that is no primitive its stable form too.
+    """
 
     is_primitive: ClassVar[bool] = False
     latex: ClassVar[str] = ""
