@@ -15,6 +15,8 @@ from symcalc.notation.errors import ArgumentError, ArgumentTypeError
 from symcalc.notation.objective import Parameter
 from symcalc.notation.tensors import Tensor
 
+_DOUBLE = np.dtype(np.float64)
+
 
 @dataclass(frozen=True)
 class _Expected:
@@ -86,7 +88,7 @@ class Binder:
         arrays = list(args)
         for place, (dtype, axes) in enumerate(self._fast):
             given = args[place]
-            if type(given) is not np.ndarray or given.dtype is not dtype or not _is_plain(given):
+            if type(given) is not np.ndarray or given.dtype is not dtype or not given.flags.aligned:
                 given = arrays[place] = self._converted(self.inputs[place], given, dtype)
             shape = given.shape
             if len(shape) != len(axes):
@@ -168,7 +170,7 @@ class Binder:
             )
         try:
             with np.errstate(over="raise"):
-                return np.ascontiguousarray(array, dtype=wanted).reshape(array.shape)
+                return np.require(array, wanted, "A")
         except FloatingPointError:
             raise ArgumentError(
                 f"{self.title}: {self._called(tensor)}: expected numbers within the "
@@ -193,18 +195,13 @@ class Binder:
         )
 
     def _check_labels(self, arrays: list[Any], sizes: list[int]) -> None:
-        """Labels are met before the kernel reads by them."""
+        """Refuse labels of nothing; those out of range are met by the kernel itself."""
         for tensor, array in zip(self.inputs, arrays, strict=True):
             below = tensor.domain.below
-            if below is None or not array.size:
-                continue
-            size = sizes[self.dims.index(below)]
-            if array.min() < 0 or array.max() >= size:
-                bad = int(np.flatnonzero((array < 0) | (array >= size))[0])
-                place = tuple(int(p) for p in np.unravel_index(bad, array.shape))
+            if below is not None and array.size and sizes[self.dims.index(below)] < 1:
                 raise ArgumentError(
-                    f"{self.title}: {self._called(tensor)}: expected integer labels, "
-                    f"0 to {size - 1} ({below} = {size}), got {array[place]} at {list(place)}"
+                    f"{self.title}: {self._called(tensor)}: expected no labels, for {below} = 0, "
+                    f"got {array.size}"
                 )
 
     def _hyper(self, given: dict[str, Any]) -> list[float]:
@@ -236,18 +233,42 @@ class Binder:
         return number
 
 
-def _is_plain(array: Any) -> bool:
-    flags = array.flags
-    return bool(flags.c_contiguous and flags.aligned)
+def check_outputs(
+    title: str,
+    names: Sequence[str],
+    out: Any,
+    shapes: Sequence[Sizes],
+    dtype: np.dtype[Any],
+    inputs: Sequence[Any],
+) -> Sequence[Any]:
+    """Return the caller's buffers, which may be written to as they are.
 
-
-def check_out(title: str, name: str, given: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Return a buffer that may be written to as it is.
+    Args:
+        title: the objective's name, for messages.
+        names: what each buffer is the gradient by.
+        out: one array, or a sequence of them.
+        shapes: what their shapes must be.
+        dtype: what their dtype must be.
+        inputs: arrays that they must not overlap.
 
     Raises:
-        ArgumentTypeError: it is no array of the right dtype.
+        ArgumentTypeError: a buffer is missing, or is no array of the right dtype.
         ArgumentError: its shape or its memory does not fit.
     """
+    given = out if isinstance(out, (tuple, list)) else (out,)
+    if len(given) != len(names):
+        raise ArgumentTypeError(f"{title}: out: expected {len(names)} arrays, got {len(given)}")
+    for place, buffer in enumerate(given):
+        _check_out(title, names[place], buffer, shapes[place], dtype if shapes[place] else _DOUBLE)
+        for other in (*inputs, *given[:place]):
+            if np.may_share_memory(buffer, other) and np.shares_memory(buffer, other):
+                raise ArgumentError(f"{title}: out for {names[place]} overlaps another array")
+    return given
+
+
+def _check_out(title: str, name: str, given: Any, shape: tuple[int, ...], dtype: Any) -> None:
+    """Refuse a buffer that may not be written to as it is; a scalar's has one entry."""
+    shape = shape or (1,)
     if not isinstance(given, np.ndarray) or given.dtype != dtype or not given.dtype.isnative:
         what = f"dtype {given.dtype}" if isinstance(given, np.ndarray) else type(given).__name__
         raise ArgumentTypeError(f"{title}: out for {name}: expected a {dtype} array, got {what}")
@@ -255,7 +276,6 @@ def check_out(title: str, name: str, given: Any, shape: tuple[int, ...], dtype: 
         raise ArgumentError(f"{title}: out for {name}: expected shape {shape}, got {given.shape}")
     if not given.flags.c_contiguous or not given.flags.writeable or not given.flags.aligned:
         raise ArgumentError(f"{title}: out for {name}: expected a writable C-contiguous array")
-    return given
 
 
 def _shape(tensor: Tensor) -> str:

@@ -64,7 +64,7 @@ def _surroundings() -> str:
 
     here = Path(__file__).parent
     digest = hashlib.sha256()
-    for name in ("scalar_math.py", "vector_math.py", "coefficients.py"):
+    for name in ("door.py", "scalar_math.py", "vector_math.py", "coefficients.py"):
         source = here / name
         digest.update(source.read_bytes() if source.exists() else b"")
     versions = (numba.__version__, numpy.__version__, platform.python_version(), platform.machine())

@@ -4,11 +4,13 @@ Each asks, in one more reduction over an input that is read anyway, whether anyt
 only then are the entries looked at one by one, to say which and where.
 
 A probability is recognised by its bits: among floating-point numbers, exactly those from 0 to 1
-have a bit pattern, read as an unsigned number, of at most that of 1.
+have a bit pattern, read as an unsigned number, of at most that of 1.  A label is recognised
+likewise: read as an unsigned number, a negative one is greater than any extent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +20,11 @@ import sympy as sp
 from symcalc.calculus.equations import Equation, Lifter, Namer
 from symcalc.notation.atoms import abs as absolute
 from symcalc.notation.conditions import Where
-from symcalc.notation.dims import Index, unused
+from symcalc.notation.dims import Dim, Index, unused
 from symcalc.notation.domains import Domain
 from symcalc.notation.reductions import Max, Sum
 from symcalc.notation.tensors import Tensor
-from symcalc.program.primitives import PATTERNS, Pattern
+from symcalc.program.primitives import PATTERNS, UNSIGNED, Pattern, Unsigned
 
 ROW_SUM_TOLERANCE = 1e-3
 
@@ -41,13 +43,23 @@ class DomainCheck:
     place: int
     measured: Tensor
 
-    def complaint(self, array: Any) -> str:
+    def expected(self, sizes: Mapping[Dim, int]) -> str:
+        """Say in words what belongs to the domain."""
+        below = self.of.domain.below
+        if below is None:
+            return self.of.domain.describe()
+        return f"integer labels, 0 to {sizes[below] - 1} ({below} = {sizes[below]})"
+
+    def complaint(self, array: Any, sizes: Mapping[Dim, int]) -> str:
         """Say which entry is outside the domain; nothing if the suspicion was unfounded.
 
         NaN is let through: it propagates.
         """
         domain = self.of.domain
-        outside = np.flatnonzero(_outside(domain, array))
+        if domain.below is not None:
+            outside = np.flatnonzero((array < 0) | (array >= sizes[domain.below]))
+        else:
+            outside = np.flatnonzero(_outside(domain, array))
         if outside.size:
             place = tuple(int(p) for p in np.unravel_index(outside[0], array.shape))
             return f"{array[place]} at {list(place)}"
@@ -68,17 +80,34 @@ def _outside(domain: Domain, array: Any) -> Any:
     return below | (array > domain.upper)
 
 
-def domain_checks(
-    inputs: tuple[Tensor, ...], namer: Namer, dtype: np.dtype[Any]
-) -> tuple[list[Equation], list[DomainCheck]]:
-    """Return the equations that raise suspicions about the inputs, and what they are about.
+def label_tensors(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return the inputs that other arrays are read by."""
+    return tuple(tensor for tensor in inputs if tensor.domain.below is not None)
 
-    Labels are not among them: they must be known good before a kernel reads by them.
+
+def checked_tensors(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return the inputs whose values could lie outside their domain, labels among them."""
+    return tuple(tensor for tensor in inputs if tensor.domain.is_checked and tensor.shape)
+
+
+def domain_checks(
+    inputs: tuple[Tensor, ...],
+    watched: tuple[Tensor, ...],
+    namer: Namer,
+    dtype: np.dtype[Any],
+) -> tuple[list[Equation], list[DomainCheck]]:
+    """Return the equations that raise suspicions about inputs, and what they are about.
+
+    Args:
+        inputs: the arrays a kernel is given, in order.
+        watched: those to be suspicious of.
+        namer: of the new equations' tensors.
+        dtype: of the real arrays.
     """
     lifter = Lifter(namer)
     checks = []
     for place, tensor in enumerate(inputs):
-        if tensor.domain.integer or not tensor.domain.is_checked or not tensor.shape:
+        if tensor not in watched:
             continue
         for body in _suspicions(tensor, lifter, dtype):
             measured = lifter.define(f"{tensor.name}_suspect", (), body)
@@ -91,7 +120,11 @@ def _suspicions(tensor: Tensor, lifter: Lifter, dtype: np.dtype[Any]) -> list[An
     domain, indices = tensor.domain, _indices(tensor)
     entry = tensor[indices]
     found: list[Any] = []
-    if domain.lower == 0 and not domain.open_lower and not domain.values:
+    if domain.below is not None:
+        unsigned = _over(Max, indices, Unsigned(entry, sp.Integer(0), domain.below - 1))
+        greatest = lifter.define(f"{tensor.name}_greatest", (), unsigned, UNSIGNED)
+        found.append(Where(sp.Ge(greatest[()], domain.below), 1, 0))
+    elif domain.lower == 0 and not domain.open_lower and not domain.values:
         pattern = _over(Max, indices, Pattern(entry, sp.nsimplify(0), _limit(domain.upper)))
         greatest = lifter.define(f"{tensor.name}_pattern", (), pattern, PATTERNS)
         found.append(Where(greatest[()] > _bits(domain.upper, dtype), 1, 0))

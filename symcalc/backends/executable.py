@@ -3,16 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 Sizes = tuple[int, ...]
-Run = Callable[[Sequence[Any], Sequence[float], Sequence[Any]], None]
+
+
+@dataclass(frozen=True)
+class Scalars:
+    """The numbers that a run leaves, besides the arrays it fills.
+
+    Args:
+        value: the value of a scalar objective; 0 where there is none.
+        measures: one number a domain check, above zero where something looks wrong.
+    """
+
+    value: float
+    measures: Sequence[float]
+
+
+@dataclass(frozen=True)
+class AtOnce:
+    """A bare call that does everything at once, on one thread, for contiguous arrays.
+
+    Called with (*inputs, *hyperparameters, *outputs, *tail), it returns the value. It looks at
+    shapes, sizes, domains and overlaps itself, and raises where something does not fit or is too
+    large to be done at once.
+
+    Args:
+        typed: refuses arguments of other types by a TypeError.
+        bare: takes the types on trust: for arguments that were looked at before.
+        tail: what the last arguments are.
+    """
+
+    typed: Callable[..., float]
+    bare: Callable[..., float]
+    tail: tuple[Any, ...]
+
+
+Run = Callable[[Sequence[Any], Sequence[float], Sequence[Any]], Scalars]
 
 
 class Executable(Protocol):
     """A compiled computation; its backend is nobody's business but its own."""
 
     source: str
+
+    @property
+    def at_once(self) -> AtOnce | None:
+        """The call for small arrays, if there is one."""
+        ...
 
     def plan(self, sizes: Sizes) -> Run:
         """Return a function that computes at these sizes, run(inputs, parameters, outputs).
@@ -21,9 +61,9 @@ class Executable(Protocol):
             sizes: the size of each dim, in the order of the task's dims.
 
         Returns:
-            A function of contiguous input arrays (reals of the kernel's dtype, labels int64),
-            hyperparameters and contiguous writable outputs (reals of the kernel's dtype; a scalar
-            is a float64 array of one entry), each in declared order. It may be called from
-            several threads at once.
+            A function of aligned input arrays (reals of the kernel's dtype, labels int64; any
+            strides), hyperparameters and contiguous writable outputs (an array value first, then
+            the gradients, reals of the kernel's dtype; a scalar gradient is a float64 array of one
+            entry). It may be called from several threads at once.
         """
         ...

@@ -5,21 +5,29 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from symcalc.backends.binding import check_out
-from symcalc.backends.checks import DomainCheck, domain_checks
+from symcalc.backends.checks import checked_tensors, domain_checks, label_tensors
 from symcalc.backends.executable import Executable, Sizes
 from symcalc.backends.modes import Task, is_diagonal, task
-from symcalc.backends.ready import Plan, Ready
+from symcalc.backends.ready import Ready
 from symcalc.calculus.derive import Derivation, derive
 from symcalc.calculus.equations import Namer
-from symcalc.notation.errors import ArgumentError, ArgumentTypeError
+from symcalc.notation.errors import ArgumentTypeError
 from symcalc.notation.objective import Objective
 
 Build = Callable[[Objective, Task, str], Executable]
+
+
+class Bound(Protocol):
+    """Arguments that were looked at once; call it without arguments for the value."""
+
+    gradient: Any
+
+    def __call__(self) -> Any:
+        """Compute from what the arrays hold now; return the value, fill the gradient."""
 
 
 class Kernel:
@@ -27,6 +35,10 @@ class Kernel:
 
     Call it for the value; see `grad`, `value_and_grad` and `vjp` for derivatives. Arrays are
     positional in declared order, or by keyword; hyperparameters and sample weights by keyword.
+
+    Small arrays that are just as the compiled code wants them are handed straight to it: it looks
+    at shapes, domains and overlaps itself. Whatever it refuses goes the careful way, which
+    converts what can be converted and says what is wrong with the rest.
 
     Args:
         derivation: what was derived.
@@ -43,6 +55,7 @@ class Kernel:
         self.dtype = np.dtype(dtype)
         self._build = build
         self._checked = checked
+        self._single = self.objective.single and len(derivation.wrt) == 1
         self._ready: dict[str, Ready] = {}
         self._weighted: Kernel | None = None
         self._unchecked: Kernel | None = None
@@ -88,6 +101,12 @@ class Kernel:
             ArgumentError: a shape, a size or a value does not fit.
             ArgumentTypeError: an argument is missing, unknown or of the wrong type.
         """
+        ready = self._ready.get("value")
+        if ready is not None:
+            try:
+                return ready.quick(arrays, named, ())
+            except Exception:
+                pass  # the careful way says what it was
         if named and self._weighs(named):
             return self._with_weights()(*arrays, **named)
         value, _ = self._run("value", arrays, named, None)
@@ -105,6 +124,14 @@ class Kernel:
             ArgumentError: a shape, a size or a value does not fit.
             ArgumentTypeError: an argument is missing, unknown or of the wrong type.
         """
+        ready = self._ready.get("grad")
+        if ready is not None:
+            try:
+                buffers = ready.buffers(arrays, out)
+                ready.quick(arrays, named, buffers)
+                return buffers[0] if self._single else buffers
+            except Exception:
+                pass  # the careful way says what it was
         self._needs_scalar("grad")
         if named and self._weighs(named):
             return self._with_weights().grad(*arrays, out=out, **named)
@@ -126,11 +153,76 @@ class Kernel:
             ArgumentError: a shape, a size or a value does not fit.
             ArgumentTypeError: an argument is missing, unknown or of the wrong type.
         """
+        ready = self._ready.get("value_and_grad")
+        if ready is not None:
+            try:
+                buffers = ready.buffers(arrays, out)
+                value = ready.quick(arrays, named, buffers)
+                return value, (buffers[0] if self._single else buffers)
+            except Exception:
+                pass  # the careful way says what it was
         self._needs_scalar("value_and_grad")
         if named and self._weighs(named):
             return self._with_weights().value_and_grad(*arrays, out=out, **named)
         value, gradients = self._run("value_and_grad", arrays, named, out)
         return value, self._structured(gradients)
+
+    def bind(self, *arrays: Any, cotangent: Any = None, out: Any = None, **named: Any) -> Bound:
+        """Look at arguments once, for a hot loop that computes from these very arrays.
+
+        step = kernel.bind(x, y, out=g); then each step() computes value and gradient from what
+        the arrays hold by then.
+
+        Args:
+            arrays: the inputs in declared order; they must be arrays of the kernel's dtype, for a
+                converted copy would not see what is written to them.
+            cotangent: for a layer, the cotangent of its output.
+            out: buffers of the gradient's structure to write into; made if not given.
+            named: inputs by name, hyperparameters, `weights`.
+
+        Returns:
+            A Bound: call it without arguments for the value; `.gradient` is the buffers.
+
+        Raises:
+            ArgumentError: a shape, a size or a value does not fit.
+            ArgumentTypeError: an argument is missing, unknown or of the wrong type.
+        """
+        if named and self._weighs(named):
+            return self._with_weights().bind(*arrays, cotangent=cotangent, out=out, **named)
+        ready = self._mode(self._main)
+        if not self.objective.is_scalar:
+            if cotangent is None:
+                raise ArgumentTypeError(f"{self.objective.name}: bind: missing cotangent=")
+            named[ready.task.inputs[-1].name] = cotangent
+        elif cotangent is not None:
+            raise ArgumentTypeError(
+                f"{self.objective.name}: bind: cotangent is for layers; the value is one number"
+            )
+        call = ready.call(arrays, named, out)
+        given = (*arrays, *(named[t.name] for t in ready.task.inputs if t.name in named))
+        for tensor, array in zip(ready.task.inputs, call.inputs, strict=True):
+            if not any(array is other for other in given):
+                raise ArgumentTypeError(
+                    f"{self.objective.name}: bind: {ready.called(tensor)}: expected a "
+                    f"{array.dtype} array, for a copy would not see what is written to it later"
+                )
+        ready.run(call)
+        bound: Any = ready.step(call)
+        bound.gradient = self._structured(call.gradients)
+        return bound
+
+    @property
+    def fast(self) -> Callable[..., float]:
+        """Value and gradient without keywords, conversions or new arrays: for hot loops.
+
+        fast(*arrays, *hyperparameters, *buffers) returns the value and fills the buffers; for a
+        layer the arrays end with the cotangent and the buffers begin with the output's. Every
+        argument is given, in declared order.  What the compiled code cannot take as it is goes
+        the careful way after all, so a wrong argument is an error here as well.
+        """
+        ready = self._mode(self._main)
+
+        return ready.fast
 
     def vjp(self, *arrays: Any, cotangent: Any = None, out: Any = None, **named: Any) -> Any:
         """Return the value and the gradient of sum(cotangent * value): the layers' call.
@@ -162,10 +254,17 @@ class Kernel:
             for array in gradient if isinstance(gradient, tuple) else (gradient,):
                 np.multiply(array, scale, out=array)
             return value, gradient
+        ready = self._mode("vjp")
+        try:
+            buffers = ready.buffers(arrays, out)
+            value = np.empty_like(cotangent)
+            ready.quick((*arrays, cotangent), named, (value, *buffers))
+            return value, (buffers[0] if self._single else buffers)
+        except Exception:
+            pass  # the careful way says what it was
         if self._weighs(named):
             return self._with_weights().vjp(*arrays, cotangent=cotangent, out=out, **named)
-        tensor = self._mode("vjp").task.inputs[-1]
-        named[tensor.name] = cotangent
+        named[ready.task.inputs[-1].name] = cotangent
         value, gradients = self._run("vjp", arrays, named, out)
         return value, self._structured(gradients)
 
@@ -297,8 +396,7 @@ class Kernel:
         return gradient.shape, rows()
 
     def _structured(self, gradients: Sequence[Any]) -> Any:
-        single = self.objective.single and len(gradients) == 1
-        return gradients[0] if single else tuple(gradients)
+        return gradients[0] if self._single else tuple(gradients)
 
     def _needs_scalar(self, call: str) -> None:
         if not self.objective.is_scalar:
@@ -335,67 +433,25 @@ class Kernel:
 
     def _make(self, mode: str) -> Ready:
         wanted = task(self.derivation, mode)
-        checks: list[DomainCheck] = []
-        if self._checked:
-            names = {e.target.name for e in wanted.equations} | {t.name for t in wanted.inputs}
-            names |= {p.name for p in self.objective.parameters}
-            equations, checks = domain_checks(wanted.inputs, Namer(names), self.dtype)
-            wanted = dataclasses.replace(
-                wanted,
-                equations=(*wanted.equations, *equations),
-                measures=tuple(check.measured for check in checks),
-            )
+        names = {e.target.name for e in wanted.equations} | {t.name for t in wanted.inputs}
+        names |= {p.name for p in self.objective.parameters}
+        watched = (checked_tensors if self._checked else label_tensors)(wanted.inputs)
+        equations, checks = domain_checks(wanted.inputs, watched, Namer(names), self.dtype)
+        wanted = dataclasses.replace(
+            wanted,
+            equations=(*wanted.equations, *equations),
+            measures=tuple(check.measured for check in checks),
+        )
         executable = self._build(self.objective, wanted, str(self.dtype))
         return Ready(self.objective, wanted, executable, checks, self.dtype)
 
     def _run(
         self, mode: str, arrays: tuple[Any, ...], named: dict[str, Any], out: Any
     ) -> tuple[Any, Sequence[Any]]:
-        """Bind, allocate, run, check domains."""
-        ready = self._ready.get(mode) or self._mode(mode)
-        inputs, parameters, sizes = ready.binder.bind(arrays, named)
-        plan = ready.plan(sizes)
-        task = ready.task
-        gradients: Sequence[Any] = ()
-        value: Any = None
-        if task.gradients:
-            if out is None:
-                gradients = [
-                    np.empty(shape, self.dtype) if shape else np.empty(1)
-                    for shape in plan.gradient_shapes
-                ]
-            else:
-                gradients = self._given(out, plan, inputs)
-        scalars = plan.spare.pop() if plan.spare else [np.empty(1) for _ in range(ready.scalars)]
-        if task.value is None:
-            plan.run(inputs, parameters, (*gradients, *scalars))
-        elif task.value.shape:
-            value = np.empty(plan.value_shape, self.dtype)
-            plan.run(inputs, parameters, (value, *gradients, *scalars))
-        else:
-            plan.run(inputs, parameters, (scalars[-1], *gradients, *scalars[:-1]))
-            value = scalars[-1].item()
-        for check, number in zip(ready.checks, scalars):  # noqa: B905 (the last may be the value)
-            if number.item() > 0 and (complaint := check.complaint(inputs[check.place])):
-                raise ArgumentError(
-                    f"{self.objective.name}: {check.of.name}: expected "
-                    f"{check.of.domain.describe()}, got {complaint}"
-                )
-        plan.spare.append(scalars)
-        return value, gradients
-
-    def _given(self, out: Any, plan: Plan, inputs: Sequence[Any]) -> Sequence[Any]:
-        """Take the caller's buffers for the gradients, after a look at them."""
-        given = out if isinstance(out, (tuple, list)) else (out,)
-        name, wrt = self.objective.name, self.derivation.wrt
-        if len(given) != len(wrt):
-            raise ArgumentTypeError(f"{name}: out: expected {len(wrt)} arrays, got {len(given)}")
-        for place, buffer in enumerate(given):
-            check_out(name, wrt[place], buffer, plan.gradient_shapes[place], self.dtype)
-            for other in (*inputs, *given[:place]):
-                if np.may_share_memory(buffer, other) and np.shares_memory(buffer, other):
-                    raise ArgumentError(f"{name}: out for {wrt[place]} overlaps another array")
-        return given
+        """Go the careful way; return the value and the gradients."""
+        ready = self._mode(mode)
+        call = ready.call(arrays, named, out)
+        return ready.run(call), call.gradients
 
     def __repr__(self) -> str:
         return f"Kernel({self.objective.name}, dtype={self.dtype}, modes={sorted(self._ready)})"

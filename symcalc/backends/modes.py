@@ -25,6 +25,7 @@ class Task:
         inputs: the arrays it reads.
         value: the value's tensor, if it is wanted.
         gradients: the gradients' tensors that are wanted.
+        like: for each gradient, the input that it has the shape of.
         measures: scalars that tell whether inputs lie in their domains.
         called: what the caller calls an input, where it is not the input's own name.
     """
@@ -34,6 +35,7 @@ class Task:
     inputs: tuple[Tensor, ...]
     value: Tensor | None
     gradients: tuple[Tensor, ...]
+    like: tuple[str, ...] = ()
     measures: tuple[Tensor, ...] = ()
     called: Mapping[str, str] = field(default_factory=dict)
 
@@ -41,6 +43,17 @@ class Task:
     def dims(self) -> tuple[Dim, ...]:
         """The dims of the inputs, in order of appearance."""
         return dims_of(self.inputs)
+
+    @property
+    def number(self) -> Tensor | None:
+        """The value, if it is one number."""
+        return None if self.value is None or self.value.shape else self.value
+
+    @property
+    def written(self) -> tuple[Tensor, ...]:
+        """The arrays that are filled: an array value, then the gradients."""
+        value = () if self.value is None or self.number is not None else (self.value,)
+        return value + self.gradients
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
@@ -72,6 +85,7 @@ def task(derivation: Derivation, mode: str) -> Task:
         inputs,
         derivation.value if mode != "grad" else None,
         gradients if mode != "value" else (),
+        derivation.wrt if mode != "value" else (),
         called=called,
     )
 
@@ -103,7 +117,7 @@ def _hvp(derivation: Derivation) -> Task:
         products.append(product)
     inputs = (*derivation.objective.inputs, *directions.values())
     called = {tensor.name: "vector" for tensor in directions.values()}
-    return Task("hvp", equations, inputs, None, tuple(products), called=called)
+    return Task("hvp", equations, inputs, None, tuple(products), derivation.wrt, called=called)
 
 
 def _directions(derivation: Derivation, names: list[str], namer: Namer) -> dict[str, Tensor]:

@@ -6,31 +6,35 @@ import functools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from symcalc.backends.cache import load_module, sealed
-from symcalc.backends.executable import Run, Sizes
+from symcalc.backends.executable import AtOnce, Run, Scalars, Sizes
 from symcalc.backends.modes import Task
-from symcalc.backends.numba_source import BLOCK_ELEMENTS, MOST_BLOCKS, SourceWriter
+from symcalc.backends.numba_frame import (
+    BLOCK_ELEMENTS,
+    MOST_VECTOR_BLOCKS,
+    PARALLEL_DEAR_ELEMENTS,
+    PARALLEL_ELEMENTS,
+    Cut,
+    cuts,
+)
+from symcalc.backends.numba_source import SourceWriter
 from symcalc.backends.sizes import size_function
 from symcalc.backends.threads import share_out, thread_count
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
 from symcalc.program.lower import lower
-from symcalc.program.primitives import PATTERNS
 from symcalc.program.program import Program
-from symcalc.program.sections import Section, arrays, partials, sections
+from symcalc.program.sections import sections
 
-# Below this many elements one thread is faster than handing work to another; exponentials and
-# logarithms, at some ten times the cost of plain arithmetic, make it pay earlier.
-PARALLEL_ELEMENTS = 500_000
-PARALLEL_DEAR_ELEMENTS = 100_000
 _ALL = 2**62
+_OPTIONS = {"nopython": True, "nogil": True, "error_model": "numpy"}
 _COMPILING = threading.RLock()
 Size = Callable[[Sizes], int]
+Layout = tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,14 @@ class _Pass:
 
     extent: Size
     width: Size
+    vectors: bool
 
     def blocks(self, sizes: Sizes) -> int:
         """The number of blocks: the same function of the sizes as in the source."""
         extent = self.extent(sizes)
-        rows = max(BLOCK_ELEMENTS // max(self.width(sizes), 1), -(-extent // MOST_BLOCKS), 1)
+        rows = max(BLOCK_ELEMENTS // max(self.width(sizes), 1), 1)
+        if self.vectors:
+            rows = max(rows, -(-extent // MOST_VECTOR_BLOCKS))
         return -(-extent // rows)
 
     def elements(self, sizes: Sizes) -> int:
@@ -62,118 +69,122 @@ class NumbaExecutable:
     def __init__(self, program: Program, dtype: str) -> None:
         self.program = program
         self.dtype = np.dtype(dtype)
-        self.source = SourceWriter(program, dtype).write()
-        module = load_module(f"{program.title}_{program.name}", self.source)
-        self.dispatcher = getattr(module, program.name)
-        self._compile(module)
-        dear = "vector_math" in self.source
-        self.least = PARALLEL_DEAR_ELEMENTS if dear else PARALLEL_ELEMENTS
+        writer = SourceWriter(program, dtype)
+        self.source = writer.write()
+        self.module = load_module(f"{program.title}_{program.name}", self.source)
+        self.dispatcher = getattr(self.module, program.name)
+        self.plain = (True,) * len(program.inputs)
+        self.compiled: dict[Layout, Any] = {}
+        self._compile(self.plain)
+        self.least = PARALLEL_DEAR_ELEMENTS if writer.is_dear else PARALLEL_ELEMENTS
+        known = cuts(program)
         self.passes = [
-            None if section.index is None
-            else _Pass(self._size(section.index.extent), self._size(section.width))
-            for section in sections(program)
-        ]  # fmt: skip
-        self.scratch = [self._allocator(tensor) for tensor in arrays(program)]
-        self.scratch += [self._parts_allocator(t, section) for t, section in partials(program)]
+            None if section.index is None else self._pass(known[number])
+            for number, section in enumerate(sections(program))
+        ]
+        self.measures = len(program.measures)
 
-    def _compile(self, module: ModuleType) -> None:
-        """Compile the one signature there is, unless another kernel of this source has done so."""
-        signature = self._signature()
-        with _COMPILING, sealed(module):
-            if signature not in self.dispatcher.overloads:
-                self.dispatcher.compile(signature)
-                self.dispatcher.disable_compile()  # writable arrays pass for read-only ones
+    @property
+    def at_once(self) -> AtOnce:
+        """The compiled function for contiguous arrays."""
+        return AtOnce(self.dispatcher, self.compiled[self.plain], (None, None))
+
+    def _pass(self, cut: Cut) -> _Pass:
+        return _Pass(self._size(cut.extent), self._size(cut.width), cut.vectors)
+
+    def _compile(self, layout: Layout) -> Any:
+        """Compile for arrays that are contiguous, or not; once, even with many threads.
+
+        Each layout has a dispatcher of its own, which never compiles anything else.
+        """
+        with _COMPILING:
+            if layout not in self.compiled:
+                dispatcher = self.dispatcher
+                if layout != self.plain:
+                    dispatcher = type(dispatcher)(dispatcher.py_func, targetoptions=_OPTIONS)
+                    dispatcher.enable_caching()
+                self.compiled[layout] = self._compiled(dispatcher, self._signature(layout))
+            return self.compiled[layout]
+
+    def _compiled(self, dispatcher: Any, signature: tuple[Any, ...]) -> Any:
+        with sealed(self.module):
+            if signature not in dispatcher.overloads:
+                dispatcher.compile(signature)
+                dispatcher.disable_compile()  # writable arrays pass for read-only ones
+        return dispatcher.overloads[signature].entry_point
 
     def plan(self, sizes: Sizes) -> Run:
-        """Decide on threads, once for these sizes; scratch arrays are handed from call to call."""
-        kernel, last = self.dispatcher, len(self.passes) - 1
+        """Decide on threads, once for these sizes; scratch memory is handed from call to call."""
+        last = len(self.passes) - 1
         elements = max((p.elements(sizes) for p in self.passes if p is not None), default=0)
-        free: list[tuple[Any, ...]] = []
+        many = elements >= self.least and thread_count() > 1
+        whole = np.array([0, last, 0, _ALL], np.int64)
+        free: list[Any] = []
 
-        def alone(
+        def run(
             inputs: Sequence[Any], parameters: Sequence[float], outputs: Sequence[Any]
-        ) -> None:
-            scratch = free.pop() if free else tuple(make(sizes) for make in self.scratch)
-            kernel(0, last, 0, _ALL, *inputs, *parameters, *outputs, *scratch)
-            free.append(scratch)
+        ) -> Scalars:
+            layout = tuple(array.flags.c_contiguous for array in inputs)
+            kernel = self.compiled.get(layout) or self._compile(layout)
+            arguments = (*inputs, *parameters, *outputs)
+            room = free.pop() if free else np.empty(int(kernel(*arguments, whole, None)))
+            if many:
+                self._together(kernel, sizes, (*arguments, room))
+            else:
+                kernel(*arguments, whole, room)
+            first = self.program.value is not None
+            found = Scalars(
+                float(room[0]) if first else 0.0, room[first : first + self.measures].tolist()
+            )
+            free.append(room)
+            return found
 
-        def together(
-            inputs: Sequence[Any], parameters: Sequence[float], outputs: Sequence[Any]
-        ) -> None:
-            scratch = tuple(make(sizes) for make in self.scratch)
-            arguments = (*inputs, *parameters, *outputs, *scratch)
-            for number, cut in enumerate(self.passes):
-                if cut is None:
-                    kernel(number, number, 0, _ALL, *arguments)
-                else:
-                    work = functools.partial(_work, kernel, number, arguments)
-                    share_out(cut.blocks(sizes), work)
+        return run
 
-        return alone if elements < self.least or thread_count() == 1 else together
+    def _together(self, kernel: Any, sizes: Sizes, arguments: tuple[Any, ...]) -> None:
+        """Run the parts one after another, the blocks of each shared out over threads."""
+        for number, cut in enumerate(self.passes):
+            if cut is None:
+                _work(kernel, number, arguments, 0, _ALL)
+            else:
+                work = functools.partial(_work, kernel, number, arguments)
+                share_out(cut.blocks(sizes), work)
 
     def _size(self, extent: Any) -> Size:
         return size_function(extent, self.program.dims)
 
     def _array_type(self, tensor: Tensor) -> Any:
         if tensor.domain.integer:
-            return _whole_type(tensor)
+            return np.dtype(np.int64)
         return self.dtype if tensor.shape else np.dtype(np.float64)
 
-    def _allocator(self, tensor: Tensor) -> Callable[[Sizes], Any]:
-        dtype = self._array_type(tensor)
-        shape = [self._size(tensor.shape[axis]) for axis in self._axes(tensor)]
-        if not shape:
-            return lambda sizes: np.empty(1, dtype)
-        return lambda sizes: np.empty([size(sizes) for size in shape], dtype)
-
-    def _axes(self, tensor: Tensor) -> tuple[int, ...]:
-        buffer = self.program.buffer(tensor)
-        assert buffer is not None
-        return buffer.axes
-
-    def _parts_allocator(self, tensor: Tensor, section: Section) -> Callable[[Sizes], Any]:
-        cut = _Pass(self._size(section.index.extent), self._size(section.width))
-        shape = [self._size(extent) for extent in tensor.shape]
-        dtype = _whole_type(tensor) if tensor.domain.integer else np.float64
-        return lambda sizes: np.empty(
-            [max(cut.blocks(sizes), 1), *(size(sizes) for size in shape)], dtype
-        )
-
-    def _signature(self) -> tuple[Any, ...]:
+    def _signature(self, layout: Layout) -> tuple[Any, ...]:
         """The exact types, inputs read-only so that any array may be passed."""
         from numba import from_dtype, types
 
-        def array(dtype: Any, rank: int, readonly: bool) -> Any:
-            return types.Array(from_dtype(np.dtype(dtype)), rank, "C", readonly=readonly)
+        def array(dtype: Any, rank: int, order: str, readonly: bool) -> Any:
+            return types.Array(from_dtype(np.dtype(dtype)), rank, order, readonly=readonly)
 
         program = self.program
-        found: list[Any] = [types.intp] * 4
-        for tensor in program.inputs:
-            found.append(array(self._array_type_of_input(tensor), len(tensor.shape), True))
+        found: list[Any] = []
+        for tensor, contiguous in zip(program.inputs, layout, strict=True):
+            dtype = np.int64 if tensor.domain.integer else self.dtype
+            found.append(array(dtype, len(tensor.shape), "C" if contiguous else "A", True))
         found += [types.float64] * len(program.parameters)
-        for tensor in program.outputs:
-            found.append(array(self._array_type(tensor), max(len(tensor.shape), 1), False))
-        for tensor in arrays(program):
-            found.append(array(self._array_type(tensor), max(len(self._axes(tensor)), 1), False))
-        for tensor, _ in partials(program):
-            dtype = _whole_type(tensor) if tensor.domain.integer else np.float64
-            found.append(array(dtype, 1 + len(tensor.shape), False))
-        return tuple(found)
-
-    def _array_type_of_input(self, tensor: Tensor) -> Any:
-        return np.int64 if tensor.domain.integer else self.dtype
-
-
-def _whole_type(tensor: Tensor) -> Any:
-    return np.dtype(np.uint64 if tensor.domain is PATTERNS else np.int64)
+        for tensor in program.written:
+            found.append(array(self._array_type(tensor), max(len(tensor.shape), 1), "C", False))
+        return (*found, types.Optional(types.int64[::1]), types.Optional(types.float64[::1]))
 
 
 def _work(kernel: Any, number: int, arguments: tuple[Any, ...], first: int, last: int) -> None:
-    """Run one section over a range of blocks."""
-    kernel(number, number, first, last, *arguments)
+    """Run one section over a range of blocks; the last argument is the scratch memory."""
+    *rest, room = arguments
+    kernel(*rest, np.array([number, number, first, last], np.int64), room)
 
 
 def build(objective: Objective, task: Task, dtype: str) -> NumbaExecutable:
     """Lower a task to a program and compile it."""
-    program = lower(objective, task.name, task.equations, task.inputs, task.outputs)
+    program = lower(
+        objective, task.name, task.equations, task.inputs, task.outputs, task.number, task.measures
+    )
     return NumbaExecutable(program, dtype)

@@ -11,11 +11,14 @@ from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
 from symcalc.notation.tensors import Access
-from symcalc.program.primitives import FinitePlus, ShiftedExp
+from symcalc.program.primitives import PATTERNS, UNSIGNED, FinitePlus, ShiftedExp
 
 # Where a function comes from, by its name in the notation.
 VECTOR_MATH = ("erf", "exp", "expm1", "log", "log1p", "tanh")
-SCALAR_MATH = ("maximum", "minimum", "add", "bits", "digamma", "trigamma")
+SCALAR_MATH = (
+    "maximum", "minimum", "add", "bits", "from_bits", "total", "wide_vectors", "digamma",
+    "trigamma",
+)  # fmt: skip
 PLAIN_MATH = ("lgamma", "sqrt", "copysign")
 
 _SUM, _PRODUCT, _UNIT = 1, 2, 3
@@ -53,7 +56,7 @@ class ExpressionWriter:
     def whole(self, expression: Any) -> str:
         """Return the source of an index expression."""
         if isinstance(expression, Access):
-            return str(self.place(expression))
+            return self._label(expression)
         if isinstance(expression, (Index, Dim)):
             return self.names[expression.name]
         if isinstance(expression, sp.Integer):
@@ -66,6 +69,13 @@ class ExpressionWriter:
         if isinstance(expression, sp.Pow) and expression.exp.is_Integer and expression.exp > 0:
             return "*".join([self.whole(expression.base)] * int(expression.exp))
         raise SymcalcError(f"numba: no whole-number code for {expression}")
+
+    def _label(self, access: Access) -> str:
+        """A whole-number entry; a label is held to its range, wrong ones are told of later."""
+        text, below = str(self.place(access)), access.tensor.domain.below
+        if below is None or text.isidentifier():  # read and held to its range before
+            return text
+        return f"min(max({text}, 0), {self.names[below.name]} - 1)"
 
     def _signed(self, term: Any) -> str:
         """A term of a sum: an unsigned index would make the sum a float."""
@@ -82,8 +92,11 @@ class ExpressionWriter:
         if isinstance(when, sp.Not):
             return f"not ({self.condition(when.args[0])})"
         sides = (when.lhs, when.rhs)
-        integral = all(_is_whole(side) for side in sides)
-        left, right = (self.whole(s) if integral else self.write(s, _SUM) for s in sides)
+        if any(isinstance(s, Access) and s.tensor.domain in (PATTERNS, UNSIGNED) for s in sides):
+            left, right = (f"u8({self.whole(side)})" for side in sides)
+        else:
+            integral = all(_is_whole(side) for side in sides)
+            left, right = (self.whole(s) if integral else self.write(s, _SUM) for s in sides)
         return f"{left} {_RELATIONS[when.func]} {right}"
 
     def call(self, name: str, *arguments: str) -> str:

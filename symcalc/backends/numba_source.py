@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import keyword
+from collections.abc import Sequence
 from typing import Any
+
+import sympy as sp
 
 from symcalc.backends.numba_expressions import (
     PLAIN_MATH,
@@ -11,31 +13,16 @@ from symcalc.backends.numba_expressions import (
     VECTOR_MATH,
     ExpressionWriter,
 )
-from symcalc.notation.dims import Dim
+from symcalc.backends.numba_frame import DOOR, RESERVED, Frame, safe_names
+from symcalc.notation.dims import Index
+from symcalc.notation.dims import unused as unused_name
 from symcalc.notation.tensors import Access, Tensor
-from symcalc.program.primitives import PATTERNS, Pattern
-from symcalc.program.program import Accumulate, Assign, Node, Program, Start
-from symcalc.program.sections import (
-    Section,
-    accumulated,
-    arrays,
-    loops,
-    partials,
-    sections,
-    targets,
-)
+from symcalc.program.primitives import PATTERNS, UNSIGNED, Pattern, ShiftedExp, Unsigned
+from symcalc.program.program import Accumulate, Assign, Loop, Node, Program, Start
+from symcalc.program.scales import Scales
+from symcalc.program.sections import Section, accumulated, loops, sections, targets
 from symcalc.program.sharing import Shared, share
 
-BLOCK_ELEMENTS = 4096
-MOST_BLOCKS = 256
-
-_RESERVED = frozenset(
-    ("stage", "last_stage", "start", "stop", "first", "last", "block", "blocks", "rows", "total",
-     "njit", "np", "f4", "u8",
-     "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
-     *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH, *keyword.kwlist)
-)  # fmt: skip
-_TAILS = ("_block", "_parts", "_running")
 _IDENTITIES = {"sum": 0.0, "prod": 1.0, "max": -float("inf"), "min": float("inf")}
 
 
@@ -51,52 +38,33 @@ class SourceWriter:
         self.program = program
         self.single = dtype == "float32"
         self.lines: list[str] = []
-        self.names = self._safe_names()
+        self.names = safe_names(program)
         self.expressions = ExpressionWriter(self.single, self._place, self.names)
+        self.frame = Frame(program, self.single, self.names, self.expressions.whole)
         self.reduced: dict[Tensor, str] = {}
         self.running: dict[Tensor, str] = {}
+        self.terms: set[Tensor] = set()
+        self.outer: dict[Access, str] = {}
+        self.scales: set[str] = set()
         self.double = False
         self.private: set[Tensor] = set()
         self.local = {b.tensor for b in program.buffers if b.kind == "local"}
+        self.local |= {*program.numbers, *self.frame.shared}
         self.sums = accumulated(program)
 
     def write(self) -> str:
         """Return the module's source."""
-        self._line("", "")
         for number, section in enumerate(sections(self.program)):
             self._section(number, section)
-        return "\n".join([*self._head(), *self.lines[1:], ""])
+        body = self.lines
+        self.lines = []
+        self._frame()  # knows by now what the parts use
+        return "\n".join([*self._head(), *self.lines, *body, *self._return(), ""])
 
-    def arguments(self) -> list[str]:
-        """The kernel's arguments in order, after stage, last_stage, first and last."""
-        program = self.program
-        names = [self.names[t.name] for t in program.inputs]
-        names += [self.names[p.name] for p in program.parameters]
-        names += [self.names[t.name] for t in program.outputs]
-        names += [self.names[tensor.name] for tensor in arrays(program)]
-        return names + [self._parts(tensor) for tensor, _ in partials(program)]
-
-    def _safe_names(self) -> dict[str, str]:
-        """Give everything the code speaks of a Python name that hides nothing.
-
-        Dims and loop letters come first, since they are the shortest.
-        """
-        program = self.program
-        letters = {index.name for index in loops(program)}
-        wanted = [*(dim.name for dim in program.dims), *sorted(letters)]
-        wanted += [t.name for t in program.inputs] + [p.name for p in program.parameters]
-        wanted += [b.tensor.name for b in program.buffers]
-        taken, names = set(_RESERVED), {}
-        for name in dict.fromkeys(wanted):
-            safe = name
-            while taken & {safe, *(safe + tail for tail in _TAILS)}:
-                safe += "_"
-            taken |= {safe, *(safe + tail for tail in _TAILS)}
-            names[name] = safe
-        return names
-
-    def _parts(self, tensor: Tensor) -> str:
-        return f"{self.names[tensor.name]}_parts"
+    @property
+    def is_dear(self) -> bool:
+        """Whether the program computes exponentials, logarithms and the like."""
+        return bool(self.expressions.used & set(VECTOR_MATH))
 
     def _head(self) -> list[str]:
         program, used = self.program, self.expressions.used
@@ -111,127 +79,204 @@ class SourceWriter:
             lines.append("")
         lines.append("import numpy as np")
         lines.append("from numba import njit")
+        lines.append(f"from symcalc.backends.door import {', '.join(DOOR)}")
         for module, names in (("scalar_math", SCALAR_MATH), ("vector_math", VECTOR_MATH)):
             mine = sorted(used & set(names))
             if mine:
                 lines.append(f"from symcalc.backends.{module} import {', '.join(mine)}")
         lines += ["", "u8 = np.uint64  # an index that cannot be negative vectorizes"]
         if self.single:
-            lines.append("f4 = np.float32")
-        arguments = ["stage", "last_stage", "first", "last", *self.arguments()]
+            lines += ["u4 = np.uint32", "f4 = np.float32"]
         lines += ["", "", '@njit(cache=True, nogil=True, error_model="numpy")']
-        lines.append(f"def {program.name}({', '.join(arguments)}):")
-        lines.append("    # Runs the parts stage..last_stage, of each the blocks first..last - 1.")
-        lines += [f"    {line}" for line in self._sizes()]
+        lines.append(f"def {program.name}({', '.join(self.frame.arguments)}):")
+        return lines
+
+    def _frame(self) -> None:
+        """Write what stands before the parts."""
+        frame, program = self.frame, self.program
+        self._line("    ", self.expressions.call("wide_vectors"))
+        for line in (*frame.head(), *frame.door(self.is_dear), *frame.scratch_lines()):
+            self._line("    ", line)
         if self.single:
             for parameter in program.parameters:
                 name = self.names[parameter.name]
-                lines.append(f"    {name} = f4({name})")
-        return lines
+                self._line("    ", f"{name} = f4({name})")
+        for tensor in program.numbers:
+            if tensor not in frame.shared:
+                self._line("    ", f"{self.names[tensor.name]} = 0.0")
+        for section in sections(program):
+            for tensor, kind in section.reduced:
+                if not tensor.shape and tensor not in program.numbers:
+                    start = self._identity(tensor, kind)
+                    self._line("    ", f"{self.names[tensor.name]} = {start}")
 
-    def _sizes(self) -> list[str]:
-        found: dict[Dim, str] = {}
-        for tensor in self.program.inputs:
-            for axis, extent in enumerate(tensor.shape):
-                if isinstance(extent, Dim):
-                    found.setdefault(extent, f"{self.names[tensor.name]}.shape[{axis}]")
-        return [f"{self.names[dim.name]} = {where}" for dim, where in found.items()]
+    def _return(self) -> list[str]:
+        """Look at the measures, when all was done at once; hand the value back."""
+        program, lines = self.program, []
+        suspects = [f"{self._number(tensor)} > 0.0" for tensor in program.measures]
+        if suspects:
+            lines += [f"    if turn is None and ({' or '.join(suspects)}):",
+                      "        raise UnfitError"]  # fmt: skip
+        value = "0.0" if program.value is None else self._number(program.value)
+        return [*lines, f"    return {value}"]
+
+    def _number(self, tensor: Tensor) -> str:
+        if tensor in self.frame.shared:
+            return f"work[{self.frame.slot(tensor)}]"
+        return self.names[tensor.name]
 
     def _section(self, number: int, section: Section) -> None:
         indent = "    "
         if len(sections(self.program)) > 1:
-            self._line(indent, f"if stage <= {number} <= last_stage:")
+            self._line(indent, f"if part <= {number} <= last_part:")
             indent += "    "
+        for tensor in self.frame.shared:
+            if tensor in section.reads - section.writes:
+                stored = f"work[{self.frame.slot(tensor)}]"
+                one = section.index is not None and self.single
+                self._line(
+                    indent, f"{self.names[tensor.name]} = {f'f4({stored})' if one else stored}"
+                )
         if section.index is not None:
-            self._pass(section, indent)
+            self._pass(number, section, indent)
             return
-        if section.combined:
-            self._blocks(section.combined_over, indent)
         self.private = set(section.private)
-        indent = self._combine(section, indent)
         self.double = True
-        self._body(section.body, indent)
+        self._body(section.body, self._combine(section, indent))
         self.double = False
         self.private = set()
 
-    def _pass(self, section: Section, indent: str) -> None:
+    def _pass(self, number: int, section: Section, indent: str) -> None:
         """Write a loop over blocks, each with accumulators of its own."""
+        cut = self.frame.cuts[number]
         extent = self.expressions.whole(section.index.extent)
-        self._blocks(section, indent)
-        self._line(indent, "for block in range(first, min(last, blocks)):")
+        scales = Scales(section.body, self._taken())
+        self.scales = {symbol.name for symbol, _ in scales.defined}
+        for symbol, value in scales.defined:
+            self._line(indent, f"{symbol.name} = {self.expressions.write(value)}")
+        self.terms = self._in_terms(section)
+        for line in (*self._row_buffers(section), *self._term_buffers(section, cut.rows)):
+            self._line(indent, line)
+        self._line(indent, f"for block in range(first, min(last, {cut.blocks})):")
         inside = indent + "    "
-        for row in self._row_buffers(section):
-            self._line(inside, row)
         for tensor, kind in section.reduced:
             name, start = self.names[tensor.name], self._identity(tensor, kind)
             if tensor.shape:
-                self._line(inside, f"{name}_block = {self._parts(tensor)}[block]")
+                self._line(inside, f"{name}_block = {name}_parts[block]")
                 self._fill(f"{name}_block", tensor.shape, start, inside)
             else:
                 self._line(inside, f"{name}_block = {start}")
         self.reduced = dict(section.reduced)
-        self._line(inside, f"start, stop = block * rows, min(block * rows + rows, {extent})")
-        self._line(inside, f"for {self.names[section.index.name]} in range(u8(start), u8(stop)):")
+        self._line(inside, f"start = u8(block * {cut.rows})")
+        self._line(inside, f"stop = u8(min(block * {cut.rows} + {cut.rows}, {extent}))")
+        loop = Loop(section.index, scales.body)
+        self._line(inside, f"for {self.names[section.index.name]} in range(start, stop):")
         self.expressions.unsigned = section.index
-        self._body(section.body, inside + "    ")
-        for tensor, _ in section.reduced:
+        self._outer(loop, [section.index], inside + "    ")
+        self._body(scales.body, inside + "    ", [section.index])
+        for line in self._summed(loop, "stop - start"):
+            self._line(inside, line)
+        for tensor, kind in section.reduced:
             if not tensor.shape:
-                name = self.names[tensor.name]
-                self._line(inside, f"{self._parts(tensor)}[block] = {name}_block")
-        self.reduced = {}
+                self._leave(tensor, kind, inside)
+        self.reduced, self.terms = {}, set()
+        self.outer = {}
+
+    def _leave(self, tensor: Tensor, kind: str, indent: str) -> None:
+        """Take a block's scalar into the total, or leave it for the part that does."""
+        name = self.names[tensor.name]
+        state = self._joined(kind, tensor, name, f"{name}_block", in_order=True)
+        self._line(indent, "if turn is None:")
+        self._line(indent + "    ", f"{name} = {state}")
+        self._line(indent, "else:")
+        left = f"{name}_block"
+        if tensor.domain.integer:
+            left = self.expressions.call("from_bits", f"u8({left})")
+        self._line(indent + "    ", f"room[{name}_at + block] = {left}")
 
     def _fill(self, name: str, shape: tuple[Any, ...], value: str, indent: str) -> None:
+        inside, letters = self._over(shape, indent)
+        self._line(inside, f"{name}[{', '.join(letters)}] = {value}")
+
+    def _over(self, shape: Sequence[Any], indent: str) -> tuple[str, list[str]]:
+        """Open loops over all places of a shape; return the indentation inside and the letters."""
         letters = [f"place{axis}" for axis in range(len(shape))]
         for letter, size in zip(letters, shape, strict=True):
             self._line(indent, f"for {letter} in range({self.expressions.whole(size)}):")
             indent += "    "
-        self._line(indent, f"{name}[{', '.join(letters)}] = {value}")
+        return indent, letters
 
     def _combine(self, section: Section, indent: str) -> str:
         """Put the blocks' partials together, in the order of the blocks.
 
         What only the statements that follow need stays in a scalar. Returns their indentation.
         """
-        if section.index_after is not None:
-            extent = self.expressions.whole(section.index_after.extent)
-            self._line(indent, f"for {self.names[section.index_after.name]} in range({extent}):")
-            for tensor, kind in section.combined:
-                self._total(tensor, kind, [self.names[section.index_after.name]], indent + "    ")
-            return indent + "    "
+        if not section.combined:
+            return indent
+        made_by = sections(self.program).index(section.combined_over)
+        blocks = self.frame.cuts[made_by].blocks
         for tensor, kind in section.combined:
-            inside, letters = indent, [f"place{axis}" for axis in range(len(tensor.shape))]
-            for letter, size in zip(letters, tensor.shape, strict=True):
-                self._line(inside, f"for {letter} in range({self.expressions.whole(size)}):")
-                inside += "    "
-            self._total(tensor, kind, letters, inside)
-        return indent
+            if tensor.shape:
+                self._join_vectors(tensor, kind, blocks, indent)
+            else:
+                self._join_scalars(tensor, kind, blocks, indent)
+        vectors = [tensor for tensor, _ in section.combined if tensor.shape]
+        if section.index_after is None:
+            for tensor in vectors:
+                inside, letters = self._over(tensor.shape, indent)
+                self._take(tensor, letters, inside)
+            return indent
+        letter = self.names[section.index_after.name]
+        extent = self.expressions.whole(section.index_after.extent)
+        self._line(indent, f"for {letter} in range({extent}):")
+        for tensor in vectors:
+            self._take(tensor, [letter], indent + "    ")
+        return indent + "    "
 
-    def _total(self, tensor: Tensor, kind: str, letters: list[str], indent: str) -> None:
+    def _take(self, tensor: Tensor, letters: list[str], indent: str) -> None:
+        """Take an entry of a vector that was put together."""
         name = self.names[tensor.name]
-        state = name if tensor in self.private else "total"
-        self._line(indent, f"{state} = {self._identity(tensor, kind)}")
-        self._line(indent, "for block in range(blocks):")
-        part = f"{self._parts(tensor)}[{', '.join(['block', *letters])}]"
-        self._line(indent + "    ", f"{state} = {self._joined(kind, tensor, state, part)}")
-        if tensor not in self.private:
-            self._line(indent, f"{name}[{', '.join(letters) or '0'}] = total")
+        places = ", ".join(letters)
+        target = name if tensor in self.private else f"{name}[{places}]"
+        self._line(indent, f"{target} = {name}_parts[0, {places}]")
 
-    def _blocks(self, section: Section, indent: str) -> None:
-        """How the index is cut into blocks."""
-        extent = self.expressions.whole(section.index.extent)
-        self._line(indent, f"rows = {self._rows(section, extent)}")
-        self._line(indent, f"blocks = ({extent} + rows - 1) // rows")
+    def _join_scalars(self, tensor: Tensor, kind: str, blocks: str, indent: str) -> None:
+        name = self.names[tensor.name]
+        self._line(indent, "if turn is not None:")
+        self._line(indent + "    ", f"{name} = {self._identity(tensor, kind)}")
+        self._line(indent + "    ", f"for block in range({blocks}):")
+        part = f"room[{name}_at + block]"
+        if tensor.domain.integer:
+            part = self.expressions.call("bits", part)
+            part = part if tensor.domain in (PATTERNS, UNSIGNED) else f"np.int64({part})"
+        state = self._joined(kind, tensor, name, part, in_order=True)
+        self._line(indent + "        ", f"{name} = {state}")
+        self._store(tensor, indent)
 
-    def _rows(self, stage: Section, extent: str) -> str:
-        """How many values of the index make a block: a function of the extents alone."""
-        if stage.width == 1:
-            return f"max({BLOCK_ELEMENTS}, ({extent} + {MOST_BLOCKS - 1}) // {MOST_BLOCKS})"
-        width = self.expressions.whole(stage.width)
-        most = f"({extent} + {MOST_BLOCKS - 1}) // {MOST_BLOCKS}"
-        return f"max({BLOCK_ELEMENTS} // max({width}, 1), {most}, 1)"
+    def _store(self, tensor: Tensor, indent: str) -> None:
+        """Put a scalar where other parts, or the caller, find it."""
+        if tensor in self.frame.shared:
+            line = f"work[{self.frame.slot(tensor)}] = {self.names[tensor.name]}"
+            self._line(indent, line)
+        elif tensor in self.program.numbers:
+            self._line(indent, "if turn is not None:")
+            line = f"room[{self.frame.slot(tensor)}] = {self.names[tensor.name]}"
+            self._line(indent + "    ", line)
 
-    def _row_buffers(self, stage: Section) -> list[str]:
-        mine = targets(stage.body)
+    def _join_vectors(self, tensor: Tensor, kind: str, blocks: str, indent: str) -> None:
+        """Join all blocks' vectors into the first."""
+        parts = f"{self.names[tensor.name]}_parts"
+        self._line(indent, f"if {blocks} < 1:")
+        self._fill(f"{parts}[0]", tensor.shape, self._identity(tensor, kind), indent + "    ")
+        self._line(indent, f"for block in range(1, {blocks}):")
+        inside, letters = self._over(tensor.shape, indent + "    ")
+        total = f"{parts}[0, {', '.join(letters)}]"
+        part = f"{parts}[block, {', '.join(letters)}]"
+        state = self._joined(kind, tensor, total, part, in_order=True)
+        self._line(inside, f"{total} = {state}")
+
+    def _row_buffers(self, section: Section) -> list[str]:
+        mine = targets(section.body)
         lines = []
         for buffer in self.program.buffers:
             if buffer.kind == "row" and buffer.tensor in mine:
@@ -239,14 +284,46 @@ class SourceWriter:
                     self.expressions.whole(buffer.tensor.shape[axis]) for axis in buffer.axes
                 )
                 shape = f"({shape})" if len(buffer.axes) > 1 else shape
-                kind = "np.float32" if self.single else "np.float64"
-                kind = "np.int64" if buffer.tensor.domain.integer else kind
+                kind = self.frame.kind(buffer.tensor, self.single)
                 lines.append(f"{self.names[buffer.tensor.name]} = np.empty({shape}, {kind})")
+        return lines
+
+    def _in_terms(self, section: Section) -> set[Tensor]:
+        """The sums whose terms are first written down in float32, then added up in float64.
+
+        A loop of exponentials in float32 runs at half its width if it also adds in float64.
+        """
+        if not self.single:
+            return set()
+        return set(_dear_sums(Loop(section.index, section.body)))
+
+    def _term_buffers(self, section: Section, rows: str) -> list[str]:
+        lines = []
+        for loop in _loops(Loop(section.index, section.body)):
+            size = (
+                rows if loop.index == section.index else self.expressions.whole(loop.index.extent)
+            )
+            for tensor in _sums(loop):
+                if tensor in self.terms:
+                    name = f"{self.names[tensor.name]}_terms"
+                    lines.append(f"{name} = np.empty({size}, np.float32)")
+        return lines
+
+    def _summed(self, loop: Loop, count: str) -> list[str]:
+        """Add up, after their loop, the terms that were written down in it."""
+        lines = []
+        for tensor in _sums(loop):
+            if tensor in self.terms:
+                state = self._state(tensor, ())
+                total = self.expressions.call("total", f"{self.names[tensor.name]}_terms", count)
+                lines.append(f"{state} = {self.expressions.call('add', state, total)}")
         return lines
 
     def _identity(self, tensor: Tensor, kind: str) -> str:
         """An accumulator's state before anything has come in; sums are kept in float64."""
-        if tensor.domain is PATTERNS:
+        if tensor.domain is PATTERNS and self.single and not tensor.shape:
+            return "u4(0)"
+        if tensor.domain in (PATTERNS, UNSIGNED):
             return "u8(0)"
         if tensor.domain.integer:
             return "9223372036854775807"
@@ -255,17 +332,36 @@ class SourceWriter:
             self.expressions.used.add("inf")
         return repr(value)
 
-    def _joined(self, kind: str, tensor: Tensor, state: str, value: str) -> str:
+    def _joined(
+        self, kind: str, tensor: Tensor, state: str, value: str, in_order: bool = False
+    ) -> str:
         """One more value taken into an accumulator."""
         if kind == "sum":
-            return self.expressions.call("add", state, value)
+            return f"{state} + {value}" if in_order else self.expressions.call("add", state, value)
         if kind == "prod":
             return f"{state} * ({value})"
         if tensor.domain.integer:
             return f"{kind}({state}, {value})"
         return self.expressions.call("maximum" if kind == "max" else "minimum", state, value)
 
-    def _body(self, body: tuple[Node, ...], indent: str) -> None:
+    def _outer(self, loop: Loop, opened: list[Index], indent: str) -> None:
+        """Read what inner loops read and never change before they begin.
+
+        Only entries at plain indices: they are in bounds, whatever the conditions around them.
+        """
+        inner = [node for node in loop.body if isinstance(node, Loop)]
+        read = {access for node in inner for access in _accesses(node)}
+        made = targets(loop.body)
+        for access in sorted(read - self.outer.keys(), key=str):
+            plain = access.places and set(access.places) <= set(opened)
+            if plain and access.tensor not in made and access.tensor not in self.local:
+                name = unused_name("_".join([access.tensor.name, *map(str, access.places)]),
+                                   self._taken())  # fmt: skip
+                text = self.expressions.whole(access) if access.tensor.domain.integer else ""
+                self._line(indent, f"{name} = {text or self._place(access)}")
+                self.outer[access] = name
+
+    def _body(self, body: tuple[Node, ...], indent: str, opened: Sequence[Index] = ()) -> None:
         """Write statements in order; a run of them without a loop shares subexpressions."""
         run: list[Assign | Accumulate] = []
         closing: list[str] = []
@@ -278,10 +374,12 @@ class SourceWriter:
             if isinstance(node, Start):
                 closing += self._start(node, indent)
                 continue
-            self._line(indent, f"for {self.names[node.index.name]} in range("
-                               f"{self.expressions.whole(node.index.extent)}):")  # fmt: skip
-            self._body(node.body, indent + "    ")
-            for line in closing:
+            extent = self.expressions.whole(node.index.extent)
+            self._line(indent, f"for {self.names[node.index.name]} in range({extent}):")
+            inside = [*opened, node.index]
+            self._outer(node, inside, indent + "    ")
+            self._body(node.body, indent + "    ", inside)
+            for line in (*self._summed(node, extent), *closing):
                 self._line(indent, line)
             closing = []
         self._run(run, indent)
@@ -307,9 +405,12 @@ class SourceWriter:
         self._line(indent, f"{self._place(access)} = {start}")
         return []
 
+    def _taken(self) -> set[str]:
+        taken = set(self.names.values()) | RESERVED | {loop.name for loop in loops(self.program)}
+        return taken | set(self.outer.values()) | self.scales
+
     def _run(self, run: list[Assign | Accumulate], indent: str) -> None:
-        taken = set(self.names.values()) | _RESERVED | {loop.name for loop in loops(self.program)}
-        for line in share(run, taken, self.local | self.private):
+        for line in share(run, self._taken(), self.local | self.private):
             if isinstance(line, Shared):
                 self._line(indent, f"{line.symbol.name} = {self._value(line.value)}")
             elif isinstance(line, Assign):
@@ -320,6 +421,8 @@ class SourceWriter:
     def _assign(self, line: Assign, indent: str) -> None:
         place = self._place(Access(line.target, *line.places))
         self._line(indent, f"{place} = {self._value(line.value)}")
+        if not line.target.shape:
+            self._store(line.target, indent)
 
     def _value(self, value: Any) -> str:
         """Write a value; one made of sums is computed in float64, then rounded."""
@@ -332,22 +435,35 @@ class SourceWriter:
     def _accumulate(self, line: Accumulate, indent: str) -> None:
         whole = line.target.domain.integer
         value = self._whole_choice(line.value) if whole else self.expressions.write(line.value)
-        name = self.names[line.target.name]
-        if line.target in self.reduced:
-            places = ", ".join(self.expressions.whole(p) for p in line.places)
-            state = f"{name}_block[{places}]" if line.places else f"{name}_block"
-        else:
-            state = self.running.get(line.target) or self._place(Access(line.target, *line.places))
+        if line.target in self.terms:
+            place = self.names[line.index.name]
+            if line.index == self.expressions.unsigned:
+                place = f"{place} - start"
+            self._line(indent, f"{self.names[line.target.name]}_terms[{place}] = {value}")
+            return
+        state = self._state(line.target, line.places)
         self._line(indent, f"{state} = {self._joined(line.kind, line.target, state, value)}")
+
+    def _state(self, tensor: Tensor, places: tuple[Any, ...]) -> str:
+        """Where an accumulator is while its loop runs."""
+        name = self.names[tensor.name]
+        if tensor in self.reduced:
+            inside = ", ".join(self.expressions.whole(p) for p in places)
+            return f"{name}_block[{inside}]" if places else f"{name}_block"
+        if tensor in self.running:
+            return self.running[tensor]
+        return name if self._kind(tensor) == "local" else self._place(Access(tensor, *places))
 
     def _whole_choice(self, value: Any) -> str:
         """Write `index where a condition holds, else extent` in whole numbers, or a bit pattern."""
+        words = self.expressions
+        if isinstance(value, Unsigned):
+            return f"u8({self._stored(value.args[0])})"
         if isinstance(value, Pattern):
-            return self.expressions.call("bits", self.expressions.write(value.args[0]))
+            return words.call("bits", words.write(value.args[0]))
         if isinstance(value, Access):
             return self._place(value)
         when, then, otherwise = value.args
-        words = self.expressions
         return f"({words.whole(then)} if {words.condition(when)} else {words.whole(otherwise)})"
 
     def _kind(self, tensor: Tensor) -> str:
@@ -355,9 +471,13 @@ class SourceWriter:
         return "input" if buffer is None else buffer.kind
 
     def _place(self, access: Access) -> str:
-        """How an access is written: only the stored axes, a scalar output as its one entry."""
+        """How an access is written: only the stored axes, a scalar gradient as its one entry."""
+        return self.outer.get(access) or self._stored(access)
+
+    def _stored(self, access: Access) -> str:
+        """How the entry in memory is written."""
         name = self.names[access.tensor.name]
-        if access.tensor in self.private:
+        if access.tensor in self.private or (access.tensor in self.local and not access.places):
             return name
         buffer = self.program.buffer(access.tensor)
         places = access.places
@@ -370,3 +490,47 @@ class SourceWriter:
 
     def _line(self, indent: str, text: str) -> None:
         self.lines.append(indent + text if text else "")
+
+
+def _accesses(loop: Loop) -> set[Access]:
+    """Every entry that a loop and the loops inside it read."""
+    found: set[Access] = set()
+    for node in loop.body:
+        if isinstance(node, Loop):
+            found |= _accesses(node)
+        elif not isinstance(node, Start):
+            found |= node.value.atoms(Access)
+    return found
+
+
+def _loops(loop: Loop) -> list[Loop]:
+    """A loop and all loops inside it."""
+    inner = [node for node in loop.body if isinstance(node, Loop)]
+    return [loop, *(found for node in inner for found in _loops(node))]
+
+
+def _sums(loop: Loop) -> list[Tensor]:
+    """The scalar sums over a loop that has no loops inside."""
+    if any(isinstance(node, Loop) for node in loop.body):
+        return []
+    return [
+        node.target for node in loop.body
+        if isinstance(node, Accumulate) and node.kind == "sum" and node.index == loop.index
+    ]  # fmt: skip
+
+
+def _dear_sums(outer: Loop) -> list[Tensor]:
+    """The sums of innermost loops that compute exponentials, logarithms and the like."""
+    found = []
+    for loop in _loops(outer):
+        values = [node.value for node in loop.body if isinstance(node, (Assign, Accumulate))]
+        if any(_is_dear(value) for value in values):
+            found += _sums(loop)
+    return found
+
+
+def _is_dear(value: Any) -> bool:
+    return any(
+        isinstance(node, ShiftedExp) or type(node).__name__ in VECTOR_MATH
+        for node in sp.preorder_traversal(value)
+    )

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from symcalc.backends.executable import Run, Sizes
+from symcalc.backends.executable import Run, Scalars, Sizes
 from symcalc.backends.modes import Task
 from symcalc.calculus.equations import Equation, Namer
 from symcalc.notation.atoms import ATOMS
@@ -66,6 +66,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
     "xlogy": _xlogy,
     "Pattern": lambda x, lower, upper: np.where((x < lower) | (x > upper), _WORST, 0),
+    "Unsigned": lambda x, lower, upper: np.where((x < lower) | (x > upper), _WORST, 0),
     "weighted": lambda x, y: np.where(x == 0, 0 * x, x * np.where(x == 0, 1, y)),
     "log1mexp": lambda x: np.where(x < 0.7, np.log(-np.expm1(-x)), np.log1p(-np.exp(-x))),
     "stop_gradient": lambda x: x,
@@ -121,6 +122,10 @@ class NumpyExecutable:
         self.compiled = [_compile(equation) for equation in _needed(task)]
         self.source = "\n".join(f"# {c.equation}\n{_body_source(c)}" for c in self.compiled)
 
+    @property
+    def at_once(self) -> None:
+        """Nothing here looks at its arguments itself."""
+
     def plan(self, sizes: Sizes) -> Run:
         """Return the run at these sizes."""
         return functools.partial(self._run, sizes)
@@ -131,15 +136,18 @@ class NumpyExecutable:
         inputs: Sequence[Any],
         parameters: Sequence[float],
         outputs: Sequence[Any],
-    ) -> None:
+    ) -> Scalars:
         known: dict[Any, Any] = dict(zip(self.task.inputs, inputs, strict=True))
         scalars: dict[Any, Any] = dict(zip(self.parameters, parameters, strict=True))
         scalars |= dict(zip(self.task.dims, sizes, strict=True))
         with np.errstate(all="ignore"):
             for compiled in self.compiled:
                 known[compiled.equation.target] = self._value(compiled, known, scalars)
-        for tensor, output in zip(self.task.outputs, outputs, strict=True):
+        for tensor, output in zip(self.task.written, outputs, strict=True):
             output[...] = known[tensor]
+        number = self.task.number
+        measures = tuple(float(known[tensor]) for tensor in self.task.measures)
+        return Scalars(0.0 if number is None else float(known[number]), measures)
 
     def _value(self, compiled: _Compiled, known: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
         """Evaluate one equation on its whole grid of indices."""

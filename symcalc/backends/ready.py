@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from symcalc.backends.binding import Binder
+from symcalc.backends.binding import Binder, check_outputs
 from symcalc.backends.checks import DomainCheck
 from symcalc.backends.executable import Executable, Run, Sizes
 from symcalc.backends.modes import Task
 from symcalc.backends.sizes import size_function
-from symcalc.notation.dims import Index
-from symcalc.notation.errors import ArgumentError
+from symcalc.notation.errors import ArgumentError, ArgumentTypeError
 from symcalc.notation.objective import Objective
-from symcalc.notation.reductions import Prod, Reduction, Sum
-from symcalc.notation.tensors import Access, Tensor
+from symcalc.notation.tensors import Tensor
+from symcalc.program.needs import needs
 
 MOST_PLANS = 64
 
@@ -27,13 +28,45 @@ class Plan:
     """A mode at given sizes."""
 
     run: Run
+    sizes: Sizes
     value_shape: Sizes
     gradient_shapes: tuple[Sizes, ...]
-    spare: list[list[Any]]  # scalars of calls that are over, for those to come
+
+
+@dataclass(frozen=True)
+class Call:
+    """Arguments that were looked at, and the arrays to fill.
+
+    Args:
+        plan: for their sizes.
+        inputs: the arrays.
+        parameters: the hyperparameters.
+        value: the array of the value, None where the value is a number.
+        gradients: the arrays of the gradients.
+    """
+
+    plan: Plan
+    inputs: Sequence[Any]
+    parameters: Sequence[float]
+    value: Any
+    gradients: Sequence[Any]
+
+    @property
+    def outputs(self) -> tuple[Any, ...]:
+        """All arrays to fill, in order."""
+        return (*(() if self.value is None else (self.value,)), *self.gradients)
 
 
 class Ready:
-    """One mode, compiled: what it is bound by, what it fills, what it measures."""
+    """One mode, compiled: what it is bound by, what it fills, what it measures.
+
+    Args:
+        objective: the definition.
+        task: what is computed.
+        executable: computes it.
+        checks: what the measures are about.
+        dtype: of the real arrays.
+    """
 
     def __init__(
         self, objective: Objective, task: Task, executable: Executable,
@@ -43,12 +76,136 @@ class Ready:
         self.task = task
         self.executable = executable
         self.checks = checks
-        self.scalars = len(checks) + (task.value is not None and not task.value.shape)
+        self.dtype = dtype
+        self.at_once = executable.at_once
         self.binder = Binder(
             objective.name, task.inputs, objective.parameters, task.dims, dtype, task.called
         )
-        self.nonempty = _nonempty(objective, task)
+        self.parameters = tuple(parameter.name for parameter in objective.parameters)
+        self.defaults = tuple(parameter.default for parameter in objective.parameters)
+        self._known = frozenset(self.parameters)
+        self._needs = [(size_function(n.extent, task.dims), n) for n in needs(objective)]
         self._plans: dict[Sizes, Plan] = {}
+        places = {tensor.name: place for place, tensor in enumerate(task.inputs)}
+        self._like = tuple(places[name] for name in task.like)
+
+    def quick(self, arrays: tuple[Any, ...], named: dict[str, Any], outputs: Any) -> float:
+        """Compute at once, if everything is as the compiled code wants it; else raise anything."""
+        for array in arrays:
+            if type(array) is not np.ndarray:  # a masked array, say, is more than its data
+                raise TypeError
+        once = self.at_once
+        parameters: tuple[Any, ...] = self.defaults
+        if named:
+            if not named.keys() <= self._known:
+                raise TypeError
+            parameters = tuple(map(named.get, self.parameters, self.defaults))
+        return once.typed(*arrays, *parameters, *outputs, *once.tail)  # type: ignore[union-attr]
+
+    def buffers(self, arrays: tuple[Any, ...], out: Any) -> tuple[Any, ...]:
+        """Return the caller's buffers for the gradients of plain arrays, or new ones."""
+        if out is None:
+            return tuple([np.empty(arrays[place].shape, self.dtype) for place in self._like])
+        return (out,) if type(out) is np.ndarray else tuple(out)
+
+    def fast(self, *arguments: Any) -> Any:
+        """Compute from inputs, hyperparameters and outputs, at once if that is possible."""
+        once = self.at_once
+        try:
+            if np.ma.MaskedArray in map(type, arguments):
+                raise TypeError
+            return once.typed(*arguments, *once.tail)  # type: ignore[union-attr]
+        except Exception:  # the careful way says what it was
+            return self.run(self._split(arguments))
+
+    def step(self, call: Call) -> Callable[[], Any]:
+        """Return a function of no arguments that does a call that was looked at before."""
+        once, value = self.at_once, call.value
+        if once is None or not all(array.flags.c_contiguous for array in call.inputs):
+            return functools.partial(self.run, call)
+        bare = functools.partial(
+            once.bare, *call.inputs, *call.parameters, *call.outputs, *once.tail
+        )
+
+        def step() -> Any:
+            try:
+                number = bare()
+            except Exception:  # too large to be done at once, or to be looked at again
+                return self.run(call)
+            return number if value is None else value
+
+        return step
+
+    def _split(self, arguments: tuple[Any, ...]) -> Call:
+        """Look at arguments that are all given in order: inputs, hyperparameters, outputs."""
+        names = [self.called(tensor) for tensor in self.task.inputs]
+        outputs = [f"out for {name}" for name in self.task.like]
+        if self.task.value is not None and self.task.value.shape:
+            outputs.insert(0, "out for the value")
+        wanted = [*names, *self.parameters, *outputs]
+        if len(arguments) != len(wanted):
+            raise ArgumentTypeError(
+                f"{self.objective.name}: fast: expected {len(wanted)} arguments "
+                f"({', '.join(wanted)}), got {len(arguments)}"
+            )
+        inputs, buffers = arguments[: len(names)], arguments[len(wanted) - len(self.task.like) :]
+        hyper = dict(zip(self.parameters, arguments[len(names) :], strict=False))
+        call = self.call(inputs, hyper, buffers)
+        if call.value is None:
+            return call
+        value = arguments[len(names) + len(self.parameters)]
+        check_outputs(
+            self.objective.name, ("the value",), (value,), (call.value.shape,), self.dtype,
+            (*call.inputs, *call.gradients),
+        )  # fmt: skip
+        return dataclasses.replace(call, value=value)
+
+    def called(self, tensor: Tensor) -> str:
+        """What the caller calls an input."""
+        return self.task.called.get(tensor.name, tensor.name)
+
+    def call(self, arrays: tuple[Any, ...], named: dict[str, Any], out: Any) -> Call:
+        """Look at what came, and find or make the arrays to fill.
+
+        Raises:
+            ArgumentTypeError: an argument is missing, unknown, given twice or of the wrong type.
+            ArgumentError: a shape, a size or a value does not fit.
+        """
+        inputs, parameters, sizes = self.binder.bind(arrays, named)
+        plan = self.plan(sizes)
+        value = None
+        if self.task.value is not None and self.task.value.shape:
+            value = np.empty(plan.value_shape, self.dtype)
+        if out is None:
+            gradients: Sequence[Any] = [
+                np.empty(shape, self.dtype) if shape else np.empty(1)
+                for shape in plan.gradient_shapes
+            ]
+        else:
+            gradients = check_outputs(
+                self.objective.name, self.task.like, out, plan.gradient_shapes, self.dtype, inputs
+            )
+        return Call(plan, inputs, parameters, value, gradients)
+
+    def run(self, call: Call) -> Any:
+        """Compute, and hold the inputs against their domains; return the value.
+
+        Raises:
+            ArgumentError: an entry lies outside its domain.
+        """
+        found = call.plan.run(call.inputs, call.parameters, call.outputs)
+        for check, number in zip(self.checks, found.measures, strict=True):
+            if number > 0:
+                sizes = dict(zip(self.task.dims, call.plan.sizes, strict=True))
+                complaint = check.complaint(call.inputs[check.place], sizes)
+                if complaint:
+                    raise ArgumentError(
+                        f"{self.objective.name}: {self.called(check.of)}: expected "
+                        f"{check.expected(sizes)}, got {complaint}"
+                    )
+        if self.task.value is None:
+            return None
+        return found.value if call.value is None else call.value
 
     def plan(self, sizes: Sizes) -> Plan:
         """Return the plan for these sizes, made at their first appearance.
@@ -58,15 +215,15 @@ class Ready:
         """
         plan = self._plans.get(sizes)
         if plan is None:
-            for size, least, what in self.nonempty:
-                if size(sizes) < least:
-                    raise ArgumentError(f"{self.objective.name}: {what}, got {size(sizes)}")
+            for size, need in self._needs:
+                if size(sizes) < need.least:
+                    raise ArgumentError(f"{self.objective.name}: {need.message}, got {size(sizes)}")
             task = self.task
             plan = Plan(
                 self.executable.plan(sizes),
+                sizes,
                 () if task.value is None else _shape(task.value, task, sizes),
                 tuple(_shape(tensor, task, sizes) for tensor in task.gradients),
-                [],
             )
             if len(self._plans) >= MOST_PLANS:
                 self._plans.clear()
@@ -76,20 +233,3 @@ class Ready:
 
 def _shape(tensor: Tensor, task: Task, sizes: Sizes) -> Sizes:
     return tuple(size_function(extent, task.dims)(sizes) for extent in tensor.shape)
-
-
-def _nonempty(objective: Objective, task: Task) -> list[tuple[Callable[[Sizes], int], int, str]]:
-    """What every size must at least be, as (size, least, what to say)."""
-    found: dict[Any, tuple[int, str]] = {}
-    for reduction in objective.body.atoms(Reduction):
-        extent, kind = reduction.index.extent, reduction.spelling
-        if not isinstance(reduction, (Sum, Prod)):
-            found[extent] = (1, f"expected {extent} of at least 1 ({kind} of nothing is undefined)")
-    for index in {*objective.outputs, *objective.body.atoms(Index)}:
-        if index.extent != index.dim:
-            found.setdefault(index.extent, (0, f"expected {index.extent} of at least 0"))
-    for access in objective.body.atoms(Access):
-        for place, extent in zip(access.places, access.tensor.shape, strict=True):
-            if place.is_Integer:
-                found[extent - place] = (1, f"{access} needs {extent} of more than {place}")
-    return [(size_function(e, task.dims), least, what) for e, (least, what) in found.items()]

@@ -14,6 +14,7 @@ from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Reduction
 from symcalc.notation.tensors import Access, Tensor, accesses, dims_of
 from symcalc.program.decompose import Decomposer, inlined
+from symcalc.program.needs import needs
 from symcalc.program.primitives import to_primitives
 from symcalc.program.program import Accumulate, Assign, Buffer, Loop, Node, Program, Stage, Start
 
@@ -89,6 +90,8 @@ def lower(
     equations: tuple[Equation, ...],
     inputs: tuple[Tensor, ...],
     outputs: tuple[Tensor, ...],
+    value: Tensor | None = None,
+    measures: tuple[Tensor, ...] = (),
 ) -> Program:
     """Lower equations to the program that computes some of their tensors.
 
@@ -98,6 +101,8 @@ def lower(
         equations: in an order in which each stands on those before it.
         inputs: the arrays given.
         outputs: the tensors wanted.
+        value: the one that is handed back as a number, if any.
+        measures: those outputs that tell whether the inputs lie in their domains.
     """
     namer = Namer({e.target.name for e in equations} | {t.name for t in inputs}
                   | {p.name for p in objective.parameters})  # fmt: skip
@@ -110,7 +115,7 @@ def lower(
     buffers = _buffers(plain, set(outputs), stages)
     return Program(
         name, objective.name, inputs, objective.parameters, outputs, dims_of(inputs),
-        tuple(buffers), tuple(stages),
+        tuple(buffers), tuple(stages), value, measures, needs(objective),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from symcalc.notation.reductions import Reduction
 from symcalc.notation.tensors import Access
 
 PATTERNS = Domain("bit patterns", lower=0.0, integer=True)
+UNSIGNED = Domain("unsigned numbers", lower=0.0, integer=True)
 
 
 class Pattern(sp.Function):
@@ -20,6 +21,16 @@ class Pattern(sp.Function):
 
     nargs = 3
     domain = PATTERNS
+
+    def _eval_is_integer(self) -> bool:
+        return True
+
+
+class Unsigned(sp.Function):
+    """A whole number read as an unsigned one; above `upper` unless it is from 0 to `upper`."""
+
+    nargs = 3
+    domain = UNSIGNED
 
     def _eval_is_integer(self) -> bool:
         return True

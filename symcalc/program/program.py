@@ -8,6 +8,7 @@ from typing import Any
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.objective import Parameter
 from symcalc.notation.tensors import Tensor
+from symcalc.program.needs import Need
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,13 @@ class Program:
         title: the objective's name.
         inputs: the arrays read, in order.
         parameters: the hyperparameters, in order.
-        outputs: the arrays or scalars written, in order.
+        outputs: the arrays or scalars computed, in order.
         dims: every dim, in order of appearance in the inputs.
         buffers: where each computed tensor lives.
         stages: what is done, in order.
+        value: the scalar output that is handed back as a number, if there is one.
+        measures: the scalar outputs that tell whether the inputs lie in their domains.
+        needs: what the extents must at least be.
     """
 
     name: str
@@ -107,6 +111,20 @@ class Program:
     dims: tuple[Dim, ...]
     buffers: tuple[Buffer, ...]
     stages: tuple[Stage, ...]
+    value: Tensor | None = None
+    measures: tuple[Tensor, ...] = ()
+    needs: tuple[Need, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[Tensor, ...]:
+        """The outputs that are numbers and no arrays: the value, then the measures."""
+        return (() if self.value is None else (self.value,)) + self.measures
+
+    @property
+    def written(self) -> tuple[Tensor, ...]:
+        """The outputs that are arrays, in order."""
+        numbers = self.numbers
+        return tuple(tensor for tensor in self.outputs if tensor not in numbers)
 
     def buffer(self, tensor: Tensor) -> Buffer | None:
         """Return where a tensor lives, or None for an input."""

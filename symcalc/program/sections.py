@@ -35,6 +35,16 @@ class Section:
     index_after: Any = None
     private: tuple[Tensor, ...] = ()
 
+    @property
+    def writes(self) -> set[Tensor]:
+        """The tensors it computes."""
+        return targets(self.body) | {tensor for tensor, _ in self.combined}
+
+    @property
+    def reads(self) -> set[Tensor]:
+        """The tensors its statements read."""
+        return set(_read(self.body))
+
 
 @functools.lru_cache(maxsize=64)
 def sections(program: Program) -> tuple[Section, ...]:

@@ -1,0 +1,305 @@
+"""The frame of a generated kernel: its arguments, sizes, cuts into blocks, scratch and door.
+
+A kernel has two ways of being called.  With `turn` and `room` None it does everything at once, on
+one thread, after a look at what came: shapes, sizes, hyperparameters, overlaps.  Otherwise threads
+share its parts: turn = (first part, last part, first block, last block), and `room` is scratch
+memory that all of them see.  With `turn` alone it says how much room it needs.
+"""
+
+from __future__ import annotations
+
+import keyword
+from dataclasses import dataclass
+from typing import Any
+
+from symcalc.backends.numba_expressions import PLAIN_MATH, SCALAR_MATH, VECTOR_MATH
+from symcalc.notation.dims import Dim
+from symcalc.notation.tensors import Tensor
+from symcalc.program.primitives import PATTERNS, UNSIGNED
+from symcalc.program.program import Program
+from symcalc.program.sections import Section, arrays, loops, partials, sections
+
+BLOCK_ELEMENTS = 4096
+# Blocks that leave a vector each: enough for any number of threads, few enough to be put together.
+MOST_VECTOR_BLOCKS = 64
+# From so many elements on, several threads are faster than one; exponentials and logarithms, at
+# some ten times the cost of plain arithmetic, make it pay earlier.
+PARALLEL_ELEMENTS = 400_000
+PARALLEL_DEAR_ELEMENTS = 100_000
+
+DOOR = ("UnfitError", "apart")
+RESERVED = frozenset(
+    ("part", "last_part", "first", "last", "start", "stop", "block", "blocks", "rows", "turn",
+     "room", "work", "size", "njit", "np", "f4", "u4", "u8", "terms",
+     "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
+     *DOOR, *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH, *keyword.kwlist)
+)  # fmt: skip
+TAILS = ("_block", "_parts", "_running", "_at", "_terms")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a pass is cut into blocks, and what its counts are called in the code.
+
+    Args:
+        extent: of the index that is cut.
+        width: elements a value of the index touches.
+        vectors: whether each block leaves vectors.
+        rows: the name of the number of rows a block.
+        blocks: the name of the number of blocks.
+    """
+
+    extent: Any
+    width: Any
+    vectors: bool
+    rows: str
+    blocks: str
+
+
+def cuts(program: Program) -> dict[int, Cut]:
+    """Return the cut of each pass, by the number of its section."""
+    known: dict[Any, Cut] = {}
+    found = {}
+    for number, section in enumerate(sections(program)):
+        if section.index is None:
+            continue
+        vectors = any(tensor.shape for tensor, _ in section.reduced)
+        key = (section.index.extent, section.width, vectors)
+        if key not in known:
+            tail = str(len(known) + 1) if known else ""
+            known[key] = Cut(*key, f"rows{tail}", f"blocks{tail}")
+        found[number] = known[key]
+    return found
+
+
+def safe_names(program: Program) -> dict[str, str]:
+    """Give everything the code speaks of a Python name that hides nothing.
+
+    Dims and loop letters come first, since they are the shortest.
+    """
+    counted = {name for cut in cuts(program).values() for name in (cut.rows, cut.blocks)}
+    letters = {index.name for index in loops(program)}
+    wanted = [*(dim.name for dim in program.dims), *sorted(letters)]
+    wanted += [t.name for t in program.inputs] + [p.name for p in program.parameters]
+    wanted += [b.tensor.name for b in program.buffers]
+    taken, names = set(RESERVED) | counted, {}
+    for name in dict.fromkeys(wanted):
+        safe = name
+        while taken & {safe, *(safe + tail for tail in TAILS)}:
+            safe += "_"
+        taken |= {safe, *(safe + tail for tail in TAILS)}
+        names[name] = safe
+    return names
+
+
+class Frame:
+    """Writes what stands before the parts of a kernel.
+
+    Args:
+        program: what is computed.
+        single: whether reals are float32.
+        names: how everything is called.
+        whole: writes an extent.
+    """
+
+    def __init__(self, program: Program, single: bool, names: dict[str, str], whole: Any) -> None:
+        self.program = program
+        self.single = single
+        self.names = names
+        self.whole = whole
+        self.cuts = cuts(program)
+        self.scratch = [t for t in arrays(program) if t.shape]
+        self.vectors = [(t, s) for t, s in partials(program) if t.shape]
+        self.shared = self._shared()
+
+    @property
+    def arguments(self) -> list[str]:
+        """The kernel's arguments: inputs, hyperparameters, output arrays, then turn and room."""
+        program = self.program
+        names = [self.names[t.name] for t in program.inputs]
+        names += [self.names[p.name] for p in program.parameters]
+        names += [self.names[t.name] for t in program.written]
+        return [*names, "turn", "room"]
+
+    @property
+    def needs_work(self) -> bool:
+        """Whether memory besides inputs and outputs is needed even when all is done at once."""
+        return bool(self.scratch or self.vectors or self.shared)
+
+    def _shared(self) -> list[Tensor]:
+        """Scalars that one part leaves for another."""
+        numbers = set(self.program.numbers)
+        scalars = [t for t in arrays(self.program) if not t.shape]
+        made: dict[Tensor, int] = {}
+        for number, section in enumerate(sections(self.program)):
+            made |= dict.fromkeys(section.writes, number)
+        for number, section in enumerate(sections(self.program)):
+            for tensor in section.reads & numbers:
+                if made.get(tensor, number) != number and tensor not in scalars:
+                    scalars.append(tensor)
+        return scalars
+
+    def head(self) -> list[str]:
+        """The sizes of all dims, then the counts of blocks."""
+        found: dict[Dim, str] = {}
+        for tensor in self.program.inputs:
+            for axis, extent in enumerate(tensor.shape):
+                where = f"{self.names[tensor.name]}.shape[{axis}]"
+                dim = next(iter(extent.free_symbols))
+                if extent == dim and " " in found.get(dim, " "):
+                    found[dim] = where
+                elif dim not in found:
+                    found[dim] = f"{where} + {dim - extent}"
+        lines = [f"{self.names[dim.name]} = {found[dim]}" for dim in self.program.dims]
+        for cut in dict.fromkeys(self.cuts.values()):
+            extent = self.whole(cut.extent)
+            lines.append(f"{cut.rows} = {self._rows(cut)}")
+            lines.append(f"{cut.blocks} = ({extent} + {cut.rows} - 1) // {cut.rows}")
+        return lines
+
+    def _rows(self, cut: Cut) -> str:
+        """How many values of the index make a block: a function of the extents alone."""
+        least = "1"
+        if cut.vectors:
+            most = MOST_VECTOR_BLOCKS
+            least = f"({self.whole(cut.extent)} + {most - 1}) // {most}, 1"
+        if cut.width == 1:
+            return str(BLOCK_ELEMENTS) if not cut.vectors else f"max({BLOCK_ELEMENTS}, {least})"
+        return f"max({BLOCK_ELEMENTS} // max({self.whole(cut.width)}, 1), {least})"
+
+    def door(self, dear: bool) -> list[str]:
+        """The look at what came, when all is to be done at once; else whose turn it is."""
+        refused = [*self._too_small(), *self._too_large(dear), *self._wrong_shapes()]
+        refused += [*self._wrong_numbers(), *self._overlaps()]
+        lines = [f"part, last_part, first, last = 0, {len(sections(self.program))}, 0, 2**62",
+                 "if turn is None:"]  # fmt: skip
+        for condition in refused:
+            lines += [f"    if {condition}:", "        raise UnfitError"]
+        lines += ["else:", "    part, last_part, first, last = turn[0], turn[1], turn[2], turn[3]"]
+        return lines
+
+    def _too_small(self) -> list[str]:
+        found = [f"{self.whole(need.extent)} < {need.least}" for need in self.program.needs]
+        for tensor in self.program.inputs:
+            if tensor.domain.below is not None:
+                below = self.names[tensor.domain.below.name]
+                found.append(f"{below} < 1 and {self.names[tensor.name]}.size > 0")
+        return found
+
+    def _too_large(self, dear: bool) -> list[str]:
+        most = PARALLEL_DEAR_ELEMENTS if dear else PARALLEL_ELEMENTS
+        elements = [cut.extent * cut.width for cut in self.cuts.values()]
+        return [f"{self.whole(count)} >= {most}" for count in dict.fromkeys(elements)]
+
+    def _wrong_shapes(self) -> list[str]:
+        known: set[str] = set(self.head())
+        found = []
+        for tensor in (*self.program.inputs, *self.program.written):
+            name = self.names[tensor.name]
+            for axis, extent in enumerate(tensor.shape):
+                got, wanted = f"{name}.shape[{axis}]", self.whole(extent)
+                if f"{wanted} = {got}" not in known:
+                    found.append(f"{got} != {wanted}")
+            if not tensor.shape:
+                found.append(f"{name}.shape[0] != 1")
+        return found
+
+    def _wrong_numbers(self) -> list[str]:
+        found = []
+        for parameter in self.program.parameters:
+            name, domain = self.names[parameter.name], parameter.domain
+            bounds = []
+            if domain.values:
+                bounds.append(" or ".join(f"{name} == {value!r}" for value in domain.values))
+            else:
+                sign = ">" if domain.open_lower else ">="
+                bounds += (
+                    [f"{name} {sign} {domain.lower!r}"] if domain.lower > -float("inf") else []
+                )
+                bounds += [f"{name} <= {domain.upper!r}"] if domain.upper < float("inf") else []
+            bounds = bounds or [f"{name} == {name}"]
+            found.append(f"not ({' and '.join(bounds)})")
+        return found
+
+    def _overlaps(self) -> list[str]:
+        found = []
+        inputs = [self.names[t.name] for t in self.program.inputs]
+        outputs = [self.names[t.name] for t in self.program.written]
+        for place, output in enumerate(outputs):
+            pairs = [f"apart({output}, {other})" for other in [*inputs, *outputs[:place]]]
+            found.append(f"not ({' and '.join(pairs)})")
+        return found
+
+    def scratch_lines(self) -> list[str]:
+        """Where each part of the scratch memory begins, and what it is called."""
+        fixed = [f"{self.names[t.name]}_at" for t in self.slots()]
+        lines, at = [], str(len(fixed))
+        views = []
+        for tensor, cut in self._scalar_partials():
+            name = f"{self.names[tensor.name]}_at"
+            lines.append(f"{name} = {at}")
+            at = f"{name} + {cut.blocks}"
+        for name, count, view in self._areas():
+            lines.append(f"{name}_at = {at}")
+            at = f"{name}_at + {count}"
+            views.append(f"{name} = work[{name}_at : {at}]{view}")
+        lines += [f"size = {at}", "if turn is not None and room is None:", "    return float(size)"]
+        if self.needs_work:
+            lines.append("work = np.empty(size) if room is None else room[:]")
+            lines += views
+        return lines
+
+    def slots(self) -> list[Tensor]:
+        """The scalars that have a place of their own in the scratch memory, in order."""
+        numbers = list(self.program.numbers)
+        return numbers + [t for t in self.shared if t not in numbers]
+
+    def slot(self, tensor: Tensor) -> int:
+        """The place of a scalar in the scratch memory."""
+        return self.slots().index(tensor)
+
+    def _scalar_partials(self) -> list[tuple[Tensor, Cut]]:
+        found = []
+        for number, section in enumerate(sections(self.program)):
+            if section.index is not None:
+                found += [(t, self.cuts[number]) for t, _ in section.reduced if not t.shape]
+        return found
+
+    def _areas(self) -> list[tuple[str, str, str]]:
+        """Arrays in the scratch memory: name, count of eight-byte words, how they are viewed."""
+        found = []
+        for tensor in self.scratch:
+            buffer = self.program.buffer(tensor)
+            assert buffer is not None
+            extents = [self.whole(tensor.shape[axis]) for axis in buffer.axes]
+            found.append(self._area(tensor, self.names[tensor.name], extents, self.single))
+        for tensor, section in self.vectors:
+            rows = f"max({self._cut_of(section).blocks}, 1)"
+            extents = [rows, *(self.whole(extent) for extent in tensor.shape)]
+            found.append(self._area(tensor, f"{self.names[tensor.name]}_parts", extents, False))
+        return found
+
+    def _area(
+        self, tensor: Tensor, name: str, extents: list[str], single: bool
+    ) -> tuple[str, str, str]:
+        count = " * ".join(extents)
+        kind = self.kind(tensor, single)
+        view = "" if kind == "np.float64" else f".view({kind})"
+        words = f"({count} + 1) // 2" if kind == "np.float32" else count
+        if kind == "np.float32":
+            view += f"[:{count}]"
+        if len(extents) > 1:
+            view += f".reshape({', '.join(extents)})"
+        return name, words, view
+
+    def _cut_of(self, section: Section) -> Cut:
+        return self.cuts[sections(self.program).index(section)]
+
+    @staticmethod
+    def kind(tensor: Tensor, single: bool) -> str:
+        """The NumPy type of a tensor's entries."""
+        if tensor.domain in (PATTERNS, UNSIGNED):
+            return "np.uint64"
+        if tensor.domain.integer:
+            return "np.int64"
+        return "np.float32" if single else "np.float64"

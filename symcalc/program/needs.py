@@ -1,0 +1,46 @@
+"""What the sizes must at least be: the mean of nothing is an error, not a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from symcalc.notation.dims import Index
+from symcalc.notation.objective import Objective
+from symcalc.notation.reductions import Prod, Reduction, Sum
+from symcalc.notation.tensors import Access
+
+
+@dataclass(frozen=True)
+class Need:
+    """A bound on an extent.
+
+    Args:
+        extent: a dim or a polynomial in dims.
+        least: what it must at least be.
+        message: what to say where it is less.
+    """
+
+    extent: Any
+    least: int
+    message: str
+
+
+def needs(objective: Objective) -> tuple[Need, ...]:
+    """Return what an objective asks of its extents."""
+    found: dict[Any, Need] = {}
+    for reduction in objective.body.atoms(Reduction):
+        extent, kind = reduction.index.extent, reduction.spelling
+        if not isinstance(reduction, (Sum, Prod)):
+            message = f"expected {extent} of at least 1 ({kind} of nothing is undefined)"
+            found[extent] = Need(extent, 1, message)
+    for index in {*objective.outputs, *objective.body.atoms(Index)}:
+        if index.extent != index.dim:
+            message = f"expected {index.extent} of at least 0"
+            found.setdefault(index.extent, Need(index.extent, 0, message))
+    for access in objective.body.atoms(Access):
+        for place, extent in zip(access.places, access.tensor.shape, strict=True):
+            if place.is_Integer:
+                message = f"{access} needs {extent} of more than {place}"
+                found[extent - place] = Need(extent - place, 1, message)
+    return tuple(sorted(found.values(), key=lambda need: str(need.extent)))
