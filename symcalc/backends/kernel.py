@@ -220,9 +220,7 @@ class Kernel:
         argument is given, in declared order.  What the compiled code cannot take as it is goes
         the careful way after all, so a wrong argument is an error here as well.
         """
-        ready = self._mode(self._main)
-
-        return ready.fast
+        return self._mode(self._main).fast()
 
     def vjp(self, *arrays: Any, cotangent: Any = None, out: Any = None, **named: Any) -> Any:
         """Return the value and the gradient of sum(cotangent * value): the layers' call.

@@ -27,9 +27,9 @@ MOST_VECTOR_BLOCKS = 64
 PARALLEL_ELEMENTS = 400_000
 PARALLEL_DEAR_ELEMENTS = 100_000
 
-DOOR = ("UnfitError", "apart")
+DOOR = ("UnfitError", "apart", "release_gil", "take_gil")
 RESERVED = frozenset(
-    ("part", "last_part", "first", "last", "start", "stop", "block", "blocks", "rows", "turn",
+    ("gil", "part", "last_part", "first", "last", "start", "stop", "block", "blocks", "rows", "turn",
      "room", "work", "size", "njit", "np", "f4", "u4", "u8", "terms",
      "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
      *DOOR, *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH, *keyword.kwlist)
@@ -244,6 +244,7 @@ class Frame:
             at = f"{name}_at + {count}"
             views.append(f"{name} = work[{name}_at : {at}]{view}")
         lines += [f"size = {at}", "if turn is not None and room is None:", "    return float(size)"]
+        lines.append("gil = 0 if turn is None else release_gil()")
         if self.needs_work:
             lines.append("work = np.empty(size) if room is None else room[:]")
             lines += views

@@ -87,7 +87,7 @@ class SourceWriter:
         lines += ["", "u8 = np.uint64  # an index that cannot be negative vectorizes"]
         if self.single:
             lines += ["u4 = np.uint32", "f4 = np.float32"]
-        lines += ["", "", '@njit(cache=True, nogil=True, error_model="numpy")']
+        lines += ["", "", '@njit(cache=True, error_model="numpy")']
         lines.append(f"def {program.name}({', '.join(self.frame.arguments)}):")
         return lines
 
@@ -112,7 +112,8 @@ class SourceWriter:
 
     def _return(self) -> list[str]:
         """Look at the measures, when all was done at once; hand the value back."""
-        program, lines = self.program, []
+        program = self.program
+        lines = ["    if turn is not None:", "        take_gil(gil)"]
         suspects = [f"{self._number(tensor)} > 0.0" for tensor in program.measures]
         if suspects:
             lines += [f"    if turn is None and ({' or '.join(suspects)}):",

@@ -78,6 +78,8 @@ class Ready:
         self.checks = checks
         self.dtype = dtype
         self.at_once = executable.at_once
+        self._typed = _nothing if self.at_once is None else self.at_once.typed
+        self._tail = () if self.at_once is None else self.at_once.tail
         self.binder = Binder(
             objective.name, task.inputs, objective.parameters, task.dims, dtype, task.called
         )
@@ -89,34 +91,41 @@ class Ready:
         places = {tensor.name: place for place, tensor in enumerate(task.inputs)}
         self._like = tuple(places[name] for name in task.like)
 
-    def quick(self, arrays: tuple[Any, ...], named: dict[str, Any], outputs: Any) -> float:
+    def quick(
+        self, arrays: tuple[Any, ...], named: dict[str, Any], outputs: tuple[Any, ...]
+    ) -> float:
         """Compute at once, if everything is as the compiled code wants it; else raise anything."""
         for array in arrays:
             if type(array) is not np.ndarray:  # a masked array, say, is more than its data
                 raise TypeError
-        once = self.at_once
         parameters: tuple[Any, ...] = self.defaults
         if named:
             if not named.keys() <= self._known:
                 raise TypeError
             parameters = tuple(map(named.get, self.parameters, self.defaults))
-        return once.typed(*arrays, *parameters, *outputs, *once.tail)  # type: ignore[union-attr]
+        return self._typed(*arrays, *parameters, *outputs, *self._tail)
 
     def buffers(self, arrays: tuple[Any, ...], out: Any) -> tuple[Any, ...]:
         """Return the caller's buffers for the gradients of plain arrays, or new ones."""
+        if type(out) is np.ndarray:
+            return (out,)
         if out is None:
             return tuple([np.empty(arrays[place].shape, self.dtype) for place in self._like])
-        return (out,) if type(out) is np.ndarray else tuple(out)
+        return tuple(out)
 
-    def fast(self, *arguments: Any) -> Any:
-        """Compute from inputs, hyperparameters and outputs, at once if that is possible."""
-        once = self.at_once
-        try:
-            if np.ma.MaskedArray in map(type, arguments):
-                raise TypeError
-            return once.typed(*arguments, *once.tail)  # type: ignore[union-attr]
-        except Exception:  # the careful way says what it was
-            return self.run(self._split(arguments))
+    def fast(self) -> Callable[..., Any]:
+        """Return what computes from inputs, hyperparameters and outputs, given in order."""
+        typed, tail, masked = self._typed, self._tail, np.ma.MaskedArray
+
+        def fast(*arguments: Any) -> Any:
+            try:
+                if masked in map(type, arguments):
+                    raise TypeError
+                return typed(*arguments, *tail)
+            except Exception:  # the careful way says what it was
+                return self.run(self._split(arguments))
+
+        return fast
 
     def step(self, call: Call) -> Callable[[], Any]:
         """Return a function of no arguments that does a call that was looked at before."""
@@ -233,3 +242,8 @@ class Ready:
 
 def _shape(tensor: Tensor, task: Task, sizes: Sizes) -> Sizes:
     return tuple(size_function(extent, task.dims)(sizes) for extent in tensor.shape)
+
+
+def _nothing(*arguments: Any) -> float:
+    """Where nothing computes at once, everything goes the careful way."""
+    raise TypeError
