@@ -90,11 +90,12 @@ class Kernel:
         self._mode(mode or self._main)
         return self
 
-    def __call__(self, *arrays: Any, **named: Any) -> Any:
+    def __call__(self, *arrays: Any, out: Any = None, **named: Any) -> Any:
         """Return the value: a float for a scalar objective, an array for a layer.
 
         Args:
             arrays: the inputs in declared order.
+            out: for a layer, a buffer of the value's shape to write into.
             named: inputs by name, hyperparameters, `weights`.
 
         Raises:
@@ -104,12 +105,16 @@ class Kernel:
         ready = self._ready.get("value")
         if ready is not None:
             try:
-                return ready.quick(arrays, named, ())
+                return ready.quick(arrays, named, ())  # a layer wants a buffer more
             except Exception:
                 pass  # the careful way says what it was
         if named and self._weighs(named):
-            return self._with_weights()(*arrays, **named)
-        value, _ = self._run("value", arrays, named, None)
+            return self._with_weights()(*arrays, out=out, **named)
+        if out is not None and self.objective.is_scalar:
+            raise ArgumentTypeError(
+                f"{self.objective.name}: out: the value is a number; out= is for layers"
+            )
+        value, _ = self._run("value", arrays, named, None, out)
         return value
 
     def grad(self, *arrays: Any, out: Any = None, **named: Any) -> Any:
@@ -222,13 +227,21 @@ class Kernel:
         """
         return self._mode(self._main).fast()
 
-    def vjp(self, *arrays: Any, cotangent: Any = None, out: Any = None, **named: Any) -> Any:
+    def vjp(
+        self,
+        *arrays: Any,
+        cotangent: Any = None,
+        out: Any = None,
+        value_out: Any = None,
+        **named: Any,
+    ) -> Any:
         """Return the value and the gradient of sum(cotangent * value): the layers' call.
 
         Args:
             arrays: the inputs in declared order.
             cotangent: an array of the value's shape, or a number for a scalar objective.
             out: buffers of the gradient's structure to write into.
+            value_out: for a layer, a buffer of the value's shape to write into.
             named: inputs by name, hyperparameters.
 
         Returns:
@@ -241,6 +254,10 @@ class Kernel:
         if cotangent is None:
             raise ArgumentTypeError(f"{self.objective.name}: vjp: missing cotangent=")
         if self.objective.is_scalar:
+            if value_out is not None:
+                raise ArgumentTypeError(
+                    f"{self.objective.name}: value_out: the value is a number; it is for layers"
+                )
             try:
                 scale = float(cotangent)
             except (TypeError, ValueError):
@@ -255,15 +272,17 @@ class Kernel:
         ready = self._mode("vjp")
         try:
             buffers = ready.buffers(arrays, out)
-            value = np.empty_like(cotangent)
+            value = np.empty(cotangent.shape, self.dtype) if value_out is None else value_out
             ready.quick((*arrays, cotangent), named, (value, *buffers))
             return value, (buffers[0] if self._single else buffers)
         except Exception:
             pass  # the careful way says what it was
         if self._weighs(named):
-            return self._with_weights().vjp(*arrays, cotangent=cotangent, out=out, **named)
+            return self._with_weights().vjp(
+                *arrays, cotangent=cotangent, out=out, value_out=value_out, **named
+            )
         named[ready.task.inputs[-1].name] = cotangent
-        value, gradients = self._run("vjp", arrays, named, out)
+        value, gradients = self._run("vjp", arrays, named, out, value_out)
         return value, self._structured(gradients)
 
     def jvp(self, *arrays: Any, tangents: dict[str, Any], **named: Any) -> Any:
@@ -444,11 +463,16 @@ class Kernel:
         return Ready(self.objective, wanted, executable, checks, self.dtype)
 
     def _run(
-        self, mode: str, arrays: tuple[Any, ...], named: dict[str, Any], out: Any
+        self,
+        mode: str,
+        arrays: tuple[Any, ...],
+        named: dict[str, Any],
+        out: Any,
+        value_out: Any = None,
     ) -> tuple[Any, Sequence[Any]]:
         """Go the careful way; return the value and the gradients."""
         ready = self._mode(mode)
-        call = ready.call(arrays, named, out)
+        call = ready.call(arrays, named, out, value_out)
         return ready.run(call), call.gradients
 
     def __repr__(self) -> str:

@@ -16,8 +16,8 @@ from symcalc.program.primitives import PATTERNS, UNSIGNED, FinitePlus, ShiftedEx
 # Where a function comes from, by its name in the notation.
 VECTOR_MATH = ("erf", "exp", "expm1", "log", "log1p", "tanh")
 SCALAR_MATH = (
-    "maximum", "minimum", "add", "bits", "from_bits", "total", "wide_vectors", "digamma",
-    "trigamma",
+    "maximum", "minimum", "add", "bits", "from_bits", "total", "total_but", "wide_vectors",
+    "fetch_row", "digamma", "trigamma",
 )  # fmt: skip
 PLAIN_MATH = ("lgamma", "sqrt", "copysign")
 
@@ -52,6 +52,11 @@ class ExpressionWriter:
         """Return a number as a literal of the kernel's own precision."""
         text = repr(float(value))
         return f"f4({text})" if self.single else text
+
+    def infinity(self) -> str:
+        """Return infinity in the kernel's own precision."""
+        self.used.add("inf")
+        return "f4(inf)" if self.single else "inf"
 
     def whole(self, expression: Any) -> str:
         """Return the source of an index expression."""
@@ -195,13 +200,11 @@ class ExpressionWriter:
             one = self.call("copysign", self.literal(1), arguments[0])
             return f"({one} if abs({arguments[0]}) > {self.literal(0)} else {arguments[0]})"
         if isinstance(expression, FinitePlus):
-            self.used.add("inf")
             first, second = arguments
-            return f"({first} + {second} if abs({first}) < inf else {first})"
+            return f"({first} + {second} if abs({first}) < {self.infinity()} else {first})"
         if isinstance(expression, ShiftedExp):
-            self.used.add("inf")
             power = self.call("exp", self.write(expression.args[0] - expression.args[1]))
-            return f"({self.literal(1)} if {arguments[0]} == inf else {power})"
+            return f"({self.literal(1)} if {arguments[0]} == {self.infinity()} else {power})"
         if name in (*VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH):
             return self.call(name, *arguments)
         kind = "atom" if isinstance(expression, Atom) else "function"

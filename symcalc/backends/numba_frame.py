@@ -29,8 +29,8 @@ PARALLEL_DEAR_ELEMENTS = 100_000
 
 DOOR = ("UnfitError", "apart", "release_gil", "take_gil")
 RESERVED = frozenset(
-    ("gil", "part", "last_part", "first", "last", "start", "stop", "block", "blocks", "rows", "turn",
-     "room", "work", "size", "njit", "np", "f4", "u4", "u8", "terms",
+    ("gil", "part", "last_part", "first", "last", "start", "stop", "block", "blocks", "rows",
+     "turn", "room", "work", "size", "njit", "np", "f4", "u4", "u8", "terms",
      "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
      *DOOR, *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH, *keyword.kwlist)
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
@@ -22,8 +23,24 @@ from symcalc.program.program import Accumulate, Assign, Loop, Node, Program, Sta
 from symcalc.program.scales import Scales
 from symcalc.program.sections import Section, accumulated, loops, sections, targets
 from symcalc.program.sharing import Shared, share
+from symcalc.program.spare import all_but_one
 
 _IDENTITIES = {"sum": 0.0, "prod": 1.0, "max": -float("inf"), "min": float("inf")}
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """The terms of a sum, written down before they are added up.
+
+    Args:
+        name: of the buffer they are in.
+        size: how many it holds, empty where it is a buffer of the program's own.
+        but: the place of the one term that is left out, if one is.
+    """
+
+    name: str
+    size: str
+    but: Access | None
 
 
 class SourceWriter:
@@ -43,7 +60,7 @@ class SourceWriter:
         self.frame = Frame(program, self.single, self.names, self.expressions.whole)
         self.reduced: dict[Tensor, str] = {}
         self.running: dict[Tensor, str] = {}
-        self.terms: set[Tensor] = set()
+        self.terms: dict[Tensor, _Terms] = {}
         self.outer: dict[Access, str] = {}
         self.scales: set[str] = set()
         self.double = False
@@ -155,9 +172,12 @@ class SourceWriter:
         self.scales = {symbol.name for symbol, _ in scales.defined}
         for symbol, value in scales.defined:
             self._line(indent, f"{symbol.name} = {self.expressions.write(value)}")
-        self.terms = self._in_terms(section)
-        for line in (*self._row_buffers(section), *self._term_buffers(section, cut.rows)):
+        self.terms = self._in_terms(section, cut.rows)
+        for line in self._row_buffers(section):
             self._line(indent, line)
+        for terms in self.terms.values():
+            if terms.size:
+                self._line(indent, f"{terms.name} = np.empty({terms.size}, np.float32)")
         self._line(indent, f"for block in range(first, min(last, {cut.blocks})):")
         inside = indent + "    "
         for tensor, kind in section.reduced:
@@ -173,6 +193,10 @@ class SourceWriter:
         loop = Loop(section.index, scales.body)
         self._line(inside, f"for {self.names[section.index.name]} in range(start, stop):")
         self.expressions.unsigned = section.index
+        for tensor in self._rows_written(section):
+            row = f"np.int64({self.names[section.index.name]})"
+            text = self.expressions.call("fetch_row", self.names[tensor.name], row)
+            self._line(inside + "    ", text)
         self._outer(loop, [section.index], inside + "    ")
         self._body(scales.body, inside + "    ", [section.index])
         for line in self._summed(loop, "stop - start"):
@@ -180,8 +204,18 @@ class SourceWriter:
         for tensor, kind in section.reduced:
             if not tensor.shape:
                 self._leave(tensor, kind, inside)
-        self.reduced, self.terms = {}, set()
+        self.reduced, self.terms = {}, {}
         self.outer = {}
+
+    def _rows_written(self, section: Section) -> list[Tensor]:
+        """The outputs that a pass writes a whole row of for each value of its index."""
+        found = []
+        for loop in (node for node in section.body if isinstance(node, Loop)):
+            for node in loop.body:
+                if isinstance(node, Assign) and node.places[:1] == (section.index,):
+                    if node.target in self.program.written and node.places[-1] == loop.index:
+                        found.append(node.target)
+        return found
 
     def _leave(self, tensor: Tensor, kind: str, indent: str) -> None:
         """Take a block's scalar into the total, or leave it for the part that does."""
@@ -289,35 +323,40 @@ class SourceWriter:
                 lines.append(f"{self.names[buffer.tensor.name]} = np.empty({shape}, {kind})")
         return lines
 
-    def _in_terms(self, section: Section) -> set[Tensor]:
+    def _in_terms(self, section: Section, rows: str) -> dict[Tensor, _Terms]:
         """The sums whose terms are first written down in float32, then added up in float64.
 
         A loop of exponentials in float32 runs at half its width if it also adds in float64.
         """
-        if not self.single:
-            return set()
-        return set(_dear_sums(Loop(section.index, section.body)))
-
-    def _term_buffers(self, section: Section, rows: str) -> list[str]:
-        lines = []
-        for loop in _loops(Loop(section.index, section.body)):
-            size = (
-                rows if loop.index == section.index else self.expressions.whole(loop.index.extent)
-            )
-            for tensor in _sums(loop):
-                if tensor in self.terms:
-                    name = f"{self.names[tensor.name]}_terms"
-                    lines.append(f"{name} = np.empty({size}, np.float32)")
-        return lines
+        found: dict[Tensor, _Terms] = {}
+        for loop in _loops(Loop(section.index, section.body)) if self.single else ():
+            outer = loop.index == section.index
+            size = rows if outer else self.expressions.whole(loop.index.extent)
+            made = targets(loop.body)
+            for node in _dear_sums(loop):
+                place, term = all_but_one(node.value, loop.index)
+                row = isinstance(term, Access) and term.tensor in made
+                if row and self._kind(term.tensor) == "row" and term.places[-1] == loop.index:
+                    found[node.target] = _Terms(self.names[term.tensor.name], "", place)
+                else:
+                    name = f"{self.names[node.target.name]}_terms"
+                    found[node.target] = _Terms(name, size, place)
+        return found
 
     def _summed(self, loop: Loop, count: str) -> list[str]:
         """Add up, after their loop, the terms that were written down in it."""
         lines = []
-        for tensor in _sums(loop):
-            if tensor in self.terms:
-                state = self._state(tensor, ())
-                total = self.expressions.call("total", f"{self.names[tensor.name]}_terms", count)
-                lines.append(f"{state} = {self.expressions.call('add', state, total)}")
+        for node in _sums(loop):
+            terms = self.terms.get(node.target)
+            if terms is None:
+                continue
+            state = self._state(node.target, ())
+            if terms.but is None:
+                total = self.expressions.call("total", terms.name, count)
+            else:
+                but = self.expressions.whole(terms.but)
+                total = self.expressions.call("total_but", terms.name, count, but)
+            lines.append(f"{state} = {self.expressions.call('add', state, total)}")
         return lines
 
     def _identity(self, tensor: Tensor, kind: str) -> str:
@@ -331,6 +370,8 @@ class SourceWriter:
         value = _IDENTITIES[kind]
         if abs(value) == float("inf"):
             self.expressions.used.add("inf")
+            one = self.single and (not tensor.shape or self._kind(tensor) == "local")
+            return f"f4({value!r})" if one else repr(value)
         return repr(value)
 
     def _joined(
@@ -434,14 +475,16 @@ class SourceWriter:
         return f"f4({text})" if wide and not self.double else text
 
     def _accumulate(self, line: Accumulate, indent: str) -> None:
+        terms = self.terms.get(line.target)
+        if terms is not None:
+            if terms.size:
+                place = self.names[line.index.name]
+                place = f"{place} - start" if line.index == self.expressions.unsigned else place
+                _, term = all_but_one(line.value, line.index)
+                self._line(indent, f"{terms.name}[{place}] = {self.expressions.write(term)}")
+            return
         whole = line.target.domain.integer
         value = self._whole_choice(line.value) if whole else self.expressions.write(line.value)
-        if line.target in self.terms:
-            place = self.names[line.index.name]
-            if line.index == self.expressions.unsigned:
-                place = f"{place} - start"
-            self._line(indent, f"{self.names[line.target.name]}_terms[{place}] = {value}")
-            return
         state = self._state(line.target, line.places)
         self._line(indent, f"{state} = {self._joined(line.kind, line.target, state, value)}")
 
@@ -510,24 +553,21 @@ def _loops(loop: Loop) -> list[Loop]:
     return [loop, *(found for node in inner for found in _loops(node))]
 
 
-def _sums(loop: Loop) -> list[Tensor]:
+def _sums(loop: Loop) -> list[Accumulate]:
     """The scalar sums over a loop that has no loops inside."""
     if any(isinstance(node, Loop) for node in loop.body):
         return []
     return [
-        node.target for node in loop.body
+        node for node in loop.body
         if isinstance(node, Accumulate) and node.kind == "sum" and node.index == loop.index
+        and not node.target.domain.integer
     ]  # fmt: skip
 
 
-def _dear_sums(outer: Loop) -> list[Tensor]:
-    """The sums of innermost loops that compute exponentials, logarithms and the like."""
-    found = []
-    for loop in _loops(outer):
-        values = [node.value for node in loop.body if isinstance(node, (Assign, Accumulate))]
-        if any(_is_dear(value) for value in values):
-            found += _sums(loop)
-    return found
+def _dear_sums(loop: Loop) -> list[Accumulate]:
+    """The sums of an innermost loop, if it computes exponentials, logarithms and the like."""
+    values = [node.value for node in loop.body if isinstance(node, (Assign, Accumulate))]
+    return _sums(loop) if any(_is_dear(value) for value in values) else []
 
 
 def _is_dear(value: Any) -> bool:

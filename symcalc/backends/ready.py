@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -159,21 +158,18 @@ class Ready:
             )
         inputs, buffers = arguments[: len(names)], arguments[len(wanted) - len(self.task.like) :]
         hyper = dict(zip(self.parameters, arguments[len(names) :], strict=False))
-        call = self.call(inputs, hyper, buffers)
-        if call.value is None:
-            return call
-        value = arguments[len(names) + len(self.parameters)]
-        check_outputs(
-            self.objective.name, ("the value",), (value,), (call.value.shape,), self.dtype,
-            (*call.inputs, *call.gradients),
-        )  # fmt: skip
-        return dataclasses.replace(call, value=value)
+        value_out = None
+        if len(outputs) > len(self.task.like):
+            value_out = arguments[len(names) + len(self.parameters)]
+        return self.call(inputs, hyper, buffers, value_out)
 
     def called(self, tensor: Tensor) -> str:
         """What the caller calls an input."""
         return self.task.called.get(tensor.name, tensor.name)
 
-    def call(self, arrays: tuple[Any, ...], named: dict[str, Any], out: Any) -> Call:
+    def call(
+        self, arrays: tuple[Any, ...], named: dict[str, Any], out: Any, value_out: Any = None
+    ) -> Call:
         """Look at what came, and find or make the arrays to fill.
 
         Raises:
@@ -184,7 +180,7 @@ class Ready:
         plan = self.plan(sizes)
         value = None
         if self.task.value is not None and self.task.value.shape:
-            value = np.empty(plan.value_shape, self.dtype)
+            value = np.empty(plan.value_shape, self.dtype) if value_out is None else value_out
         if out is None:
             gradients: Sequence[Any] = [
                 np.empty(shape, self.dtype) if shape else np.empty(1)
@@ -194,6 +190,11 @@ class Ready:
             gradients = check_outputs(
                 self.objective.name, self.task.like, out, plan.gradient_shapes, self.dtype, inputs
             )
+        if value_out is not None:
+            check_outputs(
+                self.objective.name, ("the value",), (value_out,), (plan.value_shape,), self.dtype,
+                (*inputs, *gradients),
+            )  # fmt: skip
         return Call(plan, inputs, parameters, value, gradients)
 
     def run(self, call: Call) -> Any:

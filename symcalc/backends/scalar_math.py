@@ -7,6 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 # A sum may be added up in any order: that, and nothing else, lets LLVM use vector registers.
@@ -48,7 +49,8 @@ def _extreme(name: str, doc: str) -> Any:
             function = builder.module.declare_intrinsic(
                 f"llvm.{name}.{suffix}", fnty=ir.FunctionType(number, [number, number])
             )
-            return builder.call(function, values)
+            # which zero is the greater one is nobody's business, and costs two more instructions
+            return builder.call(function, values, fastmath=("nsz",))
 
         return kind(kind, kind), generate
 
@@ -85,6 +87,30 @@ def from_bits(typing_context: Any, pattern: Any) -> Any:
     return types.float64(pattern), generate
 
 
+@intrinsic
+def _fetch(typing_context: Any, array: Any, offset: Any) -> Any:
+    """Ask for the cache line that is so many bytes into an array, in order to write to it."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, values[0]).data
+        word, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+        place = builder.gep(builder.bitcast(data, pointer), [values[1]])
+        kind = ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
+        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(ask, [place, word(1), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
+
+
+@njit(error_model="numpy")
+def fetch_row(array: Any, place: int) -> None:
+    """Ask for a row that is going to be written to, so that it is there when its time comes."""
+    start = place * array.strides[0]
+    for offset in range(start, start + array.strides[0], 64):
+        _fetch(array, offset)
+
+
 @njit(error_model="numpy")
 def total(terms: Any, count: int) -> float:
     """Return the sum of the first `count` terms, in float64."""
@@ -93,6 +119,12 @@ def total(terms: Any, count: int) -> float:
     for place in range(count):
         result = add(result, terms[place])
     return result
+
+
+@njit(error_model="numpy")
+def total_but(terms: Any, count: int, place: int) -> float:
+    """Return the sum of the first `count` terms but the one at a place, in float64."""
+    return total(terms, place) + total(terms[place + 1 :], count - place - 1)
 
 
 @njit(cache=True, error_model="numpy")

@@ -137,7 +137,7 @@ class Lifter:
         """Give a body its own equation, or find the one it has."""
         standing = _standing(body)
         free = tuple(sorted(free_indices(body), key=standing.index))
-        key = _shape_of(body, free)
+        key = pattern_of(body, free)
         if key not in self._known:
             domain = _domain_of(body)
             target = Tensor(self.namer.name(wanted), tuple(i.extent for i in free), domain)
@@ -173,7 +173,7 @@ def _standing(body: Any) -> list[Index]:
     return list(seen)
 
 
-def _shape_of(body: Any, free: tuple[Index, ...]) -> Any:
+def pattern_of(body: Any, free: tuple[Index, ...]) -> Any:
     """Return the body with its own letters forgotten, to tell equal ones."""
     marks: dict[Any, Any] = {
         index: sp.Symbol(f"_{place}", integer=True, nonnegative=True)

@@ -14,9 +14,11 @@ from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Reduction
 from symcalc.notation.tensors import Access, Tensor, accesses, dims_of
 from symcalc.program.decompose import Decomposer, inlined
+from symcalc.program.factor import factored
 from symcalc.program.needs import needs
 from symcalc.program.primitives import to_primitives
 from symcalc.program.program import Accumulate, Assign, Buffer, Loop, Node, Program, Stage, Start
+from symcalc.program.spare import one_sum, patched
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def lower(
     """
     namer = Namer({e.target.name for e in equations} | {t.name for t in inputs}
                   | {p.name for p in objective.parameters})  # fmt: skip
-    plain = inlined(Decomposer(namer).run(_needed(equations, outputs)), set(outputs))
+    apart = Decomposer(namer).run(_needed(equations, outputs))
+    plain = one_sum(factored(inlined(apart, set(outputs)), namer))
     tasks = [_task(equation) for equation in plain]
     stages: list[Stage] = []
     letters = {dim.name for dim in dims_of(inputs)}
@@ -182,9 +185,8 @@ def _stage(group: _Group, taken: set[str]) -> Stage:
     if group.loop is None:
         return Stage(None, tuple(_leaf(task) for task, _ in group.tasks))
     reduced = tuple((task.target, _kind(task)) for task in group.reduces())
-    body = _nested(group, taken)
-    width = _width(body)
-    return Stage(group.loop, body, reduced, width)
+    body = patched(_nested(group, taken))
+    return Stage(group.loop, body, reduced, _width(body))
 
 
 def _nested(group: _Group, taken: set[str]) -> tuple[Node, ...]:

@@ -144,14 +144,14 @@ def loops(program: Program) -> set[Index]:
 
 
 def accumulated(program: Program) -> set[Tensor]:
-    """The accumulators that live in scalars, in float64 whatever the kernel's precision."""
+    """The sums and products that live in scalars, in float64 whatever the kernel's precision."""
 
     def walk(body: tuple[Node, ...]) -> set[Tensor]:
         found: set[Tensor] = set()
         for node in body:
             if isinstance(node, Loop):
                 found |= walk(node.body)
-            elif isinstance(node, Start) and not node.free:
+            elif isinstance(node, Start) and not node.free and node.kind in ("sum", "prod"):
                 found.add(node.target)
         return found
 
