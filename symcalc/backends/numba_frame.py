@@ -17,7 +17,7 @@ from symcalc.notation.dims import Dim
 from symcalc.notation.tensors import Tensor
 from symcalc.program.primitives import PATTERNS, UNSIGNED
 from symcalc.program.program import Program
-from symcalc.program.sections import Section, arrays, loops, partials, sections
+from symcalc.program.sections import Section, arrays, loops, partials, scattered, sections
 
 BLOCK_ELEMENTS = 4096
 # Blocks that leave a vector each: enough for any number of threads, few enough to be put together.
@@ -269,11 +269,13 @@ class Frame:
     def _areas(self) -> list[tuple[str, str, str]]:
         """Arrays in the scratch memory: name, count of eight-byte words, how they are viewed."""
         found = []
+        added = scattered(self.program)
         for tensor in self.scratch:
             buffer = self.program.buffer(tensor)
             assert buffer is not None
             extents = [self.whole(tensor.shape[axis]) for axis in buffer.axes]
-            found.append(self._area(tensor, self.names[tensor.name], extents, self.single))
+            single = self.single and tensor not in added
+            found.append(self._area(tensor, self.names[tensor.name], extents, single))
         for tensor, section in self.vectors:
             rows = f"max({self._cut_of(section).blocks}, 1)"
             extents = [rows, *(self.whole(extent) for extent in tensor.shape)]

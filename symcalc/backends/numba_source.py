@@ -19,7 +19,7 @@ from symcalc.notation.dims import Index
 from symcalc.notation.dims import unused as unused_name
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.primitives import PATTERNS, UNSIGNED, Pattern, ShiftedExp, Unsigned
-from symcalc.program.program import Accumulate, Assign, Loop, Node, Program, Start
+from symcalc.program.program import Accumulate, Assign, Contract, Loop, Node, Program, Start
 from symcalc.program.scales import Scales
 from symcalc.program.sections import Section, accumulated, loops, sections, targets
 from symcalc.program.sharing import Shared, share
@@ -416,6 +416,9 @@ class SourceWriter:
             if isinstance(node, Start):
                 closing += self._start(node, indent)
                 continue
+            if isinstance(node, Contract):
+                self._contract(node, indent)
+                continue
             extent = self.expressions.whole(node.index.extent)
             self._line(indent, f"for {self.names[node.index.name]} in range({extent}):")
             inside = [*opened, node.index]
@@ -446,6 +449,22 @@ class SourceWriter:
             indent += "    "
         self._line(indent, f"{self._place(access)} = {start}")
         return []
+
+    def _contract(self, node: Contract, indent: str) -> None:
+        """Write a matrix product of whole matrices."""
+        row, column = node.places[-2:]
+        left = self._matrix(node.left, transposed=node.left.places[-1] == row)
+        right = self._matrix(node.right, transposed=node.right.places[-1] != column)
+        target = self._whole_matrix(node.target, node.places)
+        self._line(indent, f"np.dot({left}, {right}, {target})")
+
+    def _matrix(self, access: Access, transposed: bool) -> str:
+        text = f"np.ascontiguousarray({self._whole_matrix(access.tensor, access.places)})"
+        return f"{text}.T" if transposed else text
+
+    def _whole_matrix(self, tensor: Tensor, places: tuple[Any, ...]) -> str:
+        batch = ", ".join(self.expressions.whole(place) for place in places[:-2])
+        return f"{self.names[tensor.name]}[{batch}]" if batch else self.names[tensor.name]
 
     def _taken(self) -> set[str]:
         taken = set(self.names.values()) | RESERVED | {loop.name for loop in loops(self.program)}

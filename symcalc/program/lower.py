@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import sympy as sp
@@ -17,8 +18,19 @@ from symcalc.program.decompose import Decomposer, inlined
 from symcalc.program.factor import factored
 from symcalc.program.needs import needs
 from symcalc.program.primitives import to_primitives
-from symcalc.program.program import Accumulate, Assign, Buffer, Loop, Node, Program, Stage, Start
+from symcalc.program.program import (
+    Accumulate,
+    Assign,
+    Buffer,
+    Contract,
+    Loop,
+    Node,
+    Program,
+    Stage,
+    Start,
+)
 from symcalc.program.spare import one_sum, patched
+from symcalc.program.special import buffered, own_stage
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,7 @@ class _Group:
     """Tasks that share a loop, while it is being filled."""
 
     loop: Index | None
+    own: Stage | None = None
     tasks: list[tuple[Task, Index | None]] = field(default_factory=list)
 
     def reduces(self) -> list[Task]:
@@ -110,11 +123,11 @@ def lower(
                   | {p.name for p in objective.parameters})  # fmt: skip
     apart = Decomposer(namer).run(_needed(equations, outputs))
     plain = one_sum(factored(inlined(apart, set(outputs)), namer))
+    plain = buffered(plain, set(outputs), namer)
     tasks = [_task(equation) for equation in plain]
-    stages: list[Stage] = []
     letters = {dim.name for dim in dims_of(inputs)}
-    for group in _grouped(tasks, letters):
-        stages.append(_stage(group, letters))
+    own = {t.target: own_stage(t.equation, letters) for t in tasks}
+    stages = [_stage(group, letters) for group in _grouped(tasks, letters, own)]
     buffers = _buffers(plain, set(outputs), stages)
     return Program(
         name, objective.name, inputs, objective.parameters, outputs, dims_of(inputs),
@@ -138,31 +151,39 @@ def _task(equation: Equation) -> Task:
     )  # fmt: skip
 
 
-def _grouped(tasks: list[Task], taken: set[str]) -> list[_Group]:
+def _grouped(
+    tasks: list[Task], taken: set[str], own: Mapping[Tensor, Stage | None] = MappingProxyType({})
+) -> list[_Group]:
     """Put each task into the earliest group that shares its loop and keeps its dependencies.
 
-    A new loop gets a letter that no open one has.
+    A new loop gets a letter that no open one has; a task with a stage of its own gets a group of
+    its own.
     """
     groups: list[_Group] = []
     place: dict[Tensor, int] = {}
     for task in tasks:
-        index = task.preferred()
+        index, stage = task.preferred(), own.get(task.target)
         needs = {access.tensor for access in _with_inner(task.body)} & place.keys()
         chosen = None
-        for position, group in enumerate(groups):
+        for position, group in enumerate(groups if stage is None else ()):
             if all(place[t] < position or (place[t] == position and _follows(task, index, t, group))
                    for t in needs) and _matches(group, index):  # fmt: skip
                 chosen = position
                 break
         if chosen is None:
             chosen = len(groups)
-            groups.append(_Group(None if index is None else index.fresh(unused(index.name, taken))))
+            loop = None
+            if index is not None and stage is None:
+                loop = index.fresh(unused(index.name, taken))
+            groups.append(_Group(loop, stage))
         groups[chosen].tasks.append((task, index))
         place[task.target] = chosen
     return groups
 
 
 def _matches(group: _Group, index: Index | None) -> bool:
+    if group.own is not None:
+        return False
     if group.loop is None or index is None:
         return group.loop is None and index is None
     return bool(group.loop.extent == index.extent)
@@ -182,6 +203,8 @@ def _follows(task: Task, index: Index | None, tensor: Tensor, group: _Group) -> 
 
 
 def _stage(group: _Group, taken: set[str]) -> Stage:
+    if group.own is not None:
+        return group.own
     if group.loop is None:
         return Stage(None, tuple(_leaf(task) for task, _ in group.tasks))
     reduced = tuple((task.target, _kind(task)) for task in group.reduces())
@@ -277,7 +300,7 @@ def _buffers(equations: list[Equation], outputs: set[Tensor], stages: list[Stage
 
 def _walk(
     body: tuple[Node, ...], path: tuple[Index, ...]
-) -> Iterator[tuple[Assign | Accumulate, tuple[Index, ...]]]:
+) -> Iterator[tuple[Assign | Accumulate | Contract, tuple[Index, ...]]]:
     for node in body:
         if isinstance(node, Loop):
             yield from _walk(node.body, (*path, node.index))

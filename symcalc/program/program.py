@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.objective import Parameter
-from symcalc.notation.tensors import Tensor
+from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.needs import Need
 
 
@@ -32,6 +33,28 @@ class Accumulate:
 
 
 @dataclass(frozen=True)
+class Contract:
+    """`target[places]` becomes the sum over `index` of left times right: a matrix product.
+
+    The last two places of the target are the free ones of left and of right; what stands before
+    them is the same in all three.
+    """
+
+    target: Tensor
+    places: tuple[Any, ...]
+    value: Any
+    index: Index
+    left: Access
+    right: Access
+
+    def under(self, loops: Mapping[Index, Index]) -> Contract:
+        """Return the product inside loops that stand for some of its indices."""
+        places = tuple(place.xreplace(loops) for place in self.places)
+        left, right = self.left.xreplace(loops), self.right.xreplace(loops)
+        return Contract(self.target, places, left * right, self.index, left, right)
+
+
+@dataclass(frozen=True)
 class Start:
     """An accumulator's state before its loop; `free` are those of its places that vary inside."""
 
@@ -49,7 +72,7 @@ class Loop:
     body: tuple[Node, ...]
 
 
-Node = Assign | Accumulate | Start | Loop
+Node = Assign | Accumulate | Contract | Start | Loop
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,12 @@ def accumulated(program: Program) -> set[Tensor]:
     return set().union(*(walk(stage.body) for stage in program.stages))
 
 
+def scattered(program: Program) -> set[Tensor]:
+    """The tensors that one thread adds to entry by entry, in float64 whatever the precision."""
+    stages = [stage for stage in program.stages if stage.index is None]
+    return {n.target for stage in stages for n in stage.body if isinstance(n, Start) and n.free}
+
+
 def targets(body: tuple[Node, ...]) -> set[Tensor]:
     """The tensors that statements write to."""
     found: set[Tensor] = set()
