@@ -27,6 +27,7 @@ MOST_VECTOR_BLOCKS = 64
 PARALLEL_ELEMENTS = 400_000
 PARALLEL_DEAR_ELEMENTS = 100_000
 
+_WIDEST = 88
 DOOR = ("UnfitError", "apart", "release_gil", "take_gil")
 RESERVED = frozenset(
     ("gil", "part", "last_part", "first", "last", "start", "stop", "block", "blocks", "rows",
@@ -169,13 +170,21 @@ class Frame:
 
     def door(self, dear: bool) -> list[str]:
         """The look at what came, when all is to be done at once; else whose turn it is."""
-        refused = [*self._too_small(), *self._too_large(dear), *self._wrong_shapes()]
-        refused += [*self._wrong_numbers(), *self._overlaps()]
+        looks = (
+            ("sizes, and what is better shared by several threads",
+             [*self._too_small(), *self._too_large(dear)]),
+            ("shapes", self._wrong_shapes()),
+            ("hyperparameters", self._wrong_numbers()),
+            ("outputs that overlap something", self._overlaps()),
+        )  # fmt: skip
         lines = [f"part, last_part, first, last = 0, {len(sections(self.program))}, 0, 2**62",
-                 "if turn is None:"]  # fmt: skip
-        for condition in refused:
-            lines += [f"    if {condition}:", "        raise UnfitError"]
-        lines += ["else:", "    part, last_part, first, last = turn[0], turn[1], turn[2], turn[3]"]
+                 "if turn is None:  # all at once, unless something speaks against it"]  # fmt: skip
+        for what, conditions in looks:
+            if conditions:
+                lines.append(f"    # {what}")
+                lines += [f"    {line}" for line in _any_of(conditions)]
+        lines.append("else:  # a part of the work, which threads share")
+        lines.append("    part, last_part, first, last = turn[0], turn[1], turn[2], turn[3]")
         return lines
 
     def _too_small(self) -> list[str]:
@@ -218,7 +227,9 @@ class Frame:
                 )
                 bounds += [f"{name} <= {domain.upper!r}"] if domain.upper < float("inf") else []
             bounds = bounds or [f"{name} == {name}"]
-            found.append(f"not ({' and '.join(bounds)})")
+            found.append(
+                f"not {bounds[0]}" if len(bounds) == 1 else f"not ({' and '.join(bounds)})"
+            )
         return found
 
     def _overlaps(self) -> list[str]:
@@ -226,8 +237,7 @@ class Frame:
         inputs = [self.names[t.name] for t in self.program.inputs]
         outputs = [self.names[t.name] for t in self.program.written]
         for place, output in enumerate(outputs):
-            pairs = [f"apart({output}, {other})" for other in [*inputs, *outputs[:place]]]
-            found.append(f"not ({' and '.join(pairs)})")
+            found += [f"not apart({output}, {other})" for other in [*inputs, *outputs[:place]]]
         return found
 
     def scratch_lines(self) -> list[str]:
@@ -306,3 +316,17 @@ class Frame:
         if tensor.domain.integer:
             return "np.int64"
         return "np.float32" if single else "np.float64"
+
+
+def _any_of(conditions: list[str]) -> list[str]:
+    """Write a refusal of any of some conditions, a few of them a line."""
+    lines, line = [], "if ("
+    for place, condition in enumerate(conditions):
+        part = condition if place == len(conditions) - 1 else f"{condition} or "
+        if len(line) + len(part) > _WIDEST:
+            lines.append(line.rstrip())
+            line = "    "
+        line += part
+    if not lines:
+        return [f"if {line[4:]}:", "    raise UnfitError"]
+    return [*lines, f"{line}):", "    raise UnfitError"]

@@ -201,9 +201,7 @@ class SourceWriter:
         self._body(scales.body, inside + "    ", [section.index])
         for line in self._summed(loop, "stop - start"):
             self._line(inside, line)
-        for tensor, kind in section.reduced:
-            if not tensor.shape:
-                self._leave(tensor, kind, inside)
+        self._leave([(t, kind) for t, kind in section.reduced if not t.shape], inside)
         self.reduced, self.terms = {}, {}
         self.outer = {}
 
@@ -217,17 +215,22 @@ class SourceWriter:
                         found.append(node.target)
         return found
 
-    def _leave(self, tensor: Tensor, kind: str, indent: str) -> None:
-        """Take a block's scalar into the total, or leave it for the part that does."""
-        name = self.names[tensor.name]
-        state = self._joined(kind, tensor, name, f"{name}_block", in_order=True)
+    def _leave(self, scalars: list[tuple[Tensor, str]], indent: str) -> None:
+        """Take a block's scalars into the totals, or leave them for the part that does."""
+        if not scalars:
+            return
         self._line(indent, "if turn is None:")
-        self._line(indent + "    ", f"{name} = {state}")
+        for tensor, kind in scalars:
+            name = self.names[tensor.name]
+            state = self._joined(kind, tensor, name, f"{name}_block", in_order=True)
+            self._line(indent + "    ", f"{name} = {state}")
         self._line(indent, "else:")
-        left = f"{name}_block"
-        if tensor.domain.integer:
-            left = self.expressions.call("from_bits", f"u8({left})")
-        self._line(indent + "    ", f"room[{name}_at + block] = {left}")
+        for tensor, _ in scalars:
+            name = self.names[tensor.name]
+            left = f"{name}_block"
+            if tensor.domain.integer:
+                left = self.expressions.call("from_bits", f"u8({left})")
+            self._line(indent + "    ", f"room[{name}_at + block] = {left}")
 
     def _fill(self, name: str, shape: tuple[Any, ...], value: str, indent: str) -> None:
         inside, letters = self._over(shape, indent)
@@ -250,11 +253,10 @@ class SourceWriter:
             return indent
         made_by = sections(self.program).index(section.combined_over)
         blocks = self.frame.cuts[made_by].blocks
+        self._join_scalars([(t, k) for t, k in section.combined if not t.shape], blocks, indent)
         for tensor, kind in section.combined:
             if tensor.shape:
                 self._join_vectors(tensor, kind, blocks, indent)
-            else:
-                self._join_scalars(tensor, kind, blocks, indent)
         vectors = [tensor for tensor, _ in section.combined if tensor.shape]
         if section.index_after is None:
             for tensor in vectors:
@@ -275,18 +277,25 @@ class SourceWriter:
         target = name if tensor in self.private else f"{name}[{places}]"
         self._line(indent, f"{target} = {name}_parts[0, {places}]")
 
-    def _join_scalars(self, tensor: Tensor, kind: str, blocks: str, indent: str) -> None:
-        name = self.names[tensor.name]
+    def _join_scalars(self, scalars: list[tuple[Tensor, str]], blocks: str, indent: str) -> None:
+        """Put together what the blocks left, if threads shared them."""
+        if not scalars:
+            return
+        inside = indent + "    "
         self._line(indent, "if turn is not None:")
-        self._line(indent + "    ", f"{name} = {self._identity(tensor, kind)}")
-        self._line(indent + "    ", f"for block in range({blocks}):")
-        part = f"room[{name}_at + block]"
-        if tensor.domain.integer:
-            part = self.expressions.call("bits", part)
-            part = part if tensor.domain in (PATTERNS, UNSIGNED) else f"np.int64({part})"
-        state = self._joined(kind, tensor, name, part, in_order=True)
-        self._line(indent + "        ", f"{name} = {state}")
-        self._store(tensor, indent)
+        for tensor, kind in scalars:
+            self._line(inside, f"{self.names[tensor.name]} = {self._identity(tensor, kind)}")
+        self._line(inside, f"for block in range({blocks}):")
+        for tensor, kind in scalars:
+            name = self.names[tensor.name]
+            part = f"room[{name}_at + block]"
+            if tensor.domain.integer:
+                part = self.expressions.call("bits", part)
+                part = part if tensor.domain in (PATTERNS, UNSIGNED) else f"np.int64({part})"
+            state = self._joined(kind, tensor, name, part, in_order=True)
+            self._line(inside + "    ", f"{name} = {state}")
+        for tensor, _ in scalars:
+            self._store(tensor, indent)
 
     def _store(self, tensor: Tensor, indent: str) -> None:
         """Put a scalar where other parts, or the caller, find it."""
