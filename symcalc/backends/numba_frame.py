@@ -28,10 +28,10 @@ PARALLEL_ELEMENTS = 400_000
 PARALLEL_DEAR_ELEMENTS = 100_000
 
 _WIDEST = 88
-DOOR = ("UnfitError", "apart", "release_gil", "take_gil")
+DOOR = ("UnfitError", "apart", "carve", "given", "release_gil", "take_gil")
 RESERVED = frozenset(
-    ("gil", "part", "last_part", "first", "last", "start", "stop", "block", "blocks", "rows",
-     "turn", "room", "work", "size", "njit", "np", "f4", "u4", "u8", "terms",
+    ("gil", "mine", "part", "last_part", "first", "last", "start", "stop", "block", "blocks",
+     "rows", "turn", "room", "work", "size", "njit", "np", "f4", "u4", "u8", "terms",
      "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
      *DOOR, *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH, *keyword.kwlist)
 )  # fmt: skip
@@ -184,7 +184,8 @@ class Frame:
                 lines.append(f"    # {what}")
                 lines += [f"    {line}" for line in _any_of(conditions)]
         lines.append("else:  # a part of the work, which threads share")
-        lines.append("    part, last_part, first, last = turn[0], turn[1], turn[2], turn[3]")
+        lines.append("    mine = given(turn)")
+        lines.append("    part, last_part, first, last = mine[0], mine[1], mine[2], mine[3]")
         return lines
 
     def _too_small(self) -> list[str]:
@@ -252,12 +253,13 @@ class Frame:
         for name, count, view in self._areas():
             lines.append(f"{name}_at = {at}")
             at = f"{name}_at + {count}"
-            views.append(f"{name} = work[{name}_at : {at}]{view}")
+            views.append(f"{name} = carve(work, {name}_at, {view})")
         lines += [f"size = {at}", "if turn is not None and room is None:", "    return float(size)"]
         lines.append("gil = 0 if turn is None else release_gil()")
         if self.needs_work:
-            lines.append("work = np.empty(size) if room is None else room[:]")
-            lines += views
+            lines.append("work = np.empty(size) if turn is None else given(room)")
+            return [*lines, *views]
+        lines.append("work = given(room)")
         return lines
 
     def slots(self) -> list[Tensor]:
@@ -297,13 +299,9 @@ class Frame:
     ) -> tuple[str, str, str]:
         count = " * ".join(extents)
         kind = self.kind(tensor, single)
-        view = "" if kind == "np.float64" else f".view({kind})"
         words = f"({count} + 1) // 2" if kind == "np.float32" else count
-        if kind == "np.float32":
-            view += f"[:{count}]"
-        if len(extents) > 1:
-            view += f".reshape({', '.join(extents)})"
-        return name, words, view
+        shape = f"({', '.join(extents)},)" if len(extents) == 1 else f"({', '.join(extents)})"
+        return name, words, f"{shape}, {kind}"
 
     def _cut_of(self, section: Section) -> Cut:
         return self.cuts[sections(self.program).index(section)]

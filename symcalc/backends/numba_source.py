@@ -230,7 +230,7 @@ class SourceWriter:
             left = f"{name}_block"
             if tensor.domain.integer:
                 left = self.expressions.call("from_bits", f"u8({left})")
-            self._line(indent + "    ", f"room[{name}_at + block] = {left}")
+            self._line(indent + "    ", f"work[{name}_at + block] = {left}")
 
     def _fill(self, name: str, shape: tuple[Any, ...], value: str, indent: str) -> None:
         inside, letters = self._over(shape, indent)
@@ -288,7 +288,7 @@ class SourceWriter:
         self._line(inside, f"for block in range({blocks}):")
         for tensor, kind in scalars:
             name = self.names[tensor.name]
-            part = f"room[{name}_at + block]"
+            part = f"work[{name}_at + block]"
             if tensor.domain.integer:
                 part = self.expressions.call("bits", part)
                 part = part if tensor.domain in (PATTERNS, UNSIGNED) else f"np.int64({part})"
@@ -304,7 +304,7 @@ class SourceWriter:
             self._line(indent, line)
         elif tensor in self.program.numbers:
             self._line(indent, "if turn is not None:")
-            line = f"room[{self.frame.slot(tensor)}] = {self.names[tensor.name]}"
+            line = f"work[{self.frame.slot(tensor)}] = {self.names[tensor.name]}"
             self._line(indent + "    ", line)
 
     def _join_vectors(self, tensor: Tensor, kind: str, blocks: str, indent: str) -> None:
