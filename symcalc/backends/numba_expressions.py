@@ -14,9 +14,13 @@ from symcalc.notation.tensors import Access
 from symcalc.program.primitives import FinitePlus, ShiftedExp
 
 # Where a function comes from, by its name in the notation.
-VECTOR_MATH = ("erf", "exp", "expm1", "log", "log1p", "tanh")
-SCALAR_MATH = ("maximum", "minimum", "add", "bits", "digamma", "trigamma")
-PLAIN_MATH = ("lgamma", "sqrt", "copysign")
+VECTOR_MATH = (
+    "digamma", "erf", "erfc", "exp", "exp2", "exp_nonpositive", "expm1", "expm1x", "lgamma", "log",
+    "log1mexp", "log1p", "log_cosh", "log_sigmoid", "power", "sech", "sigmoid", "softplus", "tanh",
+    "trigamma", "xlogy",
+)  # fmt: skip
+SCALAR_MATH = ("maximum", "minimum", "add", "bits")
+PLAIN_MATH = ("sqrt", "copysign")
 
 _SUM, _PRODUCT, _UNIT = 1, 2, 3
 _RELATIONS = {
@@ -164,7 +168,9 @@ class ExpressionWriter:
             whole, _ = self._power(base, sp.Integer(exponent.p // 2)) if exponent.p > 3 else (
                 self.write(base, _PRODUCT), 0)  # fmt: skip
             return f"{whole} * {root}", _PRODUCT
-        return f"{self.write(base, _UNIT)} ** {self.write(exponent, _UNIT)}", _PRODUCT
+        if base == 2:
+            return self.call("exp2", self.write(exponent)), _UNIT
+        return self.call("power", self.write(base), self.write(exponent)), _UNIT
 
     def _choice(self, expression: Any) -> str:
         when, then, otherwise = expression.args
@@ -187,7 +193,9 @@ class ExpressionWriter:
             return f"({first} + {second} if abs({first}) < inf else {first})"
         if isinstance(expression, ShiftedExp):
             self.used.add("inf")
-            power = self.call("exp", self.write(expression.args[0] - expression.args[1]))
+            power = self.call(
+                "exp_nonpositive", self.write(expression.args[0] - expression.args[1])
+            )
             return f"({self.literal(1)} if {arguments[0]} == inf else {power})"
         if name in (*VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH):
             return self.call(name, *arguments)

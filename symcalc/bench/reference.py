@@ -205,6 +205,15 @@ _FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
     atoms.expm1: np.expm1, atoms.log1p: np.log1p, atoms.tanh: np.tanh,
     atoms.maximum: np.maximum, atoms.minimum: np.minimum, atoms.erf: _through_balls("erf"),
     atoms.lgamma: _through_balls("lgamma"), atoms.digamma: _through_balls("digamma"),
+    atoms.erfc: _through_balls("erfc"), atoms.sech: lambda x: 1 / np.cosh(x),
+    atoms.sigmoid: lambda x: np.exp(-np.logaddexp(0, -x)),
+    atoms.softplus: lambda x: np.logaddexp(Real(0), x),
+    atoms.log_sigmoid: lambda x: -np.logaddexp(Real(0), -x),
+    atoms.log_cosh: lambda x: np.where(
+        np.abs(x) < 1, np.log1p(2 * np.sinh(x / 2) ** 2), np.logaddexp(x, -x) - np.log(Real(2))
+    ),
+    atoms.xlogy: lambda x, y: np.where(x == 0, 0 * x, x * np.log(np.where(x == 0, 1, y))),
+    atoms.log1mexp: lambda x: np.where(x < 0.7, np.log(-np.expm1(-x)), np.log1p(-np.exp(-x))),
 }  # fmt: skip
 
 _COMPARISONS: Mapping[Any, Callable[[Any, Any], Any]] = {

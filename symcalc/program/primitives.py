@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy as sp
 
-from symcalc.notation.atoms import Atom
+from symcalc.notation.atoms import Atom, log1p, softplus
 from symcalc.notation.conditions import Where
 from symcalc.notation.domains import Domain
 from symcalc.notation.reductions import Reduction
@@ -31,6 +31,18 @@ class ShiftedExp(sp.Function):
     nargs = 2
 
     def _eval_is_extended_real(self) -> bool:
+        return True
+
+
+class exp_nonpositive(sp.Function):
+    """exp(x) for x <= 0, which is cheaper."""
+
+    nargs = 1
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+    def _eval_is_positive(self) -> bool:
         return True
 
 
@@ -62,6 +74,10 @@ def to_primitives(expression: Any) -> Any:
     arguments = [to_primitives(argument) for argument in expression.args]
     if isinstance(expression, Reduction):
         return expression.func(*arguments)
+    if isinstance(expression, log1p) and isinstance(arguments[0], sp.exp):
+        return softplus(*arguments[0].args)
+    if isinstance(expression, sp.exp) and expression.args[0].is_nonpositive:
+        return exp_nonpositive(*arguments)
     same = all(a is b for a, b in zip(arguments, expression.args, strict=True))
     return expression if same else expression.func(*arguments)
 

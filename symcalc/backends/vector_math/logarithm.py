@@ -1,0 +1,134 @@
+"""Logarithms: log, log1p, log1p on the unit interval, and log(1 - exp(-x))."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from symcalc.backends.coefficients import Coefficients
+from symcalc.backends.vector_math.building import (
+    Formula,
+    fma,
+    polynomial,
+    power_of_two,
+    split,
+    step,
+    vector,
+)
+from symcalc.backends.vector_math.exponential import exp_nonpositive, expm1
+
+
+def _log_near_one(p: Coefficients) -> Formula:
+    """Return the step k ln(2) + log(1 + f) + rest, for 1 + f in [sqrt(1/2), sqrt(2))."""
+    two, half, high, low, w = p.real(2), p.real(0.5), p.ln2_high, p.ln2_low, p.log
+
+    @step
+    def near_one(f: Any, k: Any, rest: Any) -> Any:
+        s = f / (two + f)
+        z = s * s
+        square = half * f * f
+        inner = fma(s, fma(z, polynomial(z, w), square), fma(k, low, rest))
+        return k * high - ((square - inner) - f)
+
+    return near_one
+
+
+@vector
+def log(p: Coefficients) -> Formula:
+    """Natural logarithm.
+
+    x = 2^k (1 + f), s = f/(2 + f), z = s^2: log(x) = k ln(2) + f - (f^2/2 - s (f^2/2 + z w(z))),
+    from log(1 + f) = 2 atanh(s).
+    Domain: x >= 0, with -inf at zeros of either sign; NaN below.
+    """
+    near_one = _log_near_one(p)
+    one, two, zero, inf, nan = (p.real(c) for c in (1, 2, 0, math.inf, math.nan))
+    tiny, lift, drop = p.smallest_normal, two ** (p.digits + two), p.digits + two
+
+    def formula(x: Any) -> Any:
+        denormal = x < tiny
+        m, k = split(x * lift if denormal else x)
+        k = k - drop if denormal else k
+        y = near_one(m - one, k, zero)
+        y = y if x < inf else x
+        y = y if x > zero else nan
+        return -inf if x == zero else y
+
+    return formula
+
+
+@vector
+def log1p(p: Coefficients) -> Formula:
+    """log(1 + x), without cancellation.
+
+    1 + x = u + c exactly, u = 2^k m, f = (m - 1) + 2^-k c, then as log; f is x itself when k is 0.
+    Domain: x >= -1, with -inf at -1; NaN below; keeps the sign of zero.
+    """
+    near_one = _log_near_one(p)
+    one, zero, inf, nan = (p.real(c) for c in (1, 0, math.inf, math.nan))
+    magic, negligible, huge = p.magic + p.exponent_bias, p.negligible, one / p.negligible
+
+    def formula(x: Any) -> Any:
+        u = one + x
+        back = u - one
+        c = (one - (u - back)) + (x - back)
+        m, k = split(u)
+        c = zero if x > huge else c * power_of_two(magic - k)
+        g = m - one
+        f = g + c
+        lost = c - (f - g)
+        y = near_one(f, k, fma(-lost, f, lost))
+        y = x if abs(x) < negligible else y
+        y = y if x < inf else x
+        y = y if x > -one else nan
+        return -inf if x == -one else y
+
+    return formula
+
+
+@vector
+def log1p_unit(p: Coefficients) -> Formula:
+    """log(1 + x) for -1/2 <= x <= 1.
+
+    s = x/(2 + x), z = s^2: log(1 + x) = 2 atanh(s) = 2 s + s z w(z).
+    Domain: -1/2 <= x <= 1; keeps the sign of zero.
+    """
+    two, w = p.real(2), p.log1p_unit
+
+    def formula(x: Any) -> Any:
+        s = x / (two + x)
+        z = s * s
+        return fma(s * z, polynomial(z, w), s + s)
+
+    return formula
+
+
+@vector
+def log1mexp(p: Coefficients) -> Formula:
+    """log(1 - exp(-x)).
+
+    log(-expm1(-x)) up to log(2), log1p(-exp(-x)) beyond.
+    Domain: x >= 0, with -inf at 0; NaN below.
+    Reference: Maechler, Accurately computing log(1 - exp(-|a|)) (2012).
+    """
+    ln2 = p.ln2
+
+    def formula(x: Any) -> Any:
+        near, far = log(-expm1(-x)), log1p_unit(-exp_nonpositive(-x))
+        return far if x > ln2 else near
+
+    return formula
+
+
+@vector
+def xlogy(p: Coefficients) -> Formula:
+    """X log(y), and 0 where x is 0.
+
+    Domain: all x, y >= 0.
+    """
+    zero = p.real(0)
+
+    def formula(x: Any, y: Any) -> Any:
+        return zero * x if x == zero else x * log(y)
+
+    return formula
