@@ -33,8 +33,6 @@ class Coefficients:
     exponent_bias: Any  # what the exponent field of 1 holds
     lift: Any  # 2^lift keeps exp of what is not positive above the denormal numbers
     hyperbolic_end: Any  # up to it in size tanh and log_cosh are polynomials
-    pi: Any  # pi
-    log_pi: Any  # log(pi)
     stirling_constant: Any  # (log(2 pi) - 1)/2
     stirling_start: Any  # from it on lgamma and digamma are asymptotic
     trigamma_start: Any  # from it on trigamma is asymptotic
@@ -52,6 +50,7 @@ class Coefficients:
     log1p_unit: tuple[float, ...]
     tanh: tuple[float, ...]
     log_cosh: tuple[float, ...]
+    kl_div: tuple[float, ...]
     erf: tuple[float, ...]
     erfc: tuple[float, ...]
     power: tuple[float, ...] = ()
@@ -82,8 +81,6 @@ F64 = Coefficients(
     exponent_bias=np.float64(_hex("0x1.ff80000000000p+9")),  # 1023.0
     lift=np.float64(_hex("0x1.0000000000000p+9")),  # 512.0
     hyperbolic_end=np.float64(_hex("0x1.6666666666666p-1")),  # 0.7
-    pi=np.float64(_hex("0x1.921fb54442d18p+1")),  # 3.141592653589793
-    log_pi=np.float64(_hex("0x1.250d048e7a1bdp+0")),  # 1.1447298858494002
     stirling_constant=np.float64(_hex("0x1.acfe390c97d69p-2")),  # 0.4189385332046727
     stirling_start=np.float64(_hex("0x1.a000000000000p+2")),  # 6.5
     trigamma_start=np.float64(_hex("0x1.e000000000000p+2")),  # 7.5
@@ -187,6 +184,27 @@ F64 = Coefficients(
         _hex("0x1.7425e72b77bfbp-3"),  # 0.18171291924861052
         _hex("0x1.47727aa91f530p-3"),  # 0.15988632038708195
     ),
+    # (2 atanh(s) - 2 s)/s^3 in z = s^2, |s| <= 3/5; relative error
+    # degree 16; largest error 2^-54.01 (before rounding 2^-56.68)
+    kl_div=(
+        _hex("0x1.5555555555555p-1"),  # 0.6666666666666666
+        _hex("0x1.9999999999d34p-2"),  # 0.4000000000000512
+        _hex("0x1.249249245e80bp-2"),  # 0.2857142857025116
+        _hex("0x1.c71c71ebcc8f3p-3"),  # 0.22222222328998206
+        _hex("0x1.745d1078b5cd8p-3"),  # 0.18181813114526935
+        _hex("0x1.3b14738125882p-3"),  # 0.1538476012980859
+        _hex("0x1.1102ec7d48557p-3"),  # 0.1333063579304887
+        _hex("0x1.e34b2fe705a21p-4"),  # 0.11799162589918712
+        _hex("0x1.a26e2063114b7p-4"),  # 0.10215580607571693
+        _hex("0x1.d85b747e6e4a5p-4"),  # 0.11532159333627819
+        _hex("-0x1.9858f64d00e89p-8"),  # -0.006230888492612893
+        _hex("0x1.8b614e4c16cdap-2"),  # 0.3861133798543058
+        _hex("-0x1.38b3915b2a1cap-1"),  # -0.6107449935707845
+        _hex("0x1.047db641793b5p+0"),  # 1.017543211922413
+        _hex("-0x1.0a963c343c395p-1"),  # -0.5206774534000141
+        _hex("-0x1.93b5d96dc7dc4p-3"),  # -0.1971241938235676
+        _hex("0x1.2633876238ce4p-1"),  # 0.5746118838691499
+    ),
     # (3 atanh(s)/s - 3 - s^2)/s^4 in z = s^2, s as for log; error relative to atanh(s)/s
     # degree 6; largest error 2^-64.70 (before rounding 2^-64.71)
     power=(
@@ -198,17 +216,17 @@ F64 = Coefficients(
         _hex("0x1.973fd69ec730ep-3"),  # 0.19885223075916553
         _hex("0x1.95645b7bb3d4ap-3"),  # 0.19794532271633108
     ),
-    # (sin(pi d)/d - pi)/d^2 in d^2, |d| <= 1/2; error relative to sin(pi d)
-    # degree 7; largest error 2^-60.56 (before rounding 2^-61.65)
+    # (sin(pi d)/(pi d) - 1)/d^2 in d^2, |d| <= 1/2; error relative to sin(pi d)
+    # degree 7; largest error 2^-61.34 (before rounding 2^-61.65)
     sin_pi=(
-        _hex("-0x1.4abbce625be52p+2"),  # -5.167712780049969
-        _hex("0x1.466bc6775aa36p+1"),  # 2.550164039877269
-        _hex("-0x1.32d2cce625308p-1"),  # -0.5992645293177654
-        _hex("0x1.50783483ec588p-4"),  # 0.08214588655279986
-        _hex("-0x1.e3074d3062199p-8"),  # -0.0073704303216647555
-        _hex("0x1.e8f328b5acf33p-12"),  # 0.0004662989043524468
-        _hex("-0x1.6f70cece6604ep-16"),  # -2.1901169753840974e-05
-        _hex("0x1.9bfc9448c521ep-21"),  # 7.673849121447916e-07
+        _hex("-0x1.a51a6625307d3p+0"),  # -1.6449340668482264
+        _hex("0x1.9f9cb402bc429p-1"),  # 0.8117424252833462
+        _hex("-0x1.86a8e4720a1dbp-3"),  # -0.19075182412167532
+        _hex("0x1.ac6805cc89974p-6"),  # 0.026147847807942395
+        _hex("-0x1.33816997b7a9bp-9"),  # -0.0023460809132836553
+        _hex("0x1.3746a182fb97bp-13"),  # 0.00014842791651354853
+        _hex("-0x1.d3e6a2e777af4p-18"),  # -6.972267079656829e-06
+        _hex("0x1.074361f2d17f3p-22"),  # 2.4518297363597935e-07
     ),
     # (1/d - pi cot(pi d))/d in d^2, |d| <= 1/2; error of pi cot(pi d)
     # degree 14; largest error 2^-56.64 (before rounding 2^-56.69)
@@ -229,28 +247,32 @@ F64 = Coefficients(
         _hex("-0x1.04ead6960da98p+4"),  # -16.307333551546066
         _hex("0x1.148a03bbb615fp+4"),  # 17.28369496655193
     ),
-    # log gamma(2 + z)/z on |z| <= 1/2; relative error
-    # degree 18; largest error 2^-56.23 (before rounding 2^-59.46)
+    # log gamma(2 + z)/z for -3/4 <= z <= 1/2; relative error
+    # degree 22; largest error 2^-56.13 (before rounding 2^-61.25)
     lgamma=(
         _hex("0x1.b0ee6072093cep-2"),  # 0.42278433509846713
-        _hex("0x1.4a34cc4a60fa6p-2"),  # 0.3224670334241132
-        _hex("-0x1.13e001a557538p-4"),  # -0.06735230105319523
-        _hex("0x1.51322ac7d88f0p-6"),  # 0.020580808427788477
-        _hex("-0x1.e404fc21dc853p-8"),  # -0.007385551028948073
-        _hex("0x1.7add6ead2b312p-9"),  # 0.0028905103304935975
-        _hex("-0x1.38ac5bff8b19bp-10"),  # -0.001192753901601318
-        _hex("0x1.0b36afbc128e3p-11"),  # 0.0005096695308648671
-        _hex("-0x1.d3fd6616a3c84p-13"),  # -0.00022315494489475254
-        _hex("0x1.a1279ea98a7c4p-14"),  # 9.945744627573501e-05
-        _hex("-0x1.78da383c8d6e8p-15"),  # -4.4924309325384594e-05
-        _hex("0x1.580ed279d22e7p-16"),  # 2.050744885842811e-05
-        _hex("-0x1.3d205c1672410p-17"),  # -9.451103363826804e-06
-        _hex("0x1.25ae26f97fb21p-18"),  # 4.376177224595433e-06
-        _hex("-0x1.0c536d6d45cc4p-19"),  # -1.9991836582956103e-06
-        _hex("0x1.f8fa903dc953ep-21"),  # 9.405962442017786e-07
-        _hex("-0x1.1706d2c27a212p-21"),  # -5.197276425313944e-07
-        _hex("0x1.15975519db7eep-22"),  # 2.585268973263835e-07
-        _hex("-0x1.07161abad0450p-24"),  # -6.125456312752121e-08
+        _hex("0x1.4a34cc4a60fa7p-2"),  # 0.32246703342411326
+        _hex("-0x1.13e001a557537p-4"),  # -0.06735230105319522
+        _hex("0x1.51322ac7d7e77p-6"),  # 0.020580808427779176
+        _hex("-0x1.e404fc21ddca3p-8"),  # -0.007385551028952583
+        _hex("0x1.7add6eadf1318p-9"),  # 0.002890510330845319
+        _hex("-0x1.38ac5bfe0d7adp-10"),  # -0.001192753901262371
+        _hex("0x1.0b36afacf8967p-11"),  # 0.0005096695291480325
+        _hex("-0x1.d3fd6769ac43ep-13"),  # -0.00022315495453065383
+        _hex("0x1.a1277c03c931dp-14"),  # 9.945732022893475e-05
+        _hex("-0x1.78d9f6b8931b4p-15"),  # -4.492419015331446e-05
+        _hex("0x1.581aa2525e524p-16"),  # 2.0510199030242555e-05
+        _hex("-0x1.3d24c39568284p-17"),  # -9.451616089618512e-06
+        _hex("0x1.23fca3d12a049p-18"),  # 4.350943485644027e-06
+        _hex("-0x1.0c9f3d71ed1b8p-19"),  # -2.001390094508704e-06
+        _hex("0x1.1cd8b33ebb709p-20"),  # 1.0611358473538304e-06
+        _hex("-0x1.063624e5796cep-21"),  # -4.884069794679832e-07
+        _hex("-0x1.3fd95743a1654p-25"),  # -3.723532285026012e-08
+        _hex("-0x1.85634d9a76e4dp-23"),  # -1.8132287211881728e-07
+        _hex("0x1.4464dbe4af8abp-22"),  # 3.0211543692791387e-07
+        _hex("0x1.8253a9bb5d7eep-23"),  # 1.7989743903893455e-07
+        _hex("-0x1.919724dce409fp-26"),  # -2.33756381920843e-08
+        _hex("-0x1.14ad15483af31p-24"),  # -6.441867584125837e-08
     ),
     # x (log gamma(x) - (x - 1/2) log(x) + x - log(2 pi)/2) in 1/x^2, x >= stirling_start; error
     # relative to log gamma(x)
@@ -386,8 +408,6 @@ F32 = Coefficients(
     exponent_bias=np.float32(_hex("0x1.fc00000000000p+6")),  # 127.0
     lift=np.float32(_hex("0x1.0000000000000p+6")),  # 64.0
     hyperbolic_end=np.float32(_hex("0x1.6666660000000p-1")),  # 0.699999988079071
-    pi=np.float32(_hex("0x1.921fb60000000p+1")),  # 3.1415927410125732
-    log_pi=np.float32(_hex("0x1.250d040000000p+0")),  # 1.1447298526763916
     stirling_constant=np.float32(_hex("0x1.acfe3a0000000p-2")),  # 0.418938547372818
     stirling_start=np.float32(_hex("0x1.a000000000000p+2")),  # 6.5
     trigamma_start=np.float32(_hex("0x1.e000000000000p+2")),  # 7.5
@@ -457,6 +477,18 @@ F32 = Coefficients(
     log_cosh=(
         _hex("0x1.5552a60000000p-1"),  # 0.6666461825370789
         _hex("0x1.9edfee0000000p-2"),  # 0.4051510989665985
+    ),
+    # (2 atanh(s) - 2 s)/s^3 in z = s^2, |s| <= 3/5; relative error
+    # degree 7; largest error 2^-25.00 (before rounding 2^-27.16)
+    kl_div=(
+        _hex("0x1.5555560000000p-1"),  # 0.6666666865348816
+        _hex("0x1.9998540000000p-2"),  # 0.3999951481819153
+        _hex("0x1.24c41c0000000p-2"),  # 0.2859043478965759
+        _hex("0x1.c1a4bc0000000p-3"),  # 0.21955248713493347
+        _hex("0x1.9562640000000p-3"),  # 0.19794157147407532
+        _hex("0x1.e0cd9a0000000p-4"),  # 0.11738357692956924
+        _hex("0x1.c58e440000000p-4"),  # 0.11073137819766998
+        _hex("0x1.3573220000000p-2"),  # 0.30219700932502747
     ),
     # erf(x)/x - 1 in z = x^2, |x| <= 1; error relative to erf(x)
     # degree 6; largest error 2^-29.34 (before rounding 2^-29.62)

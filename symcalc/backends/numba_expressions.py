@@ -15,9 +15,10 @@ from symcalc.program.primitives import FinitePlus, ShiftedExp
 
 # Where a function comes from, by its name in the notation.
 VECTOR_MATH = (
-    "digamma", "erf", "erfc", "exp", "exp2", "exp_nonpositive", "expm1", "expm1x", "lgamma", "log",
-    "log1mexp", "log1p", "log_cosh", "log_sigmoid", "power", "sech", "sigmoid", "softplus", "tanh",
-    "trigamma", "xlogy",
+    "digamma", "erf", "erfc", "exp", "exp2", "exp_nonpositive", "expm1", "expm1x", "kl_div",
+    "lgamma", "log", "log1mexp", "log1p", "log_cosh", "log_ratio", "log_sigmoid", "power", "sech",
+    "sigmoid", "softplus", "square", "square_of_large", "square_of_small", "tanh", "trigamma",
+    "xlogy",
 )  # fmt: skip
 SCALAR_MATH = ("maximum", "minimum", "add", "bits")
 PLAIN_MATH = ("sqrt", "copysign")

@@ -106,6 +106,13 @@ def _logsumexp(values: Any) -> Any:
     return np.log(np.sum(np.exp(values - shift), axis=-1)) + shift[..., 0]
 
 
+def _norm(values: Any) -> Any:
+    """The root of the sum of squares, of entries divided by the greatest."""
+    top = np.max(np.abs(values), axis=-1, keepdims=True, initial=0).astype(np.float64)
+    top = np.where((top > 0) & np.isfinite(top), top, 1)
+    return np.linalg.norm(values / top, axis=-1) * top[..., 0]
+
+
 REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "sum": lambda v: np.sum(v, axis=-1, dtype=np.float64),
     "mean": lambda v: np.mean(v, axis=-1, dtype=np.float64),
@@ -113,7 +120,7 @@ REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "min": lambda v: _extreme(np.min, 1, v),
     "argmax": lambda v: np.argmax(v, axis=-1), "argmin": lambda v: np.argmin(v, axis=-1),
     "prod": lambda v: np.prod(v, axis=-1), "logsumexp": _logsumexp,
-    "norm2": lambda v: np.linalg.norm(v, axis=-1),
+    "norm2": _norm,
 }  # fmt: skip
 
 

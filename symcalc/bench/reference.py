@@ -212,6 +212,7 @@ _FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
     atoms.log_cosh: lambda x: np.where(
         np.abs(x) < 1, np.log1p(2 * np.sinh(x / 2) ** 2), np.logaddexp(x, -x) - np.log(Real(2))
     ),
+    atoms.log_ratio: lambda x, y: np.log1p((x - y) / y),
     atoms.xlogy: lambda x, y: np.where(x == 0, 0 * x, x * np.log(np.where(x == 0, 1, y))),
     atoms.log1mexp: lambda x: np.where(x < 0.7, np.log(-np.expm1(-x)), np.log1p(-np.exp(-x))),
 }  # fmt: skip

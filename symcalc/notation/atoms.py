@@ -331,34 +331,22 @@ class log_ratio(Atom):
     """log(x/y), accurate also where x and y are close, and where their quotient overflows."""
 
     nargs = 2
+    is_primitive = True
     latex = r"\log\left({0} / {1}\right)"
     partials = staticmethod(lambda x, y: (1 / x, -1 / y))
     definition = staticmethod(lambda x, y: sp.log(x / y))
-
-    @staticmethod
-    def stable(x: Any, y: Any) -> Any:
-        """From the difference, which is exact, where that is small."""
-        ordinary = sp.And(x / y > sp.Rational(1, 10**30), x / y < 10**30)
-        apart = Where(ordinary, sp.log(x / y), sp.log(x) - sp.log(y))
-        return Where(abs(x - y) <= y / 2, log1p((x - y) / y), apart)
 
 
 class kl_div(Atom):
     """x log(x/y) - x + y, and y where x = 0; nothing cancels where x and y are close."""
 
     nargs = 2
+    is_primitive = True
     latex = r"\operatorname{{kl}}\left({0}, {1}\right)"
     partials = staticmethod(lambda x, y: (log_ratio(x, y), 1 - x / y))
     definition = staticmethod(
         lambda x, y: sp.Piecewise((y, sp.Eq(x, 0)), (x * sp.log(x / y) - x + y, True))
     )
-
-    @staticmethod
-    def stable(x: Any, y: Any) -> Any:
-        """With t = log(x/y): x (exp(-t) - 1 + t), and (y - x) + x t where |t| is large."""
-        t = log_ratio(x, y)
-        near = Where(abs(t) <= 40, x * expm1x(-t), Grouped(y - x) + x * t)
-        return Where(sp.Eq(x, 0), y, near)
 
     def _eval_is_nonnegative(self) -> bool:
         return True

@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy as sp
 
-from symcalc.notation.atoms import Atom, log1p, softplus
+from symcalc.notation.atoms import Atom, Grouped, log1p, softplus
 from symcalc.notation.conditions import Where
 from symcalc.notation.domains import Domain
 from symcalc.notation.reductions import Reduction
@@ -32,6 +32,44 @@ class ShiftedExp(sp.Function):
 
     def _eval_is_extended_real(self) -> bool:
         return True
+
+
+class _Square(sp.Function):
+    """A square, or 0 where it belongs into another of the three sums of a norm."""
+
+    nargs = 1
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+    def _eval_is_nonnegative(self) -> bool:
+        return True
+
+
+class square(_Square):
+    """x**2 where that neither overflows nor underflows, else 0."""
+
+
+class square_of_large(_Square):
+    """(x 2**-538)**2 where x**2 would overflow, else 0."""
+
+
+class square_of_small(_Square):
+    """(x 2**563)**2 where x**2 would underflow, else 0."""
+
+
+def norm_of_sums(ordinary: Any, large: Any, small: Any) -> Any:
+    """Return the root of a sum of squares that was added up in three sums."""
+    shrink, grow = sp.Rational(1, 2**538), sp.Integer(2) ** 563
+    return Where(
+        large > 0,
+        sp.sqrt(large + Grouped(ordinary * shrink) * shrink) / shrink,
+        Where(
+            sp.Eq(ordinary, 0),
+            sp.sqrt(small) / grow,
+            sp.sqrt(ordinary + Grouped(small / grow) / grow),
+        ),
+    )
 
 
 class exp_nonpositive(sp.Function):

@@ -23,11 +23,21 @@ from symcalc.backends.vector_math.hyperbolic import (
     softplus,
     tanh,
 )
-from symcalc.backends.vector_math.logarithm import log, log1mexp, log1p, log1p_unit, xlogy
+from symcalc.backends.vector_math.logarithm import (
+    kl_div,
+    log,
+    log1mexp,
+    log1p,
+    log1p_unit,
+    log_ratio,
+    xlogy,
+)
 from symcalc.backends.vector_math.power import power
+from symcalc.backends.vector_math.squares import square, square_of_large, square_of_small
 
 __all__ = [
-    "digamma", "erf", "erfc", "exp", "exp2", "exp_nonpositive", "expm1", "expm1x", "lgamma", "log",
-    "log1mexp", "log1p", "log1p_unit", "log_cosh", "log_sigmoid", "power", "sech", "sigmoid",
-    "softplus", "tanh", "trigamma", "xlogy",
+    "digamma", "erf", "erfc", "exp", "exp2", "exp_nonpositive", "expm1", "expm1x", "kl_div",
+    "lgamma", "log", "log1mexp", "log1p", "log1p_unit", "log_cosh", "log_ratio", "log_sigmoid",
+    "power", "sech", "sigmoid", "softplus", "square", "square_of_large", "square_of_small", "tanh",
+    "trigamma", "xlogy",
 ]  # fmt: skip

@@ -18,6 +18,8 @@ from symcalc.backends.coefficients import F32, F64, Coefficients
 
 Formula = Callable[..., Any]
 
+SHORT = 6  # a polynomial of more coefficients is cut into its even and its odd part
+
 # 1/0 is inf; the caller's fast-math flags stay outside; inlined before its loop is vectorised
 FLAGS = {"error_model": "numpy", "fastmath": False, "forceinline": True, "no_cfunc_wrapper": True}
 step = njit(inline="always", **FLAGS)  # a part of several formulas
@@ -104,18 +106,29 @@ def split(typingctx: Any, x: Any) -> Any:
     return types.UniTuple(x, 2)(x), build
 
 
+def _horner(builder: Any, x: Any, coefficients: list[Any]) -> Any:
+    """c0 + x(c1 + x(c2 + ...)); interleaved, as the chain of dependent steps is what takes time."""
+    if len(coefficients) > SHORT:
+        square = builder.fmul(x, x)
+        even = _horner(builder, square, coefficients[::2])
+        odd = _horner(builder, square, coefficients[1::2])
+        return _llvm(builder, "fmuladd", odd, x, even)
+    *rest, total = coefficients
+    for c in reversed(rest):
+        total = _llvm(builder, "fmuladd", total, x, c)
+    return total
+
+
 @intrinsic
 def polynomial(typingctx: Any, x: Any, coefficients: Any) -> Any:
-    """c0 + x(c1 + x(c2 + ...)) by Horner's rule, in the precision of x."""
+    """c0 + c1 x + c2 x^2 + ..., in the precision of x."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        *rest, total = (
+        typed = [
             context.cast(builder, builder.extract_value(args[1], j), types.float64, x)
             for j in range(len(coefficients))
-        )
-        for c in reversed(rest):
-            total = _llvm(builder, "fmuladd", total, args[0], c)
-        return total
+        ]
+        return _horner(builder, args[0], typed)
 
     return x(x, coefficients), build
 

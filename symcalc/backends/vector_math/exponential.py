@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from symcalc.backends.coefficients import Coefficients
@@ -138,13 +137,11 @@ def expm1x(p: Coefficients) -> Formula:
     Domain: all numbers; inf at both infinities.
     """
     parts = _expm1_parts(p)
-    largest, smallest, inf = p.overflow, p.saturated, p.real(math.inf)
+    largest, smallest = p.overflow, p.saturated
 
     def formula(x: Any) -> Any:
-        a = largest if x > largest else x
-        a = smallest if a < smallest else a
-        main, small, factor = parts(a)
-        y = ((main - x) + small) * factor
-        return y if x < inf else x
+        x = largest if x > largest else x
+        main, small, factor = parts(smallest if x < smallest else x)
+        return ((main - x) + small) * factor
 
     return formula

@@ -23,13 +23,13 @@ def _to_integer(p: Coefficients) -> Formula:
 
 
 def _sin_pi(p: Coefficients) -> Formula:
-    """Return the step sin(pi d) for |d| <= 1/2."""
-    pi, w = p.pi, p.sin_pi
+    """Return the step sin(pi d)/pi for |d| <= 1/2."""
+    w = p.sin_pi
 
     @step
     def sin_pi(d: Any) -> Any:
         z = d * d
-        return fma(d * z, polynomial(z, w), d * pi)
+        return fma(d * z, polynomial(z, w), d)
 
     return sin_pi
 
@@ -39,29 +39,28 @@ def lgamma(p: Coefficients) -> Formula:
     """Logarithm of |gamma(x)|.
 
     From x = 6.5 on (x - 1/2) (log(x) - 1) + (log(2 pi) - 1)/2 + mu(1/x^2)/x; below, with
-    z = x - n in [-1/2, 1/2], log gamma(2 + z) = z w(z) and the logarithm of the factors between;
-    for x < 0 by reflection, log(pi) - log|sin(pi x)| - lgamma(1 - x).
+    z = x - n in [-3/4, 1/2], log gamma(2 + z) = z w(z) and the logarithm of the factors between;
+    for x < 0 by reflection, -log|sin(pi x)/pi| - lgamma(1 - x).
     Domain: all numbers; inf at 0, at negative integers and at both infinities.
     Reference: NIST Handbook of Mathematical Functions, 5.5.1, 5.5.3, 5.11.1.
     """
     to_integer, sin_pi = _to_integer(p), _sin_pi(p)
     zero, half, one, two, inf = (p.real(c) for c in (0, 0.5, 1, 2, math.inf))
     three, four, five = (p.real(c) for c in (3, 4, 5))
-    bounds = tuple(p.real(c) for c in (2.5, 3.5, 4.5, 5.5))
-    magic, start, constant, log_pi = p.magic, p.stirling_start, p.stirling_constant, p.log_pi
-    two_half, three_half, four_half, five_half = bounds
-    w, mu = p.lgamma, p.stirling
+    magic, start, constant = p.magic, p.stirling_start, p.stirling_constant
+    w, mu, turn = p.lgamma, p.stirling, p.real(1.25)
 
     @step
     def positive(x: Any) -> Any:
         far = x >= start
         held = start if far else x
         n = (held + magic) - magic
+        n = two if n == one and held > turn else n
         z = held - n
-        product = (z + two) if x > two_half else one
-        product = product * (z + three) if x > three_half else product
-        product = product * (z + four) if x > four_half else product
-        product = product * (z + five) if x > five_half else product
+        product = (z + two) if n > two else one
+        product = product * (z + three) if n > three else product
+        product = product * (z + four) if n > four else product
+        product = product * (z + five) if n > five else product
         product = x if n == one else product
         product = x * (one + x) if n == zero else product
         level = log(x if far else product)
@@ -75,7 +74,7 @@ def lgamma(p: Coefficients) -> Formula:
         negative = x < zero
         y = positive(one + a if negative else a)
         d = to_integer(a)
-        reflected = (log_pi - log(abs(sin_pi(d)))) - y
+        reflected = -log(abs(sin_pi(d))) - y
         reflected = inf if d == zero else reflected
         return reflected if negative else y
 
@@ -150,7 +149,7 @@ def trigamma(p: Coefficients) -> Formula:
     """
     to_integer, sin_pi = _to_integer(p), _sin_pi(p)
     zero, half, one, seven, inf = (p.real(c) for c in (0, 0.5, 1, 7, math.inf))
-    start, pi, u = p.trigamma_start, p.pi, p.trigamma_far
+    start, u = p.trigamma_start, p.trigamma_far
 
     @step
     def joined(f: Any, above: Any, below: Any) -> Any:
@@ -177,7 +176,7 @@ def trigamma(p: Coefficients) -> Formula:
         y = beyond_one(one + a)
         d = to_integer(a)
         negative = x < zero
-        f = (pi if negative else one) / (sin_pi(d) if negative else x)
+        f = one / (sin_pi(d) if negative else x)
         poles = inf if d == zero else f * f - y
         return poles if negative else f * f + y
 

@@ -89,8 +89,8 @@ def _halves(p: Coefficients) -> Formula:
 def tanh(p: Coefficients) -> Formula:
     """Hyperbolic tangent.
 
-    |x| <= 0.7, with u = 2 tanh(|x|/2) = |x| + |x|^3 w(x^2): u/(1 + u^2/4); beyond, with
-    e = exp(-2 |x|): 1 - 2 e/(1 + e).
+    |x| <= 0.7, with u = 2 tanh(|x|/2) = |x| + |x|^3 w(x^2) and s = u^2/4: u/(1 + s), which is
+    u - u s/(1 + s); beyond, with e = exp(-2 |x|): 1 - 2 e/(1 + e).
     Domain: all numbers; keeps the sign of zero.
     """
     halves = _halves(p)
@@ -98,8 +98,9 @@ def tanh(p: Coefficients) -> Formula:
 
     def formula(x: Any) -> Any:
         near, u, square, e = halves(abs(x))
-        q = (u if near else e + e) / (one + (quarter * square if near else e))
-        return copysign(q if near else one - q, x)
+        s = quarter * square
+        lost = (u * s if near else e + e) / (one + (s if near else e))
+        return copysign((u if near else one) - lost, x)
 
     return formula
 

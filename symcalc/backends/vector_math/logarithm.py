@@ -90,7 +90,7 @@ def log1p(p: Coefficients) -> Formula:
 def log1p_unit(p: Coefficients) -> Formula:
     """log(1 + x) for -1/2 <= x <= 1.
 
-    s = x/(2 + x), z = s^2: log(1 + x) = 2 atanh(s) = 2 s + s z w(z).
+    s = x/(2 + x), z = s^2: log(1 + x) = 2 atanh(s) = 2 s + s z w(z) = x - s (x - z w(z)).
     Domain: -1/2 <= x <= 1; keeps the sign of zero.
     """
     two, w = p.real(2), p.log1p_unit
@@ -98,7 +98,7 @@ def log1p_unit(p: Coefficients) -> Formula:
     def formula(x: Any) -> Any:
         s = x / (two + x)
         z = s * s
-        return fma(s * z, polynomial(z, w), s + s)
+        return fma(-s, fma(-z, polynomial(z, w), x), x)
 
     return formula
 
@@ -121,6 +121,30 @@ def log1mexp(p: Coefficients) -> Formula:
 
 
 @vector
+def log_ratio(p: Coefficients) -> Formula:
+    """log(x/y).
+
+    Where |x - y| <= y/2, log1p((x - y)/y), as the difference is exact; where x/y over- or
+    underflows, both are first scaled by powers of two.
+    Domain: x >= 0, y >= 0.
+    """
+    zero, half, inf, tiny = p.real(0), p.real(0.5), p.real(math.inf), p.smallest_normal
+    exponent = p.lift + half * p.lift
+    up, down = p.real(2) ** exponent, p.real(2) ** -exponent
+    offset = p.real(2) * exponent * p.ln2
+
+    def formula(x: Any, y: Any) -> Any:
+        gap, quotient = x - y, x / y
+        low, high = quotient < tiny, quotient == inf
+        x = x * up if low else (x * down if high else x)
+        y = y * down if low else (y * up if high else y)
+        apart = log(x / y) + (-offset if low else (offset if high else zero))
+        return log1p(gap / y) if abs(gap) <= half * y else apart
+
+    return formula
+
+
+@vector
 def xlogy(p: Coefficients) -> Formula:
     """X log(y), and 0 where x is 0.
 
@@ -130,5 +154,29 @@ def xlogy(p: Coefficients) -> Formula:
 
     def formula(x: Any, y: Any) -> Any:
         return zero * x if x == zero else x * log(y)
+
+    return formula
+
+
+@vector
+def kl_div(p: Coefficients) -> Formula:
+    """X log(x/y) - x + y, and y where x is 0.
+
+    With s = (y - x)/(y + x), z = s^2, as log(y/x) = 2 atanh(s) = u - s (u - z w(z)), u = (y - x)/x:
+    s ((y - x) - x z w(z)) where |s| <= 3/5, which is x/4 <= y <= 4 x; (y - x) + x log(x/y) beyond.
+    Domain: x >= 0, y >= 0; inf for y = 0 < x.
+    """
+    zero, one, quarter, turn, inf = (p.real(c) for c in (0, 1, 0.25, 0.6, math.inf))
+    w = p.kl_div
+
+    def formula(x: Any, y: Any) -> Any:
+        gap = y - x
+        c = quarter if x > one else one  # so that the sum does not overflow
+        s = (c * gap) / (c * x + c * y)
+        z = s * s
+        lost = y - (gap + x)  # what the difference lost in rounding, for y < x/2
+        near = s * (fma(-x * z, polynomial(z, w), lost) + gap)
+        value = near if abs(s) <= turn else gap + x * log_ratio(x, y)
+        return y if x == zero or (y == inf and x < inf) else value
 
     return formula
