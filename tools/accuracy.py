@@ -406,8 +406,9 @@ HEADER = """# Accuracy of the atoms
 The largest error seen of each atom as it is compiled, in units in the last place (ulps) of the
 exact value, and where it was seen; with a fused multiply-add and without. Regenerate with
 `python tools/accuracy.py`; a test compares a part of this page with a fresh run, a slow one all of
-it. Points: {count} a function and precision, among them random bit patterns, denormals and both
-sides of every change of formula; the exact values are enclosures of python-flint.
+it. Points: {count} a function and precision, among them random bit patterns,
+denormals and both sides of every change of formula; the exact values are enclosures of
+python-flint.
 
 For x < 0, lgamma and digamma are what is left of a difference and have a zero between any two
 poles; their ulps there are those of the greatest term of that difference (or of 1, if that is
@@ -444,5 +445,6 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--measure"]:
         print(json.dumps(measure()))
     else:
+        TARGET.parent.mkdir(exist_ok=True)
         TARGET.write_text(page(), encoding="utf-8")
         print(f"wrote {TARGET.relative_to(ROOT)}")

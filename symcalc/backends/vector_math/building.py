@@ -88,6 +88,19 @@ def scale(builder: Any, x: Any, t: Any) -> Any:
 
 
 @intrinsic
+def choose(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
+    """X where the condition holds, else y, with both computed: a ternary would be a branch first.
+
+    LLVM takes a dear branch for a rare one, and may then not vectorise at all.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(*args)
+
+    return x(types.boolean, x, x), build
+
+
+@intrinsic
 def split(typingctx: Any, x: Any) -> Any:
     """(m, k) with x = m 2^k and m in [sqrt(1/2), sqrt(2)), for a positive normal x."""
 

@@ -39,7 +39,7 @@ def lgamma(p: Coefficients) -> Formula:
     """Logarithm of |gamma(x)|.
 
     From x = 6.5 on (x - 1/2) (log(x) - 1) + (log(2 pi) - 1)/2 + mu(1/x^2)/x; below, with
-    z = x - n in [-3/4, 1/2], log gamma(2 + z) = z w(z) and the logarithm of the factors between;
+    z = x - n in [-1, 1/2], log gamma(2 + z) = z (1 + z) w(z) and the log of the factors between;
     for x < 0 by reflection, -log|sin(pi x)/pi| - lgamma(1 - x).
     Domain: all numbers; inf at 0, at negative integers and at both infinities.
     Reference: NIST Handbook of Mathematical Functions, 5.5.1, 5.5.3, 5.11.1.
@@ -48,14 +48,14 @@ def lgamma(p: Coefficients) -> Formula:
     zero, half, one, two, inf = (p.real(c) for c in (0, 0.5, 1, 2, math.inf))
     three, four, five = (p.real(c) for c in (3, 4, 5))
     magic, start, constant = p.magic, p.stirling_start, p.stirling_constant
-    w, mu, turn = p.lgamma, p.stirling, p.real(1.25)
+    w, mu = p.lgamma, p.stirling
 
     @step
     def positive(x: Any) -> Any:
         far = x >= start
         held = start if far else x
         n = (held + magic) - magic
-        n = two if n == one and held > turn else n
+        n = two if n == one and held >= one else n
         z = held - n
         product = (z + two) if n > two else one
         product = product * (z + three) if n > three else product
@@ -64,7 +64,7 @@ def lgamma(p: Coefficients) -> Formula:
         product = x if n == one else product
         product = x * (one + x) if n == zero else product
         level = log(x if far else product)
-        near = fma(z, polynomial(z, w), -level if n < two else level)
+        near = fma(z * (one + z), polynomial(z, w), -level if n < two else level)
         r = one / x
         tail = fma(r, polynomial(r * r, mu), constant)
         return fma(x - half, level - one, tail) if far else near

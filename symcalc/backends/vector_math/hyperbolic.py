@@ -14,14 +14,17 @@ from symcalc.backends.vector_math.logarithm import log1p_unit
 def sigmoid(p: Coefficients) -> Formula:
     """1 / (1 + exp(-x)).
 
-    With e = exp(-|x|): 1/(1 + e) on the right, e/(1 + e) on the left, exact in both tails.
+    With e = exp(-|x|) and q = e/(1 + e): 1 - q on the right, e - e q on the left, exact in both
+    tails.
     Domain: all numbers.
     """
     zero, one = p.real(0), p.real(1)
 
     def formula(x: Any) -> Any:
         e = exp_nonpositive(-abs(x))
-        return (one if x >= zero else e) / (one + e)
+        q = e / (one + e)
+        base = one if x >= zero else e
+        return fma(-base, q, base)
 
     return formula
 

@@ -8,6 +8,7 @@ from typing import Any
 from symcalc.backends.coefficients import Coefficients
 from symcalc.backends.vector_math.building import (
     Formula,
+    choose,
     fma,
     polynomial,
     power_of_two,
@@ -50,9 +51,9 @@ def log(p: Coefficients) -> Formula:
         m, k = split(x * lift if denormal else x)
         k = k - drop if denormal else k
         y = near_one(m - one, k, zero)
-        y = y if x < inf else x
-        y = y if x > zero else nan
-        return -inf if x == zero else y
+        y = choose(x < inf, y, x)
+        y = choose(x > zero, y, nan)
+        return choose(x == zero, -inf, y)
 
     return formula
 
@@ -78,10 +79,10 @@ def log1p(p: Coefficients) -> Formula:
         f = g + c
         lost = c - (f - g)
         y = near_one(f, k, fma(-lost, f, lost))
-        y = x if abs(x) < negligible else y
-        y = y if x < inf else x
-        y = y if x > -one else nan
-        return -inf if x == -one else y
+        y = choose(abs(x) < negligible, x, y)
+        y = choose(x < inf, y, x)
+        y = choose(x > -one, y, nan)
+        return choose(x == -one, -inf, y)
 
     return formula
 
@@ -115,7 +116,7 @@ def log1mexp(p: Coefficients) -> Formula:
 
     def formula(x: Any) -> Any:
         near, far = log(-expm1(-x)), log1p_unit(-exp_nonpositive(-x))
-        return far if x > ln2 else near
+        return choose(x > ln2, far, near)
 
     return formula
 
@@ -124,11 +125,12 @@ def log1mexp(p: Coefficients) -> Formula:
 def log_ratio(p: Coefficients) -> Formula:
     """log(x/y).
 
-    Where |x - y| <= y/2, log1p((x - y)/y), as the difference is exact; where x/y over- or
+    Where |x - y| < y/2, log1p((x - y)/y), as the difference is exact; where x/y over- or
     underflows, both are first scaled by powers of two.
     Domain: x >= 0, y >= 0.
     """
-    zero, half, inf, tiny = p.real(0), p.real(0.5), p.real(math.inf), p.smallest_normal
+    zero, one, half, inf = (p.real(c) for c in (0, 1, 0.5, math.inf))
+    tiny = p.smallest_normal
     exponent = p.lift + half * p.lift
     up, down = p.real(2) ** exponent, p.real(2) ** -exponent
     offset = p.real(2) * exponent * p.ln2
@@ -136,10 +138,10 @@ def log_ratio(p: Coefficients) -> Formula:
     def formula(x: Any, y: Any) -> Any:
         gap, quotient = x - y, x / y
         low, high = quotient < tiny, quotient == inf
-        x = x * up if low else (x * down if high else x)
-        y = y * down if low else (y * up if high else y)
-        apart = log(x / y) + (-offset if low else (offset if high else zero))
-        return log1p(gap / y) if abs(gap) <= half * y else apart
+        up_x, up_y = choose(low, up, choose(high, down, one)), choose(low, down, one)
+        apart = log(x * up_x / (y * choose(high, up, up_y)))
+        apart = apart + choose(low, -offset, choose(high, offset, zero))
+        return choose(abs(gap) < half * y, log1p(gap / y), apart)
 
     return formula
 
@@ -153,7 +155,7 @@ def xlogy(p: Coefficients) -> Formula:
     zero = p.real(0)
 
     def formula(x: Any, y: Any) -> Any:
-        return zero * x if x == zero else x * log(y)
+        return choose(x == zero, zero * x, x * log(y))
 
     return formula
 
@@ -171,12 +173,17 @@ def kl_div(p: Coefficients) -> Formula:
 
     def formula(x: Any, y: Any) -> Any:
         gap = y - x
-        c = quarter if x > one else one  # so that the sum does not overflow
-        s = (c * gap) / (c * x + c * y)
+        c = choose(x > one, quarter, one)  # so that the sum does not overflow
+        greater, lesser = c * choose(x > y, x, y), c * choose(x > y, y, x)
+        total = greater + lesser
+        s = (c * gap) / total
         z = s * s
         lost = y - (gap + x)  # what the difference lost in rounding, for y < x/2
-        near = s * (fma(-x * z, polynomial(z, w), lost) + gap)
-        value = near if abs(s) <= turn else gap + x * log_ratio(x, y)
-        return y if x == zero or (y == inf and x < inf) else value
+        inner = fma(-x * z, polynomial(z, w), lost) + gap
+        missed = (c * lost - s * ((greater - total) + lesser)) / total  # what s did
+        near = fma(missed, inner, s * inner)
+        value = choose(abs(s) <= turn, near, gap + x * log_ratio(x, y))
+        plain = (x == zero) | ((y == inf) & (x < inf))
+        return choose(plain, y, value)
 
     return formula
