@@ -35,7 +35,7 @@ from symcalc.program.primitives import to_primitives
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "derivations" / "accuracy.md"
 SEED = 20240607
-POINTS = 3000
+POINTS = 5000
 PRECISIONS = {"float64": np.float64, "float32": np.float32}
 UNFUSED = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
 SATURATED = 20_000  # past it in size every exponential of ours has over- or underflowed

@@ -159,7 +159,7 @@ def vector_in_double(make: Callable[[Coefficients], Formula]) -> Callable[..., f
 def _function(make: Callable[..., Formula], versions: dict[int, Formula]) -> Callable[..., float]:
     function, convert, rounded = (_of_one, _of_two)[_arity(versions[64]) - 1]()
 
-    def choose(*kinds: Any) -> Formula | None:
+    def pick(*kinds: Any) -> Formula | None:
         if not all(isinstance(kind, types.Number | types.Boolean) for kind in kinds):
             return None
         widths = {kind.bitwidth if isinstance(kind, types.Float) else 64 for kind in kinds}
@@ -167,7 +167,7 @@ def _function(make: Callable[..., Formula], versions: dict[int, Formula]) -> Cal
             return convert
         return versions.get(widths.pop(), rounded)
 
-    overload(function, jit_options=FLAGS)(_with_arity(choose, _arity(versions[64])))
+    overload(function, jit_options=FLAGS)(_with_arity(pick, _arity(versions[64])))
     function.__name__ = function.__qualname__ = make.__name__
     function.__doc__ = make.__doc__
     return function
@@ -177,14 +177,14 @@ def _arity(formula: Formula) -> int:
     return len(inspect.signature(formula).parameters)
 
 
-def _with_arity(choose: Formula, arity: int) -> Formula:
-    """Give the chooser of an overload the parameters that its formulas have."""
+def _with_arity(pick: Formula, arity: int) -> Formula:
+    """Give what picks an overload the parameters that its formulas have."""
 
     def one(x: Any) -> Any:
-        return choose(x)
+        return pick(x)
 
     def two(x: Any, y: Any) -> Any:
-        return choose(x, y)
+        return pick(x, y)
 
     return one if arity == 1 else two
 

@@ -85,20 +85,20 @@ def lgamma(p: Coefficients) -> Formula:
 def digamma(p: Coefficients) -> Formula:
     """Derivative of log gamma.
 
-    From x = 6.5 on log(x) - 1/(2 x) - u(1/x^2)/x^2; on [1, 3) (x - root) w(x), root in two parts;
+    From x = 6.5 on log(x) - 1/(2 x) - u(1/x^2)/x^2; on [1, 2.6) (x - root) w(x), root in two parts;
     between by psi(x + 1) = psi(x) + 1/x, the terms over one denominator; for x < 0 by reflection,
     psi(1 - x) - pi cot(pi x).
     Domain: all numbers; -inf at 0, inf at -0, NaN at negative integers and at -inf.
     Reference: NIST Handbook of Mathematical Functions, 5.5.2, 5.5.4, 5.11.2.
     """
     to_integer = _to_integer(p)
-    zero, half, one, two, three, nan = (p.real(c) for c in (0, 0.5, 1, 2, 3, math.nan))
+    zero, half, one, two, top, nan = (p.real(c) for c in (0, 0.5, 1, 2, 2.6, math.nan))
     start, root, rest = p.stirling_start, p.root_high, p.root_low
     w, u, cot = p.digamma, p.digamma_far, p.cot_pi
 
     @step
     def lowered(y: Any, above: Any, below: Any) -> Any:
-        more = y >= three
+        more = y >= top
         f = y - one
         return (
             f if more else y,
@@ -149,7 +149,7 @@ def trigamma(p: Coefficients) -> Formula:
     """
     to_integer, sin_pi = _to_integer(p), _sin_pi(p)
     zero, half, one, seven, inf = (p.real(c) for c in (0, 0.5, 1, 7, math.inf))
-    start, u = p.trigamma_start, p.trigamma_far
+    start, u, grow = p.trigamma_start, p.trigamma_far, p.real(2) ** 64
 
     @step
     def joined(f: Any, above: Any, below: Any) -> Any:
@@ -176,8 +176,9 @@ def trigamma(p: Coefficients) -> Formula:
         y = beyond_one(one + a)
         d = to_integer(a)
         negative = x < zero
-        f = one / (sin_pi(d) if negative else x)
-        poles = inf if d == zero else f * f - y
-        return poles if negative else f * f + y
+        f = grow * (sin_pi(d) if negative else x)
+        square = grow * (grow / (f * f))
+        poles = inf if d == zero else square - y
+        return poles if negative else square + y
 
     return formula

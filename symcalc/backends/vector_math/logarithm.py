@@ -165,10 +165,10 @@ def kl_div(p: Coefficients) -> Formula:
     """X log(x/y) - x + y, and y where x is 0.
 
     With s = (y - x)/(y + x), z = s^2, as log(y/x) = 2 atanh(s) = u - s (u - z w(z)), u = (y - x)/x:
-    s ((y - x) - x z w(z)) where |s| <= 3/5, which is x/4 <= y <= 4 x; (y - x) + x log(x/y) beyond.
+    s ((y - x) - x z w(z)) where |s| <= 2/3, which is x/5 <= y <= 5 x; (y - x) + x log(x/y) beyond.
     Domain: x >= 0, y >= 0; inf for y = 0 < x.
     """
-    zero, one, quarter, turn, inf = (p.real(c) for c in (0, 1, 0.25, 0.6, math.inf))
+    zero, one, quarter, turn, inf = (p.real(c) for c in (0, 1, 0.25, 2 / 3, math.inf))
     w = p.kl_div
 
     def formula(x: Any, y: Any) -> Any:
@@ -182,7 +182,8 @@ def kl_div(p: Coefficients) -> Formula:
         inner = fma(-x * z, polynomial(z, w), lost) + gap
         missed = (c * lost - s * ((greater - total) + lesser)) / total  # what s did
         near = fma(missed, inner, s * inner)
-        value = choose(abs(s) <= turn, near, gap + x * log_ratio(x, y))
+        far = fma(c * x, log_ratio(x, y), c * gap) / c
+        value = choose(abs(s) <= turn, near, far)
         plain = (x == zero) | ((y == inf) & (x < inf))
         return choose(plain, y, value)
 
