@@ -64,8 +64,13 @@ def _surroundings() -> str:
 
     here = Path(__file__).parent
     digest = hashlib.sha256()
-    for name in ("door.py", "scalar_math.py", "vector_math.py", "coefficients.py"):
-        source = here / name
+    called = [
+        here / "door.py",
+        here / "scalar_math.py",
+        here / "coefficients.py",
+        *here.glob("vector_math/*.py"),
+    ]
+    for source in sorted(called):
         digest.update(source.read_bytes() if source.exists() else b"")
     versions = (numba.__version__, numpy.__version__, platform.python_version(), platform.machine())
     return f"{digest.hexdigest()} {' '.join(versions)}"
