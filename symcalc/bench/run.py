@@ -15,14 +15,16 @@ from rich.progress import Progress as Bar
 
 from symcalc.bench.inputs import bytes_moved, make_case, positive
 from symcalc.bench.measure import Measured, Progress, measure
-from symcalc.bench.peers import FLOOR, OURS, PEERS, Peer
+from symcalc.bench.peers import BOUND, FLOOR, FRESH, OURS, PEERS, Peer
 from symcalc.bench.process import available_threads
 from symcalc.bench.table import Benchmark, rows
 from symcalc.catalogue import catalogue, get
 from symcalc.notation.errors import ArgumentError, ArgumentTypeError
 from symcalc.notation.objective import Objective
 
-_PACKAGES = ("numpy", "numba", "torch", "jax", "scikit-learn")
+_PACKAGES = (
+    "numpy", "sympy", "numba", "torch", "jax", "scikit-learn", "numexpr", "pytensor", "tensorgrad",
+)  # fmt: skip
 
 
 def benchmark(
@@ -40,6 +42,8 @@ def benchmark(
 ) -> Benchmark:
     """Measure value and gradient (for a layer: output and vector-Jacobian product) of an objective.
 
+    Ours is called in three ways: with its arguments checked and gradients written into `out=`,
+    without `out=` ("fresh arrays"), and bound to its arguments, so that they are checked once.
     Every peer runs in its own process with the same number of threads.  All are prepared first:
     imports and compilation are outside the timing.  Then come interleaved rounds; in each, every
     peer runs one batch of calls.  A peer that is not installed, or has no such objective, is left
@@ -52,8 +56,8 @@ def benchmark(
         dtype: "float64" or "float32".
         rounds: how many batches of each peer are timed, at least 1.
         threads: how many threads each may use; all processors if not given.
-        peers: names of peers ("numpy", "torch", "torch.compile", "jax", "scikit-learn"), or Peers;
-            all if not given.
+        peers: names of peers ("numpy", "torch", "torch.compile", "jax", "scikit-learn", "lambdify",
+            "numexpr", "pytensor", "tensorgrad"), or Peers; all if not given.
         seed: what the arrays are drawn from.
         timeout: seconds any one step of a peer may take before it is ended.
         progress: called with what is being done, steps done and steps in all; `progress_bar`
@@ -74,7 +78,7 @@ def benchmark(
     threads = available_threads() if threads is None else positive("threads", threads)
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
         raise ArgumentError(f"timeout: expected positive seconds, got {timeout!r}")
-    entrants = (OURS, *_chosen(peers), FLOOR)
+    entrants = (OURS, FRESH, BOUND, *chosen(peers), FLOOR)
     known = catalogue().get(objective.name) is objective
     busy = _busy()
     found, missing = measure(
@@ -113,7 +117,12 @@ def _silent(what: str, done: int, steps: int) -> None:
     """Show nothing."""
 
 
-def _chosen(peers: Iterable[str | Peer] | None) -> tuple[Peer, ...]:
+def chosen(peers: Iterable[str | Peer] | None) -> tuple[Peer, ...]:
+    """Return the peers that are meant by names, or by themselves; all if none are given.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: a name that no peer has, or one text in place of a list.
+    """
     if peers is None:
         return PEERS
     if isinstance(peers, str):

@@ -9,15 +9,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from symcalc.bench.inputs import Case
 from symcalc.bench.measure import Measured
-from symcalc.bench.peers import FLOOR, OURS
+from symcalc.bench.peers import BOUND, FLOOR, FRESH, NOT_PEERS, OURS
 
 _HEADS = ("", "time", "spread", "vs symcalc", "vs floor", "value", "gradient", "typical")
+_STYLES = {OURS.name: "bold", FRESH.name: "bold", BOUND.name: "bold", FLOOR.name: "dim"}
 _UNITS = (
     "time: median; spread: interquartile range; value, gradient: worst error in ulps; "
     "typical: the gradient's median error; a worst one far above it is an entry near zero, "
@@ -56,6 +58,20 @@ class Row:
     times: tuple[float, ...] = ()
     note: str = ""
 
+    def is_sane(self, dtype: str) -> bool:
+        """Whether value and typical gradient keep half of the digits that the dtype has.
+
+        Args:
+            dtype: of the case, "float64" or "float32".
+
+        Returns:
+            False for a NaN, an infinity, or an error above 1/sqrt(eps) ulps; True where there was
+            no reference to measure an error against.
+        """
+        most = 1 / math.sqrt(np.finfo(dtype).eps)
+        known = [e for e in (self.value_ulps, self.gradient_typical_ulps) if e is not None]
+        return all(error <= most for error in known)
+
     def cells(self) -> tuple[str, ...]:
         """Return the row as text, one cell a column."""
         if self.note:
@@ -73,7 +89,8 @@ class Benchmark:
 
     Args:
         case: what was measured.
-        rows: symcalc first, the floor last, peers between them, the fastest first.
+        rows: symcalc and its other calls first, the floor last, peers between them, the fastest
+            first.
         threads: how many threads each had.
         rounds: how many timed batches each had.
         bytes_moved: bytes that any method must move.
@@ -94,11 +111,20 @@ class Benchmark:
         return next((row for row in self.rows if row.name == name), None)
 
     @property
+    def peers(self) -> tuple[Row, ...]:
+        """The rows of peers that ran: neither ours nor the floor, and none that failed."""
+        return tuple(row for row in self.rows if row.name not in NOT_PEERS and row.median)
+
+    @property
+    def insane(self) -> tuple[Row, ...]:
+        """The peers whose results are no results: see `Row.is_sane`."""
+        return tuple(row for row in self.peers if not row.is_sane(self.case.dtype))
+
+    @property
     def best_peer(self) -> Row | None:
-        """The fastest peer that ran, neither ours nor the floor; None if none did."""
-        peers = [row for row in self.rows
-                 if row.name not in (OURS.name, FLOOR.name) and row.median]  # fmt: skip
-        return min(peers, key=lambda row: row.median or math.inf, default=None)
+        """The fastest peer that ran and gave a sane result; None if none did."""
+        sane = [row for row in self.peers if row.is_sane(self.case.dtype)]
+        return min(sane, key=lambda row: row.median or math.inf, default=None)
 
     @property
     def title(self) -> str:
@@ -119,7 +145,11 @@ class Benchmark:
     @classmethod
     def from_json(cls, text: str) -> Benchmark:
         """Return the benchmark that `to_json` wrote."""
-        data = json.loads(text)
+        return cls.from_dict(json.loads(text))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Benchmark:
+        """Return the benchmark that `to_dict` wrote."""
         rows = tuple(
             Row(**{key: _unplain(key, value) for key, value in row.items()}) for row in data["rows"]
         )
@@ -138,7 +168,7 @@ class Benchmark:
         for place, head in enumerate(_HEADS):
             table.add_column(head, justify="left" if place == 0 else "right", overflow="fold")
         for row in self.rows:
-            style = "bold" if row.name == OURS.name else "dim" if row.name == FLOOR.name else ""
+            style = _STYLES.get(row.name, "")
             table.add_row(*map(Text, row.cells()), style=style)
         yield table
         for note in (_UNITS, *self.footnotes):
@@ -152,10 +182,10 @@ class Benchmark:
 
 
 def rows(measured: list[Measured]) -> tuple[Row, ...]:
-    """Return the rows of what was measured, absent peers left out, the fastest peers first."""
+    """Return the rows of what was measured, absent peers left out: ours, then the fastest first."""
     medians = {m.peer.name: statistics.median(m.times) for m in measured if m.runs and m.times}
     made = [_row(m, medians) for m in measured if not m.absent]
-    rank = {OURS.name: -1.0, FLOOR.name: math.inf}
+    rank = {OURS.name: -3.0, FRESH.name: -2.0, BOUND.name: -1.0, FLOOR.name: math.inf}
     return tuple(sorted(made, key=lambda r: rank.get(r.name, r.median or 1e300)))
 
 
