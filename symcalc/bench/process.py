@@ -28,6 +28,10 @@ class WorkerError(SymcalcError):
     """A worker died, hung or said that it failed."""
 
 
+class HungError(WorkerError):
+    """A worker did not answer in time."""
+
+
 class AbsentError(SymcalcError):
     """A worker said that there is nothing to measure."""
 
@@ -68,14 +72,15 @@ class WorkerProcess:
         """Return the answer to the last request.
 
         Raises:
-            WorkerError: it failed, died, or did not answer in time (it is then killed).
+            HungError: it did not answer in time; it is then killed.
+            WorkerError: it failed or died.
             AbsentError: there is nothing to measure.
         """
         try:
             line = self._answers.get(timeout=timeout)
         except queue.Empty:
             self._process.kill()
-            raise WorkerError(f"no answer within {timeout:g} s") from None
+            raise HungError(f"no answer within {timeout:g} s") from None
         if not line:
             raise WorkerError(self._death())
         answer = json.loads(line)

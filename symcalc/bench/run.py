@@ -8,13 +8,15 @@ import os
 import platform
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from symcalc.bench.crew import Crew
 from symcalc.bench.inputs import bytes_moved, make_case, positive
-from symcalc.bench.measure import Measured, Progress, measure
+from symcalc.bench.measure import BATCH_SECONDS, Measured, Progress, measure
 from symcalc.bench.peers import BOUND, FLOOR, FRESH, OURS, PEERS, Peer
 from symcalc.bench.process import available_threads
 from symcalc.bench.table import Benchmark, rows
@@ -76,18 +78,18 @@ def benchmark(
     case = make_case(objective, size=size, shape=shape, dtype=dtype, seed=seed)
     rounds = positive("rounds", rounds)
     threads = available_threads() if threads is None else positive("threads", threads)
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
-        raise ArgumentError(f"timeout: expected positive seconds, got {timeout!r}")
+    timeout = positive_seconds("timeout", timeout)
     entrants = (OURS, FRESH, BOUND, *chosen(peers), FLOOR)
     known = catalogue().get(objective.name) is objective
-    busy = _busy()
-    found, missing = measure(
-        objective, case, entrants, known=known, rounds=rounds, threads=threads,
-        timeout=timeout, progress=progress or _silent,
-    )  # fmt: skip
+    load = busy()
+    with Crew(threads) as crew:
+        found, missing = measure(
+            objective, case, entrants, crew, known=known, rounds=rounds, batch=BATCH_SECONDS,
+            threads=threads, timeout=timeout, progress=progress or silent,
+        )  # fmt: skip
     return Benchmark(
         case, rows(found), threads, rounds, bytes_moved(objective, case),
-        (*_footnotes(found, missing), *busy), _machine(),
+        (*footnotes(found, missing), *load), machine(),
     )  # fmt: skip
 
 
@@ -113,7 +115,7 @@ def progress_bar(console: Console | None = None) -> Iterator[Progress]:
         yield show
 
 
-def _silent(what: str, done: int, steps: int) -> None:
+def silent(what: str, done: int, steps: int) -> None:
     """Show nothing."""
 
 
@@ -137,12 +139,24 @@ def chosen(peers: Iterable[str | Peer] | None) -> tuple[Peer, ...]:
     return tuple(chosen.values())
 
 
-def _footnotes(found: list[Measured], missing: str) -> tuple[str, ...]:
+def positive_seconds(name: str, value: Any) -> float:
+    """Return a positive number of seconds.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ArgumentError(f"{name}: expected positive seconds, got {value!r}")
+    return float(value)
+
+
+def footnotes(found: list[Measured], missing: str) -> tuple[str, ...]:
+    """Return which peers are left out and why, and why there is no accuracy if there is none."""
     notes = [f"left out: {m.peer.name} ({m.absent})" for m in found if m.absent]
     return (*notes, *([f"no accuracy: {missing}"] if missing else []))
 
 
-def _busy() -> tuple[str, ...]:
+def busy() -> tuple[str, ...]:
     """Say so if other processes are using the processors."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load < 0.5:
@@ -150,7 +164,7 @@ def _busy() -> tuple[str, ...]:
     return (f"the machine was busy when this started: load {load:.1f}",)
 
 
-def _machine() -> dict[str, str]:
+def machine() -> dict[str, str]:
     """Return the processor, the system, and the versions of what is installed."""
     about = {"processor": _processor(), "system": f"{platform.system()} {platform.machine()}",
              "python": platform.python_version()}  # fmt: skip
