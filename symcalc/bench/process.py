@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +41,16 @@ class WorkerProcess:
 
     Args:
         threads: how many threads its library may use.
+        further: variables of its environment beside those that set the threads.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, further: Mapping[str, str] | None = None) -> None:
         self._errors = tempfile.TemporaryFile()
         with _processors(threads):
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "symcalc.bench.worker"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
-                env=environment(threads), text=True, encoding="utf-8",
+                env=environment(threads) | dict(further or {}), text=True, encoding="utf-8",
             )  # fmt: skip
         self._answers: queue.Queue[str] = queue.Queue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
