@@ -55,6 +55,8 @@ class Crew:
             worker.close()
 
     def close(self) -> None:
-        """End all workers."""
+        """End all workers, which take their leave side by side."""
+        for worker in self._workers.values():
+            worker.send({"do": "quit"})
         for name in list(self._workers):
             self.end(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -44,6 +44,7 @@ class Row:
             preparing at the same time.
         times: seconds a call, one for each round.
         note: "failed: reason", or empty.
+        value_typical_ulps: the median error of the value's entries.
     """
 
     name: str
@@ -57,9 +58,10 @@ class Row:
     first: float | None = None
     times: tuple[float, ...] = ()
     note: str = ""
+    value_typical_ulps: float | None = None
 
     def is_sane(self, dtype: str) -> bool:
-        """Whether value and typical gradient keep half of the digits that the dtype has.
+        """Whether value and gradient typically keep half of the digits that the dtype has.
 
         Args:
             dtype: of the case, "float64" or "float32".
@@ -69,17 +71,18 @@ class Row:
             no reference to measure an error against.
         """
         most = 1 / math.sqrt(np.finfo(dtype).eps)
-        known = [e for e in (self.value_ulps, self.gradient_typical_ulps) if e is not None]
-        return all(error <= most for error in known)
+        typical = (self.value_typical_ulps, self.gradient_typical_ulps)
+        known = [one for one in typical if one is not None]
+        return all(one <= most for one in known)
 
     def cells(self) -> tuple[str, ...]:
         """Return the row as text, one cell a column."""
         if self.note:
             return (self.name, self.note, *[""] * (len(_HEADS) - 2))
         return (
-            self.name, seconds(self.median), _percent(self.spread), _ratio(self.ratio_to_ours),
-            _ratio(self.ratio_to_floor), _ulps(self.value_ulps), _ulps(self.gradient_ulps),
-            _ulps(self.gradient_typical_ulps),
+            self.name, seconds(self.median), _percent(self.spread), ratio(self.ratio_to_ours),
+            ratio(self.ratio_to_floor), error(self.value_ulps), error(self.gradient_ulps),
+            error(self.gradient_typical_ulps),
         )  # fmt: skip
 
 
@@ -158,8 +161,8 @@ class Benchmark:
 
     def to_markdown(self) -> str:
         """Return the table as Markdown, with its footnotes."""
-        lines = [f"**{self.title}**", "", _pipe(_HEADS), _pipe(("---", *["---:"] * 7))]
-        lines += [_pipe(row.cells()) for row in self.rows]
+        lines = [f"**{self.title}**", "", pipe(_HEADS), pipe(("---", *["---:"] * 7))]
+        lines += [pipe(row.cells()) for row in self.rows]
         lines += ["", *(f"- {note}" for note in (_UNITS, *self.footnotes))]
         return "\n".join(lines) + "\n"
 
@@ -199,6 +202,7 @@ def _row(measured: Measured, medians: dict[str, float]) -> Row:
         _over(median, medians.get(FLOOR.name)),
         accuracy.value if accuracy else None, accuracy.gradient if accuracy else None,
         accuracy.gradient_median if accuracy else None, measured.first, tuple(measured.times),
+        value_typical_ulps=accuracy.value_median if accuracy else None,
     )  # fmt: skip
 
 
@@ -232,11 +236,13 @@ def _percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.0f}%"
 
 
-def _ratio(value: float | None) -> str:
+def ratio(value: float | None) -> str:
+    """Return how many times one time is another: "3.20x"."""
     return "" if value is None else f"{value:.2f}x"
 
 
-def _ulps(value: float | None) -> str:
+def error(value: float | None) -> str:
+    """Return an error in ulps with the digits that matter."""
     if value is None:
         return ""
     return f"{value:.2f}" if value < 10 else f"{value:.0f}" if value < 1e5 else f"{value:.1e}"
@@ -249,7 +255,8 @@ def _bytes(count: int) -> str:
     return f"{count} bytes"
 
 
-def _pipe(cells: tuple[str, ...]) -> str:
+def pipe(cells: Iterable[str]) -> str:
+    """Return one line of a Markdown table."""
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 

@@ -55,6 +55,7 @@ class Worker:
 
     def _forget(self, request: dict[str, Any]) -> None:
         self._problem = self._runner = None
+        gc.unfreeze()
         gc.collect()
 
     def _draw(self, request: dict[str, Any]) -> Problem:
@@ -80,6 +81,7 @@ class Worker:
         self._runner.call()
         first = time.perf_counter() - start
         self._runner.call()
+        gc.freeze()  # so that collecting before each batch need not walk through whole libraries
         return first
 
     def _reference(self, request: dict[str, Any]) -> Any:
