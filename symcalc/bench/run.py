@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 
 from symcalc.bench.crew import Crew
 from symcalc.bench.inputs import bytes_moved, make_case, positive
@@ -105,8 +106,13 @@ def progress_bar(console: Console | None = None) -> Iterator[Progress]:
     Yields:
         What `benchmark` takes as `progress`.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=console or Console(stderr=True), transient=True) as bar:
+    words = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+    columns = (
+        BarColumn(bar_width=20), TaskProgressColumn(), TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False, table_column=words),
+    )  # fmt: skip
+    console = console or Console(stderr=True)
+    with Bar(*columns, console=console, transient=True, expand=True) as bar:
         task = bar.add_task("starting", total=1)
 
         def show(what: str, done: int, steps: int) -> None:
