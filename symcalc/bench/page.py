@@ -43,9 +43,10 @@ _METHOD = """\
   rotated from round to round; a time is the median over rounds of the seconds a call. A ratio is
   one median over another of the same row.
 - The memory floor is `c = a + b` in compiled code over as many bytes as the row must move: inputs
-  read once, results written once. It is measured in the same rounds. Below 100 MB the faster one of
-  one thread and all threads counts. At a thousand elements everything stays in the cache, so there
-  the floor says what the loop costs and not what memory does.
+  read once, results written once. It is measured in the same rounds. Below 100 kB one thread adds,
+  from 4 MB all of them; in between, where waking threads costs about as much as the work, the
+  faster way counts. At a thousand elements everything stays in the cache: there the floor says what
+  a compiled loop costs when it is called from Python, and not what memory does.
 - Ours writes its gradients into buffers by `out=`. NumPy, numexpr and scikit-learn write into
   buffers as well; PyTorch, JAX, PyTensor, tensorgrad and lambdify return fresh arrays, as they are
   made to. What fresh arrays cost ours is the row "symcalc, fresh arrays" of the details.

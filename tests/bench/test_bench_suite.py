@@ -163,7 +163,7 @@ def test_what_first_calls_are_timed_of():
     assert {case.name for case in suite.FIRST_CALLS} <= {case.name for case in LARGE.cases}
 
 
-@pytest.mark.parametrize(("moved", "ways"), [(100, 1), (1_000_000, 2), (200_000_000, 1)])
+@pytest.mark.parametrize(("moved", "ways"), [(100, 1), (1_000_000, 2), (4_000_000, 1)])
 def test_the_floor_tries_both_ways_where_either_may_be_faster(moved, ways):
     arrays = np.ones(5), np.full(5, 2.0), np.zeros(5)
     found = memory_floor._ways(moved, arrays)

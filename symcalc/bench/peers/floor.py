@@ -14,7 +14,7 @@ from symcalc.bench.inputs import Problem, bytes_moved
 from symcalc.bench.peers import Runner
 
 _SERIAL_BELOW = 100_000
-_PARALLEL_FROM = 100_000_000
+_PARALLEL_FROM = 4_000_000
 _TRIALS = 50
 
 
