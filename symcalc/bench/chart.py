@@ -29,12 +29,12 @@ _ROOM = 118  # of a panel's width, for the words after the longest bar
 _STYLE = """
   .page { fill: #ffffff; stroke: #d0d7de } .word { fill: #1f2328 } .faint { fill: #59636e }
   .good { fill: #1a7f7a } .short { fill: #bc4c00 } .line { stroke: #1f2328; stroke-dasharray: 3 3 }
-  text { font: 12px system-ui, sans-serif; paint-order: stroke; stroke: #ffffff; stroke-width: 3px }
+  text { font: 12px system-ui, sans-serif } .halo { stroke: #ffffff; stroke-width: 4px }
   .title { font-weight: 600; font-size: 14px }
   @media (prefers-color-scheme: dark) {
     .page { fill: #0d1117; stroke: #3d444d } .word { fill: #f0f6fc } .faint { fill: #9198a1 }
     .good { fill: #3fb6ad } .short { fill: #f0883e } .line { stroke: #f0f6fc }
-    text { stroke: #0d1117 }
+    .halo { stroke: #0d1117 }
   }
 """
 
@@ -150,7 +150,7 @@ def _bars(panel: _Panel, benchmarks: tuple[Benchmark, ...], left: int, top: int)
             f'width="{width:.1f}" height="{_BAR}" rx="2"/>'
         )
         said = f"{ratio(figure)} {panel.word(one)}".rstrip()
-        words.append(_text(left + width + 6, y + _BAR - 2, said, "word"))
+        words += [_text(left + width + 6, y + _BAR - 2, said, kind) for kind in ("halo", "word")]
     for mark, said in panel.marks:
         x = left + mark * scale
         bars.append(
