@@ -42,6 +42,12 @@ class Crew:
             self._workers[name] = WorkerProcess(self._threads)
         return self._workers[name]
 
+    def hire(self, name: str) -> WorkerProcess:
+        """Return the worker of this name for another case: a fresh one if the last one is dead."""
+        if name in self._workers and self._workers[name].status is not None:
+            self.end(name)
+        return self.worker(name)
+
     def is_given_up(self, peer: Peer) -> bool:
         """Whether a peer has let time run out too often."""
         return self._hung[peer.name] >= _PATIENCE

@@ -130,7 +130,7 @@ def measure(
     job: dict[str, Any] = {"case": case.to_dict(), "threads": threads}
     if not known:
         job["objective"] = base64.b64encode(pickle.dumps(objective)).decode()
-    crew.worker(REFERENCE).send({"do": "reference", **job})
+    crew.hire(REFERENCE).send({"do": "reference", **job})
     entrants = [_enter(peer, crew, job, known, timeout) for peer in peers]
     for entrant in entrants:
         step(f"preparing {entrant.record.peer.name}")
@@ -160,7 +160,7 @@ def _enter(peer: Peer, crew: Crew, job: dict[str, Any], known: bool, timeout: fl
     elif crew.is_given_up(peer):
         entrant.record.failed = "not asked again after it let time run out"
     else:
-        crew.worker(peer.name).send({"do": "prepare", "module": peer.module, **job,
+        crew.hire(peer.name).send({"do": "prepare", "module": peer.module, **job,
                                      "package": peer.package, "variant": peer.variant})  # fmt: skip
     return entrant
 

@@ -27,7 +27,7 @@ from symcalc.bench.summary import (
     shortfalls,
     summarize,
 )
-from symcalc.bench.table import Benchmark, Row, error, pipe, ratio, seconds
+from symcalc.bench.table import Benchmark, Row, error, pipe, ratio, seconds, size
 
 DATA, PAGE, CHART = "benchmarks.json", "benchmarks.md", "benchmarks.svg"
 COMMANDS = {"full": "symcalc bench --all", "quick": "symcalc bench --all --quick"}
@@ -38,7 +38,8 @@ _METHOD = """\
   output and the vector-Jacobian product with a given cotangent.
 - Every library runs in a process of its own, all with the same number of threads and on the same
   processors; lambdify and PyTensor's default mode use one thread whatever they are given. All are
-  prepared first: imports, compilation and two calls are outside the timing.
+  prepared first: imports, compilation and two calls are outside the timing. "torch" is PyTorch run
+  eagerly.
 - Then come interleaved rounds. In each, every library in turn runs one batch of calls, the order
   rotated from round to round; a time is the median over rounds of the seconds a call. A ratio is
   one median over another of the same row.
@@ -164,14 +165,14 @@ def _present(benchmarks: tuple[Benchmark, ...]) -> list[str]:
 
 def _large(benchmarks: tuple[Benchmark, ...]) -> str:
     peers = _present(benchmarks)
-    heads = ("value and gradient", "ours", "floor", "ours / floor", "best peer / ours",
+    heads = ("value and gradient", "must move", "ours", "floor", "ours / floor", "best peer / ours",
              *(f"{name} / ours" for name in peers), "ulps: ours", "ulps: best peer")  # fmt: skip
     table = _table(
         heads,
         (
             (
-                one.case.title, _time(one, OURS.name), _time(one, FLOOR.name),
-                ratio(ours_over_floor(one)), _best(one),
+                one.case.title, size(one.bytes_moved), _time(one, OURS.name),
+                _time(one, FLOOR.name), ratio(ours_over_floor(one)), _best(one),
                 *(ratio(over(one, name, OURS.name)) or _why(one, name) for name in peers),
                 _errors(one.row(OURS.name)), _errors(one.best_peer),
             )

@@ -11,6 +11,7 @@ from symcalc.bench.first_call import FirstCall
 from symcalc.bench.table import Benchmark
 
 _SHARED = ("threads", "machine")
+_ONE_LINE = 3  # a case holds extents, which hold pairs
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Results:
 
     def to_json(self) -> str:
         """Return everything as JSON text, which `from_json` reads."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        return _text(self.to_dict()) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON knows it; what all benchmarks share stands there once."""
@@ -92,3 +93,21 @@ class Results:
 
 def _bare(benchmark: Benchmark) -> dict[str, Any]:
     return {key: value for key, value in benchmark.to_dict().items() if key not in _SHARED}
+
+
+def _text(value: Any, indent: str = "") -> str:
+    """Return JSON text with a line for each row of a benchmark, and none for each number in it."""
+    if _height(value) <= _ONE_LINE:
+        return json.dumps(value, allow_nan=False)
+    inner = indent + " "
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key)}: {_text(one, inner)}" for key, one in value.items()]
+        start, end = "{", "}"
+    else:
+        parts, start, end = [_text(one, inner) for one in value], "[", "]"
+    return f"{start}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{end}"
+
+
+def _height(value: Any) -> int:
+    inside = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(_height, inside), default=0) if isinstance(value, (dict, list)) else 0

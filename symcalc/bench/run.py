@@ -15,6 +15,7 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Column
 
+from symcalc import __version__
 from symcalc.bench.crew import Crew
 from symcalc.bench.inputs import bytes_moved, make_case, positive
 from symcalc.bench.measure import BATCH_SECONDS, Measured, Progress, measure
@@ -173,7 +174,7 @@ def busy() -> tuple[str, ...]:
 def machine() -> dict[str, str]:
     """Return the processor, the system, and the versions of what is installed."""
     about = {"processor": _processor(), "system": f"{platform.system()} {platform.machine()}",
-             "python": platform.python_version()}  # fmt: skip
+             "python": platform.python_version(), "symcalc": __version__}  # fmt: skip
     for package in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             about[package] = importlib.metadata.version(package)

@@ -133,7 +133,7 @@ class Benchmark:
     def title(self) -> str:
         """The case, the threads and the bytes in one line."""
         return (f"{self.case.title}: value and gradient, {self.threads} threads, "
-                f"{_bytes(self.bytes_moved)} to move")  # fmt: skip
+                f"{size(self.bytes_moved)} to move")  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON knows it; an infinite error is the text "inf"."""
@@ -248,7 +248,8 @@ def error(value: float | None) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.0f}" if value < 1e5 else f"{value:.1e}"
 
 
-def _bytes(count: int) -> str:
+def size(count: int) -> str:
+    """Return a number of bytes in the unit that suits it: "240 MB"."""
     for factor, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if count >= factor:
             return f"{_three(count / factor)} {unit}"

@@ -93,8 +93,17 @@ def test_a_worker_stays_and_a_dead_one_is_replaced():
         crew.end("one")
         assert first.status is not None
         assert crew.worker("one") is not first
-    assert crew.worker("three").status is None
-    crew.close()
+
+
+def test_a_worker_that_died_between_cases_is_replaced():
+    with Crew(1) as crew:
+        first = crew.hire("one")
+        assert crew.hire("one") is first
+        first._process.kill()
+        first._process.wait()
+        second = crew.hire("one")
+        assert second is not first
+        assert second.status is None
 
 
 def test_patience_ends_with_the_second_time_out():

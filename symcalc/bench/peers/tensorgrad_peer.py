@@ -18,7 +18,7 @@ from tensorgrad import Variable, symbols
 from tensorgrad.compiler import compile_to_callable
 
 from symcalc.bench.inputs import Problem
-from symcalc.bench.peers import Runner, offered
+from symcalc.bench.peers import Result, Runner, offered
 
 
 def runner(problem: Problem, variant: str, threads: int) -> Runner:
@@ -33,71 +33,59 @@ def runner(problem: Problem, variant: str, threads: int) -> Runner:
         NotOfferedError: the objective is not among those written here.
     """
     torch.set_num_threads(threads)
+    torch.compiler.reset()  # what the case before compiled must not make this one dynamic
     formula = offered(_TABLE, problem.objective.name, "the tensorgrad peer")
-    arrays = {name: _indicators(problem, name) for name in problem.arrays}
     dims = {dim: symbols(dim) for dim, _ in problem.case.extents}
-    variables = {
-        tensor.name: Variable(tensor.name, **_edges(problem, tensor.name, dims))
-        for tensor in problem.objective.inputs
-    }
+    variables = {name: _variable(problem, name, dims) for name in problem.arrays}
     value = formula(**variables, **problem.hyper)
-    if problem.cotangent is None:
-        scalar = value
-    else:
-        edges = {dim: dims[dim] for dim, _ in problem.case.extents}
-        bar = Variable("cotangent", **edges)
-        variables["cotangent"], arrays["cotangent"] = bar, problem.cotangent
-        scalar = F.sum(bar * value)
+    variables["cotangent"] = Variable("cotangent", **dims)
+    scalar = value if problem.cotangent is None else F.sum(variables["cotangent"] * value)
     wrt = [variables[name] for name in problem.objective.wrt]
     program = compile_to_callable(value, *(scalar.grad(one) for one in wrt))
-    extents = {dims[dim]: extent for dim, extent in problem.case.extents}
-    dtype = torch.float64 if problem.case.dtype == "float64" else torch.float32
-    torch.compiler.reset()
-    compiled = torch.compile(
-        program.codegen.specialize(extents, dtype=dtype, for_inductor=True), dynamic=False
-    )
-    tensors = [torch.from_numpy(arrays[variable.name]) for variable in program.vars]
-    orders = [edges for _, edges in program.outputs]
-    wanted = [tuple(value.edges), *(tuple(one.edges) for one in wrt)]
-    if problem.cotangent is not None:
-        wanted[0] = tuple(dims)
+    compiled = torch.compile(_specialized(program, problem, dims), dynamic=False)
+    tensors = [torch.from_numpy(_array(problem, variable.name)) for variable in program.vars]
 
     def call() -> Any:
         with torch.no_grad():
             return compiled(*tensors)
 
-    def read(found: Any) -> Any:
-        value, *grads = (
-            _ordered(one, order, names)
-            for one, order, names in zip(found, orders, wanted, strict=True)
-        )
-        return value, tuple(grads)
-
-    return Runner(call, read)
+    wanted = [() if problem.cotangent is None else tuple(dims), *(tuple(v.edges) for v in wrt)]
+    return Runner(call, lambda found: _read(found, [edges for _, edges in program.outputs], wanted))
 
 
-def _ordered(found: Any, order: Any, wanted: tuple[str, ...]) -> Any:
-    """Return a result with its axes in the order of the catalogue's."""
-    array = found.detach().numpy()
-    return array.transpose([order.index(edge) for edge in wanted]) if array.ndim > 1 else array
-
-
-def _indicators(problem: Problem, name: str) -> Any:
-    """Return an input; labels of a class as one indicator a class."""
-    array = problem.arrays[name]
-    below = problem.objective.input(name).domain.below
-    if below is None:
-        return array.astype(problem.case.dtype, copy=False)
-    count = dict(problem.case.extents)[below.name]
-    return (array[:, None] == np.arange(count)).astype(problem.case.dtype)
-
-
-def _edges(problem: Problem, name: str, dims: dict[str, Any]) -> dict[str, Any]:
+def _variable(problem: Problem, name: str, dims: dict[str, Any]) -> Any:
+    """Return the symbol of an input, an edge a dim; labels have one for the classes too."""
     tensor = problem.objective.input(name)
-    names = [str(extent) for extent in tensor.shape]
+    edges = [str(extent) for extent in tensor.shape]
     if tensor.domain.below is not None:
-        names.append(tensor.domain.below.name)
-    return {dim: dims[dim] for dim in names}
+        edges.append(tensor.domain.below.name)
+    return Variable(name, **{dim: dims[dim] for dim in edges})
+
+
+def _array(problem: Problem, name: str) -> Any:
+    """Return the array of an input or of the cotangent; labels as one indicator a class."""
+    if name == "cotangent":
+        return problem.cotangent
+    array, below = problem.arrays[name], problem.objective.input(name).domain.below
+    if below is not None:
+        array = array[:, None] == np.arange(dict(problem.case.extents)[below.name])
+    return array.astype(problem.case.dtype, copy=False)
+
+
+def _specialized(program: Any, problem: Problem, dims: dict[str, Any]) -> Any:
+    """Return the program as a function of plain tensors, for these extents and this dtype."""
+    extents = {dims[dim]: extent for dim, extent in problem.case.extents}
+    dtype = getattr(torch, problem.case.dtype)
+    return program.codegen.specialize(extents, dtype=dtype, for_inductor=True)
+
+
+def _read(found: Any, orders: list[Any], wanted: list[tuple[str, ...]]) -> Result:
+    """Return value and gradients as NumPy's, their axes in the catalogue's order."""
+    value, *grads = (
+        one.detach().numpy().transpose([order.index(edge) for edge in edges])
+        for one, order, edges in zip(found, orders, wanted, strict=True)
+    )
+    return value, tuple(grads)
 
 
 def _huber(prediction: Any, target: Any, delta: float) -> Any:
