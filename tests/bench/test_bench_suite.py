@@ -187,29 +187,23 @@ def problem_of(name, extents):
     return draw(get(name), Case(name, extents))
 
 
-def test_a_bound_kernel_is_read_from_its_buffers():
+@pytest.mark.parametrize("variant", [FRESH.variant, BOUND.variant])
+@pytest.mark.parametrize("name", ["huber", "layer_norm", "softmax_cross_entropy"])
+def test_every_call_of_ours_agrees_with_numpy(name, variant):
+    from symcalc.bench.peers import numpy_peer, symcalc_peer
+
+    dims = [dim.name for dim in get(name).dims]
+    problem = problem_of(name, tuple(zip(dims, (5, 3), strict=False)))
+    runner = symcalc_peer.runner(problem, variant, 1)
+    expected = numpy_peer.runner(problem, "", 1)
+    (value, grads), (truth, slopes) = (r.read(r.call()) for r in (runner, expected))
+    for found, known in zip((value, *grads), (truth, *slopes), strict=True):
+        np.testing.assert_allclose(found, known, rtol=1e-12, atol=1e-13)
+
+
+def test_an_unknown_call_of_ours_is_none():
     from symcalc.bench.peers import symcalc_peer
 
-    class Kernel:
-        def bind(self, *arrays, out, **hyper):
-            def call():
-                out[:] = arrays[0] - arrays[1]
-                return hyper["delta"]
-
-            return call
-
-    problem = problem_of("huber", (("n", 3),))
-    runner = symcalc_peer._bound(Kernel(), problem)
-    value, (grad,) = runner.read(runner.call())
-    assert value == problem.hyper["delta"]
-    np.testing.assert_array_equal(grad, problem.arrays["prediction"] - problem.arrays["target"])
-
-
-def test_what_cannot_be_bound_says_so():
-    from symcalc.bench.peers import symcalc_peer
-
-    with pytest.raises(NotOfferedError, match="no bind"):
-        symcalc_peer._bound(object(), problem_of("huber", (("n", 3),)))
     with pytest.raises(NotOfferedError, match="symcalc peer has no stale"):
         symcalc_peer.runner(problem_of("huber", (("n", 3),)), "stale", 1)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from symcalc import api
 from symcalc.bench.inputs import Problem
-from symcalc.bench.peers import NotOfferedError, Runner, offered
+from symcalc.bench.peers import Runner, offered
 
 
 def runner(problem: Problem, variant: str, threads: int) -> Runner:
@@ -17,13 +17,14 @@ def runner(problem: Problem, variant: str, threads: int) -> Runner:
 
     Args:
         problem: objective, arrays and hyperparameters.
-        variant: "" for the usual call, its arguments checked each time and the gradients written
-            into buffers by `out=`; "fresh" for the same without `out=`, every gradient a new
-            array; "bound" for a call whose arguments were checked once, by `Kernel.bind`.
+        variant: "" for the usual call, its arguments checked each time and its results written
+            into buffers by `out=` and, for a layer, `value_out=`; "fresh" for the same without
+            buffers, every result a new array; "bound" for a call whose arguments were checked
+            once, by `Kernel.bind`.
         threads: set for the whole process by SYMCALC_THREADS.
 
     Raises:
-        NotOfferedError: the kernel cannot be bound.
+        NotOfferedError: an unknown variant.
     """
     make = offered(_VARIANTS, variant, "the symcalc peer")
     kernel = api.compile(problem.objective, dtype=problem.case.dtype)
@@ -32,10 +33,12 @@ def runner(problem: Problem, variant: str, threads: int) -> Runner:
 
 def _usual(kernel: Any, problem: Problem) -> Runner:
     call, further = _call(kernel, problem)
-    arrays, out = tuple(problem.arrays.values()), _buffers(problem)
+    arrays, further = tuple(problem.arrays.values()), {**further, "out": _buffers(problem)}
+    if problem.cotangent is not None:
+        further["value_out"] = np.empty_like(problem.cotangent)
 
     def run() -> Any:
-        return call(*arrays, out=out, **further)
+        return call(*arrays, **further)
 
     return Runner(run, lambda found: (found[0], _tuple(problem, found[1])))
 
@@ -51,17 +54,13 @@ def _fresh(kernel: Any, problem: Problem) -> Runner:
 
 
 def _bound(kernel: Any, problem: Problem) -> Runner:
-    if not hasattr(kernel, "bind"):
-        raise NotOfferedError("this version's kernels have no bind")
-    if problem.cotangent is not None:
-        raise NotOfferedError("bound calls are measured on scalar objectives")
-    out = _buffers(problem)
-    bound = kernel.bind(*problem.arrays.values(), out=out, **problem.hyper)
-    return Runner(bound, lambda found: (found, _tuple(problem, out)))
+    _, further = _call(kernel, problem)
+    bound = kernel.bind(*problem.arrays.values(), out=_buffers(problem), **further)
+    return Runner(bound, lambda found: (found, _tuple(problem, bound.gradient)))
 
 
 def _call(kernel: Any, problem: Problem) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """Return the method to call, and what it is given by keyword beside `out`."""
+    """Return the method to call, and what it is given by keyword beside the buffers."""
     if problem.objective.is_scalar:
         return kernel.value_and_grad, dict(problem.hyper)
     return kernel.vjp, {"cotangent": problem.cotangent, **problem.hyper}
