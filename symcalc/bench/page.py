@@ -49,8 +49,9 @@ _METHOD = """\
   faster way counts. At a thousand elements everything stays in the cache: there the floor says what
   a compiled loop costs when it is called from Python, and not what memory does.
 - Ours writes its results into buffers, by `out=` and `value_out=`. NumPy, numexpr and scikit-learn
-  write into buffers as well; PyTorch, JAX, PyTensor, tensorgrad and lambdify return fresh arrays, as
-  they are made to. What fresh arrays cost ours is the row "symcalc, fresh arrays" of the details.
+  write into buffers as well; PyTorch, JAX, PyTensor, tensorgrad and lambdify return fresh arrays,
+  as they are made to. What fresh arrays cost ours is the row "symcalc, fresh arrays" of the
+  details.
 - Ours is called as a user calls it, every argument checked each time. "Bound" is the call made once
   by `Kernel.bind`, which checks the arguments then and not again.
 - Errors are in units in the last place at up to 2000 sampled entries, against the derivation's
