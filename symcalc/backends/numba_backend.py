@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -11,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from symcalc.backends.cache import load_module, sealed
 from symcalc.backends.executable import Run, Sizes
 from symcalc.backends.modes import Task
+from symcalc.backends.numba_cache import load_module, sealed
 from symcalc.backends.numba_source import BLOCK_ELEMENTS, MOST_BLOCKS, SourceWriter
 from symcalc.backends.sizes import size_function
 from symcalc.backends.threads import share_out, thread_count
@@ -29,7 +28,6 @@ from symcalc.program.sections import Section, arrays, partials, sections
 PARALLEL_ELEMENTS = 500_000
 PARALLEL_DEAR_ELEMENTS = 100_000
 _ALL = 2**62
-_COMPILING = threading.RLock()
 Size = Callable[[Sizes], int]
 
 
@@ -79,7 +77,7 @@ class NumbaExecutable:
     def _compile(self, module: ModuleType) -> None:
         """Compile the one signature there is, unless another kernel of this source has done so."""
         signature = self._signature()
-        with _COMPILING, sealed(module):
+        with sealed(module):
             if signature not in self.dispatcher.overloads:
                 self.dispatcher.compile(signature)
                 self.dispatcher.disable_compile()  # writable arrays pass for read-only ones

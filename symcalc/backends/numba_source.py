@@ -119,7 +119,7 @@ class SourceWriter:
         if self.single:
             lines.append("f4 = np.float32")
         arguments = ["stage", "last_stage", "first", "last", *self.arguments()]
-        lines += ["", "", '@njit(cache=True, nogil=True, error_model="numpy")']
+        lines += ["", "", '@njit(nogil=True, error_model="numpy")']
         lines.append(f"def {program.name}({', '.join(arguments)}):")
         lines.append("    # Runs the parts stage..last_stage, of each the blocks first..last - 1.")
         lines += [f"    {line}" for line in self._sizes()]

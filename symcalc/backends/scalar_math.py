@@ -61,7 +61,7 @@ def bits(typing_context: Any, x: Any) -> Any:
     return number(x), generate
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def digamma(x: float) -> float:
     """Return the derivative of log gamma.
 
@@ -82,7 +82,7 @@ def digamma(x: float) -> float:
     return result + math.log(x) - 0.5 / x - s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - tail)))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def trigamma(x: float) -> float:
     """Return the derivative of digamma, by the same recurrence, series and reflection."""
     if x <= 0.0 and math.floor(x) == x:

@@ -1,16 +1,24 @@
-"""A small pool of threads for kernels that hold no lock: safe to fork, safe to call from many.
+"""Threads for kernels that hold no lock, and the one lock under which kernels are made.
 
-Numba's own layers are not both (its OpenMP layer dies in a forked child, its workqueue allows one
-caller at a time), so kernels are compiled without the interpreter's lock and shared out here.
+Numba's own layers are not both safe to fork and safe to call from many threads (its OpenMP layer
+dies in a forked child, its workqueue allows one caller at a time), so kernels are compiled without
+the interpreter's lock and shared out here.
+
+A fork waits until no thread is making a kernel: its child then finds every lock free, Numba's own
+among them, and LLVM at rest.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock, RLock
+from typing import Any
+
+BUILDING = RLock()  # held while a kernel is made
 
 _STATE: dict[str, ThreadPoolExecutor] = {}
 _LOCK = Lock()
@@ -39,22 +47,31 @@ def share_out(blocks: int, work: Callable[[int, int], None]) -> None:
         while (first := next(starts)) < blocks:
             work(first, min(first + step, blocks))
 
-    if threads == 1:
-        take()
-        return
-    helpers = [_pool(threads).submit(take) for _ in range(threads - 1)]
+    helpers = _helpers(threads - 1, take)
     try:
         take()
     finally:
         for helper in helpers:
-            helper.result()
+            if not helper.cancel():  # one that has not begun finds nothing left to do
+                helper.result()
 
 
-def _pool(threads: int) -> ThreadPoolExecutor:
+def _helpers(count: int, take: Callable[[], None]) -> list[Future[None]]:
+    """Set other threads to work, as many as can be had: the caller works too."""
+    helpers: list[Future[None]] = []
+    try:
+        for _ in range(count):
+            helpers.append(_pool(count).submit(take))
+    except RuntimeError:  # no more threads: the process is at its limit, or at its end
+        pass
+    return helpers
+
+
+def _pool(helpers: int) -> ThreadPoolExecutor:
     with _LOCK:
         pool = _STATE.get("pool")
-        if pool is None or pool._max_workers < threads - 1:
-            pool = ThreadPoolExecutor(threads - 1, thread_name_prefix="symcalc")
+        if pool is None or pool._max_workers < helpers:
+            pool = ThreadPoolExecutor(helpers, thread_name_prefix="symcalc")
             _STATE["pool"] = pool
         return pool
 
@@ -66,5 +83,35 @@ def _forget() -> None:
     _STATE.clear()
 
 
+def _compiler_lock() -> Any:
+    """Numba's lock, once Numba is there."""
+    return getattr(sys.modules.get("numba.core.compiler_lock"), "global_compiler_lock", None)
+
+
+_TAKEN: list[Any] = []
+
+
+def _before_fork() -> None:
+    BUILDING.acquire()
+    lock = _compiler_lock()
+    if lock is not None:
+        lock.acquire()
+    _TAKEN.append(lock)
+
+
+def _after_fork() -> None:
+    lock = _TAKEN.pop()
+    if lock is not None:
+        lock.release()
+    BUILDING.release()
+
+
+def _in_child() -> None:
+    _after_fork()
+    _forget()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child
+    )
