@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from symcalc.backends.kernel import Kernel
+from symcalc.backends.threads import BUILDING
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.derive import derive as _derive
 from symcalc.catalogue import get
@@ -73,8 +74,9 @@ def compile(
     objective = resolve(obj).with_reduction(reduction)
     if wrt is not None:
         objective = objective.by(wrt)
-    build = importlib.import_module(BACKENDS[backend]).build
-    return Kernel(_derive(objective), name, build).prepare()
+    with BUILDING:
+        build = importlib.import_module(BACKENDS[backend]).build
+        return Kernel(_derive(objective), name, build).prepare()
 
 
 def resolve(obj: Objective | str) -> Objective:

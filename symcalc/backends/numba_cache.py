@@ -46,7 +46,7 @@ def _surroundings() -> str:
     processor = cpu_target.target_context.codegen().magic_tuple()
     versions = (
         numba.__version__, llvmlite.__version__, numpy.__version__,
-        platform.python_implementation(), platform.python_version(), *platform.architecture(),
+        sys.implementation.cache_tag, platform.python_version(),
     )  # fmt: skip
     options = [f"{name}={getattr(config, name, None)}" for name in _OPTIONS]
     return "\n".join(map(str, (*versions, *processor, *options)))
@@ -107,10 +107,15 @@ def load_module(name: str, source: str) -> ModuleType:
         except BaseException:
             del sys.modules[qualified]
             raise
-        for value in vars(module).values():
-            if isinstance(value, Dispatcher) and value.__module__ == qualified:
-                value._cache = KernelCache(label, key, value.__name__)
+        for function in _compiled_functions(module):
+            function._cache = KernelCache(label, key, function.__name__)
         return module
+
+
+def _compiled_functions(module: ModuleType) -> list[Any]:
+    """Return what Numba is to compile of a module's own."""
+    own = [v for v in vars(module).values() if getattr(v, "__module__", "") == module.__name__]
+    return [value for value in own if isinstance(value, Dispatcher)]
 
 
 @contextlib.contextmanager

@@ -65,8 +65,9 @@ def _members(family: str | None) -> Mapping[str, Objective]:
 
 def _family_of(name: str) -> str | None:
     """Tell from the text alone which family defines a name, so that the others need not run."""
+    definition = re.compile(rf"^def {re.escape(name)}\(", re.MULTILINE)
     for family in FAMILIES:
         path = Path(__file__).with_name(f"{family}.py")
-        if path.is_file() and re.search(rf"^def {re.escape(name)}\(", path.read_text("utf-8"), re.M):
+        if path.is_file() and definition.search(path.read_text("utf-8")):
             return family
     return None
