@@ -32,8 +32,7 @@ PREFIX = "symcalc_kernel_"
 MOST_KERNELS = 1000
 UNUSED_DAYS = 90
 PATIENCE = 20.0  # seconds to wait for another process that makes the same kernel
-_LABEL = re.compile(r"\w+_[0-9a-f]{16}", re.ASCII)
-_OURS = re.compile(r"symcalc_kernel_\w+\.py|\w+\.[0-9a-f]{16}\.kernel|lock|.*\.tmp")
+_OURS = re.compile(r"symcalc_kernel_\w+\.py|\w+\.[0-9a-f]{16}\.kernel|[0-9a-f]{16}\.tmp|lock")
 _DIGEST = 32
 _SAID: set[str] = set()
 
@@ -221,7 +220,11 @@ def _write(path: Path, content: bytes) -> None:
 
 def is_kept(label: str) -> bool:
     """Whether anything compiled lies in a kernel's folder, right or wrong."""
-    return any(any((place / label).glob("*.kernel")) for place in places())
+    for place in places():
+        with contextlib.suppress(OSError):
+            if any(entry.name.endswith(".kernel") for entry in (place / label).iterdir()):
+                return True
+    return False
 
 
 @contextlib.contextmanager
@@ -260,16 +263,24 @@ def stored(folder: Path) -> list[Stored]:
     with contextlib.suppress(OSError):
         for entry in sorted(folder.iterdir()):
             with contextlib.suppress(OSError):  # removed by another process meanwhile
-                if _LABEL.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink():
+                if entry.is_dir() and not entry.is_symlink():
                     found += _stored(entry)
     return found
 
 
 def _stored(folder: Path) -> list[Stored]:
+    """A folder is a kernel's if it holds a kernel's files; those alone count."""
     files = [(p.name, p.lstat()) for p in folder.iterdir() if _OURS.fullmatch(p.name)]
-    if not any(name.endswith((".kernel", ".py")) for name, _ in files):
+    if not any(n == f"{PREFIX}{folder.name}.py" or n.endswith(".kernel") for n, _ in files):
         return []
     return [Stored(folder, sum(s.st_size for _, s in files), max(s.st_mtime for _, s in files))]
+
+
+def state(folder: Path) -> str:
+    """Say in a few words what is out of the ordinary about a folder, or nothing."""
+    if folder.is_dir():
+        return "" if os.access(folder, os.W_OK | os.X_OK) else "; it cannot be written to"
+    return "; it is no folder" if folder.exists() else "; it is not there yet"
 
 
 def clear(folder: Path) -> int:

@@ -144,8 +144,8 @@ class KernelCache(_Cache):
 
     @property
     def cache_path(self) -> str:
-        """The folder."""
-        return str(cache.cache_directory() / self.label)
+        """The folder that it belongs in."""
+        return str(cache.wanted_directory() / self.label)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what was compiled for a signature, or None."""
