@@ -6,11 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from symcalc.backends.kernel import Kernel
-from symcalc.backends.threads import BUILDING
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.derive import derive as _derive
 from symcalc.catalogue import get
 from symcalc.notation.errors import ArgumentError, ArgumentTypeError
+from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ def compile(
     name = getattr(dtype, "__name__", str(dtype))
     if name not in DTYPES:
         raise ArgumentError(f"dtype: expected one of {', '.join(DTYPES)}, got {dtype!r}")
-    objective = resolve(obj).with_reduction(reduction)
-    if wrt is not None:
-        objective = objective.by(wrt)
-    with BUILDING:
+    with MAKING:
+        objective = resolve(obj).with_reduction(reduction)
+        if wrt is not None:
+            objective = objective.by(wrt)
         build = importlib.import_module(BACKENDS[backend]).build
         return Kernel(_derive(objective), name, build).prepare()
 

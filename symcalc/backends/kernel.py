@@ -13,10 +13,10 @@ from symcalc.backends.checks import DomainCheck, domain_checks
 from symcalc.backends.executable import Executable, Sizes
 from symcalc.backends.modes import Task, is_diagonal, task
 from symcalc.backends.ready import Plan, Ready
-from symcalc.backends.threads import BUILDING
 from symcalc.calculus.derive import Derivation, derive
 from symcalc.calculus.equations import Namer
 from symcalc.notation.errors import ArgumentError, ArgumentTypeError
+from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
 
 Build = Callable[[Objective, Task, str], Executable]
@@ -55,7 +55,7 @@ class Kernel:
         """
         if not self._checked:
             return self
-        with BUILDING:
+        with MAKING:
             if self._unchecked is None:
                 self._unchecked = Kernel(
                     self.derivation, str(self.dtype), self._build, checked=False
@@ -317,7 +317,7 @@ class Kernel:
 
     def _with_weights(self) -> Kernel:
         """The kernel of the weighted objective, made at its first use."""
-        with BUILDING:
+        with MAKING:
             if self._weighted is None:
                 weighted = derive(self.objective.with_weights(), self.derivation.wrt)
                 self._weighted = Kernel(weighted, str(self.dtype), self._build, self._checked)
@@ -327,7 +327,7 @@ class Kernel:
         """Return a mode, compiled at its first use."""
         ready = self._ready.get(mode)
         if ready is None:
-            with BUILDING:
+            with MAKING:
                 ready = self._ready.get(mode) or self._make(mode)
                 self._ready[mode] = ready
         return ready

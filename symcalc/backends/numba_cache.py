@@ -33,7 +33,7 @@ from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from symcalc.backends import cache
-from symcalc.backends.threads import BUILDING
+from symcalc.notation.making import MAKING
 
 LONGEST_STEM = 60
 _OPTIONS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "DEBUGINFO_DEFAULT")
@@ -91,7 +91,7 @@ def load_module(name: str, source: str) -> ModuleType:
     key = hashlib.sha256("\0".join((source, used, _surroundings())).encode()).hexdigest()
     label = f"{re.sub(r'[^A-Za-z0-9_]', '_', name)[:LONGEST_STEM]}_{key[:16]}"
     qualified = cache.PREFIX + label
-    with BUILDING:
+    with MAKING:
         if qualified in sys.modules:
             return sys.modules[qualified]
         path = str(cache.source_file(label, f"{qualified}.py", source))
@@ -122,7 +122,7 @@ def _compiled_functions(module: ModuleType) -> list[Any]:
 def sealed(module: ModuleType) -> Iterator[None]:
     """Let one thread and one process at a time compile or load a kernel inside the block."""
     label = module.__name__.removeprefix(cache.PREFIX)
-    with BUILDING, contextlib.ExitStack() as stack:
+    with MAKING, contextlib.ExitStack() as stack:
         if not cache.is_kept(label):
             stack.enter_context(cache.locked(label))
         yield

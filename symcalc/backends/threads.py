@@ -1,24 +1,16 @@
-"""Threads for kernels that hold no lock, and the one lock under which kernels are made.
+"""A small pool of threads for kernels that hold no lock: safe to fork, safe to call from many.
 
-Numba's own layers are not both safe to fork and safe to call from many threads (its OpenMP layer
-dies in a forked child, its workqueue allows one caller at a time), so kernels are compiled without
-the interpreter's lock and shared out here.
-
-A fork waits until no thread is making a kernel: its child then finds every lock free, Numba's own
-among them, and LLVM at rest.
+Numba's own layers are not both (its OpenMP layer dies in a forked child, its workqueue allows one
+caller at a time), so kernels are compiled without the interpreter's lock and shared out here.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock, RLock
-from typing import Any
-
-BUILDING = RLock()  # held while a kernel is made
+from threading import Lock
 
 _STATE: dict[str, ThreadPoolExecutor] = {}
 _LOCK = Lock()
@@ -83,35 +75,5 @@ def _forget() -> None:
     _STATE.clear()
 
 
-def _compiler_lock() -> Any:
-    """Numba's lock, once Numba is there."""
-    return getattr(sys.modules.get("numba.core.compiler_lock"), "global_compiler_lock", None)
-
-
-_TAKEN: list[Any] = []
-
-
-def _before_fork() -> None:
-    BUILDING.acquire()
-    lock = _compiler_lock()
-    if lock is not None:
-        lock.acquire()
-    _TAKEN.append(lock)
-
-
-def _after_fork() -> None:
-    lock = _TAKEN.pop()
-    if lock is not None:
-        lock.release()
-    BUILDING.release()
-
-
-def _in_child() -> None:
-    _after_fork()
-    _forget()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child
-    )
+    os.register_at_fork(after_in_child=_forget)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from symcalc.notation.errors import UnknownObjectiveError
+from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
 
 FAMILIES = ("regression", "classification", "regularizers", "normalization", "reinforcement")
@@ -59,7 +60,8 @@ def _members(family: str | None) -> Mapping[str, Objective]:
     """Run the definitions of one family; of no family there are none."""
     if family is None:
         return {}
-    module = importlib.import_module(f"{__name__}.{family}")
+    with MAKING:
+        module = importlib.import_module(f"{__name__}.{family}")
     return {o.name: o for o in vars(module).values() if isinstance(o, Objective)}
 
 

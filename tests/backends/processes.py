@@ -73,7 +73,8 @@ def run(code: str, folder: Any = None, timeout: float = 120, **more: Any) -> str
 
 def kernel(folder: Any, before: str = "", after: str = "", **more: Any) -> dict[str, Any]:
     """Compile and call one kernel in a process with this cache; return what came of it."""
-    found: dict[str, Any] = json.loads(run(KERNEL.format(before=before, after=after), folder, **more))
+    said = run(KERNEL.format(before=before, after=after), folder, **more)
+    found: dict[str, Any] = json.loads(said)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Kernels travel: pickled and copied, to this process and to others, by every way of starting one."""
+"""Kernels travel: pickled, copied, and to other processes, however these are started."""
 
 from __future__ import annotations
 
