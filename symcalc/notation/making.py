@@ -6,34 +6,37 @@ every lock free, no module half imported, and LLVM at rest.
 
 from __future__ import annotations
 
+import concurrent.futures.thread  # noqa: F401 - see _before_fork
+import logging  # noqa: F401
 import os
 import sys
 from threading import RLock
 from typing import Any
 
 MAKING = RLock()
+PATIENCE = 30.0  # seconds that a fork waits, and no longer
 
-_TAKEN: list[Any] = []
+_TAKEN: list[list[Any]] = []
 
 
-def _compiler_lock() -> Any:
-    """Numba's lock, once Numba is there."""
-    return getattr(sys.modules.get("numba.core.compiler_lock"), "global_compiler_lock", None)
+def _locks() -> list[Any]:
+    """Return the lock, and Numba's once Numba is there, in the order in which they are taken."""
+    compiler = getattr(sys.modules.get("numba.core.compiler_lock"), "global_compiler_lock", None)
+    return [lock for lock in (MAKING, getattr(compiler, "_lock", None)) if lock is not None]
 
 
 def _before_fork() -> None:
-    MAKING.acquire()
-    lock = _compiler_lock()
-    if lock is not None:
-        lock.acquire()
-    _TAKEN.append(lock)
+    """Take the locks.
+
+    What registers last is called first. A thread that makes something may want the lock of
+    `logging`, which a fork takes too, so that has to be taken after these: hence the imports.
+    """
+    _TAKEN.append([lock for lock in _locks() if lock.acquire(timeout=PATIENCE)])
 
 
 def _after_fork() -> None:
-    lock = _TAKEN.pop()
-    if lock is not None:
+    for lock in reversed(_TAKEN.pop()):
         lock.release()
-    MAKING.release()
 
 
 if hasattr(os, "register_at_fork"):
