@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -322,28 +321,20 @@ def report(
 @cache_app.command("info")
 def cache_info() -> None:
     """Say where the kernels are, how many, and how large."""
-    from symcalc.backends.cache import cache_directory
+    from symcalc.backends import cache
 
-    kernels = _cached()
-    total = sum(f.stat().st_size for kernel in kernels for f in kernel.rglob("*") if f.is_file())
-    typer.echo(f"{cache_directory()}: {len(kernels)} kernels, {total / 1e6:.1f} MB")
+    folder = cache.wanted_directory()
+    kernels = cache.stored(folder)
+    size = sum(kernel.size for kernel in kernels) / 1e6
+    typer.echo(f"{folder}: {len(kernels)} kernels, {size:.1f} MB{cache.state(folder)}")
 
 
 @cache_app.command("clear")
 def cache_clear() -> None:
     """Remove every kernel; each is made again at its next use."""
-    kernels = _cached()
-    for kernel in kernels:
-        shutil.rmtree(kernel)
-    typer.echo(f"removed {len(kernels)} kernels")
+    from symcalc.backends import cache
 
-
-def _cached() -> list[Path]:
-    """Return the folders of the cache that hold a generated kernel, and no others."""
-    from symcalc.backends.cache import cache_directory
-
-    files = cache_directory().glob("*/symcalc_kernel_*.py")
-    return sorted({file.parent for file in files})
+    typer.echo(f"removed {cache.clear(cache.wanted_directory())} kernels")
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -16,6 +15,7 @@ from symcalc.backends.ready import Ready
 from symcalc.calculus.derive import Derivation, derive
 from symcalc.calculus.equations import Namer
 from symcalc.notation.errors import ArgumentTypeError
+from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
 
 Build = Callable[[Objective, Task, str], Executable]
@@ -59,7 +59,6 @@ class Kernel:
         self._ready: dict[str, Ready] = {}
         self._weighted: Kernel | None = None
         self._unchecked: Kernel | None = None
-        self._lock = threading.RLock()
 
     @property
     def unchecked(self) -> Kernel:
@@ -69,7 +68,7 @@ class Kernel:
         """
         if not self._checked:
             return self
-        with self._lock:
+        with MAKING:
             if self._unchecked is None:
                 self._unchecked = Kernel(
                     self.derivation, str(self.dtype), self._build, checked=False
@@ -433,7 +432,7 @@ class Kernel:
 
     def _with_weights(self) -> Kernel:
         """The kernel of the weighted objective, made at its first use."""
-        with self._lock:
+        with MAKING:
             if self._weighted is None:
                 weighted = derive(self.objective.with_weights(), self.derivation.wrt)
                 self._weighted = Kernel(weighted, str(self.dtype), self._build, self._checked)
@@ -443,7 +442,7 @@ class Kernel:
         """Return a mode, compiled at its first use."""
         ready = self._ready.get(mode)
         if ready is None:
-            with self._lock:
+            with MAKING:
                 ready = self._ready.get(mode) or self._make(mode)
                 self._ready[mode] = ready
         return ready
@@ -475,5 +474,25 @@ class Kernel:
         call = ready.call(arrays, named, out, value_out)
         return ready.run(call), call.gradients
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the definition and no code: it is derived again, and loaded from the cache."""
+        made_of = (self.derivation.wrt, str(self.dtype), self._build, self._checked)
+        return _rebuilt, (self.objective, *made_of)
+
+    def __copy__(self) -> Kernel:
+        """Return the kernel itself, for nothing about it ever changes."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Kernel:
+        """Return the kernel itself, for nothing about it ever changes."""
+        return self
+
     def __repr__(self) -> str:
         return f"Kernel({self.objective.name}, dtype={self.dtype}, modes={sorted(self._ready)})"
+
+
+def _rebuilt(
+    objective: Objective, wrt: tuple[str, ...], dtype: str, build: Build, checked: bool
+) -> Kernel:
+    """Make a kernel of what was pickled."""
+    return Kernel(derive(objective, wrt), dtype, build, checked)

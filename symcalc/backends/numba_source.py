@@ -104,7 +104,7 @@ class SourceWriter:
         lines += ["", "u8 = np.uint64  # an index that cannot be negative vectorizes"]
         if self.single:
             lines += ["u4 = np.uint32", "f4 = np.float32"]
-        lines += ["", "", '@njit(cache=True, error_model="numpy", fastmath={"contract"})']
+        lines += ["", "", '@njit(error_model="numpy", fastmath={"contract"})']
         lines.append(f"def {program.name}({', '.join(self.frame.arguments)}):")
         return lines
 
