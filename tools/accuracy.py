@@ -256,6 +256,11 @@ def edges(real: Any) -> Array:
     return np.concatenate([found, -found])
 
 
+def spread(rng: np.random.Generator, low: int, high: int, n: int) -> Array:
+    """Draw sizes from 2^low to 2^high, each binade alike, by operations that no machine rounds."""
+    return np.ldexp(rng.uniform(1, 2, n), rng.integers(low, high, n))
+
+
 def column(
     rng: np.random.Generator, span: tuple[float, float], turns: Any, real: Any, n: int
 ) -> Array:
@@ -264,7 +269,7 @@ def column(
     unsigned = np.dtype(real).str.replace("f", "u")
     bits = rng.integers(0, 2**info.bits, n, dtype=unsigned).view(real)
     denormal = rng.integers(0, 2**info.nmant, n // 8, dtype=unsigned).view(real)
-    size = np.exp2(rng.uniform(-info.nmant - 8, 8, n)) * rng.choice([-1, 1], n)
+    size = spread(rng, -info.nmant - 8, 8, n) * rng.choice([-1, 1], n)
     parts = [rng.uniform(*span, 2 * n), rng.uniform(-1.5, 1.5, n), size]
     parts = [part.astype(real) for part in parts]
     return np.concatenate([bits, denormal, -denormal, *parts, neighbourhood(turns, real),

@@ -20,11 +20,11 @@ def _erfc_positive(p: Coefficients) -> Formula:
     """Return the step erfc(a) for a >= 1/2."""
     one, magic = p.real(1), p.magic + p.exponent_bias + p.lift
     log2e, high, low, drop = p.log2e, -p.ln2_high, -p.ln2_low, p.real(2) ** -p.lift
-    shift, splitter, q, g = p.erfc_shift, p.splitter, p.exp, p.erfc
+    start, shift, splitter, q, g = p.real(1.25), p.erfc_shift, p.splitter, p.exp, p.erfc
 
     @step
     def positive(a: Any) -> Any:
-        h = polynomial((a - shift) / (a + shift), g)
+        h = start + polynomial((a - shift) / (a + shift), g)
         scaled = a * splitter
         head = scaled - (scaled - a)
         square = head * head
