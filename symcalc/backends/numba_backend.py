@@ -31,7 +31,7 @@ from symcalc.program.program import Program
 from symcalc.program.sections import sections
 
 _ALL = 2**62
-_OPTIONS = {"nopython": True, "error_model": "numpy", "fastmath": {"contract"}}
+_OPTIONS = {"nopython": True, "error_model": "numpy"}
 Size = Callable[[Sizes], int]
 Layout = tuple[bool, ...]
 

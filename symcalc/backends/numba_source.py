@@ -58,7 +58,7 @@ class SourceWriter(StatementWriter):
         lines += ["", "u8 = np.uint64  # an index that cannot be negative vectorizes"]
         if self.single:
             lines += ["u4 = np.uint32", "f4 = np.float32"]
-        lines += ["", "", '@njit(error_model="numpy", fastmath={"contract"})']
+        lines += ["", "", '@njit(error_model="numpy")']
         lines.append(f"def {program.name}({', '.join(self.frame.arguments)}):")
         return lines
 
