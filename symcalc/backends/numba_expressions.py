@@ -20,6 +20,8 @@ VECTOR_MATH = (
     "sigmoid", "softplus", "square", "square_of_large", "square_of_small", "tanh", "trigamma",
     "xlogy",
 )  # fmt: skip
+# These of them cost no more than a few products.
+CHEAP_MATH = ("square", "square_of_large", "square_of_small")
 SCALAR_MATH = (
     "maximum", "minimum", "add", "bits", "from_bits", "total", "total_but", "wide_vectors",
     "fetch_row",

@@ -7,7 +7,7 @@ from typing import Any
 
 from symcalc.backends.numba_expressions import PLAIN_MATH, SCALAR_MATH, VECTOR_MATH
 from symcalc.backends.numba_frame import DOOR
-from symcalc.backends.numba_statements import StatementWriter
+from symcalc.backends.numba_statements import DEAR_MATH, StatementWriter
 from symcalc.notation.tensors import Tensor
 from symcalc.program.primitives import PATTERNS, UNSIGNED
 from symcalc.program.program import Assign, Loop
@@ -35,7 +35,7 @@ class SourceWriter(StatementWriter):
     @property
     def is_dear(self) -> bool:
         """Whether the program computes exponentials, logarithms and the like."""
-        return bool(self.expressions.used & set(VECTOR_MATH))
+        return bool(self.expressions.used & DEAR_MATH)
 
     def _head(self) -> list[str]:
         program, used = self.program, self.expressions.used

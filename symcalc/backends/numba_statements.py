@@ -8,17 +8,25 @@ from typing import Any
 
 import sympy as sp
 
-from symcalc.backends.numba_expressions import VECTOR_MATH, ExpressionWriter
+from symcalc.backends.numba_expressions import CHEAP_MATH, VECTOR_MATH, ExpressionWriter
 from symcalc.backends.numba_frame import RESERVED, Frame, safe_names
 from symcalc.notation.dims import Index
 from symcalc.notation.dims import unused as unused_name
 from symcalc.notation.tensors import Access, Tensor
-from symcalc.program.primitives import PATTERNS, UNSIGNED, Pattern, ShiftedExp, Unsigned
+from symcalc.program.primitives import (
+    PATTERNS,
+    UNSIGNED,
+    Pattern,
+    ScaledSquare,
+    ShiftedExp,
+    Unsigned,
+)
 from symcalc.program.program import Accumulate, Assign, Contract, Loop, Node, Program, Start
 from symcalc.program.sections import Section, accumulated, loops, targets
 from symcalc.program.sharing import Shared, share
 from symcalc.program.spare import all_but_one
 
+DEAR_MATH = frozenset(VECTOR_MATH) - set(CHEAP_MATH)
 _IDENTITIES = {"sum": 0.0, "prod": 1.0, "max": -float("inf"), "min": float("inf")}
 
 
@@ -336,11 +344,13 @@ def _sums(loop: Loop) -> list[Accumulate]:
 def _dear_sums(loop: Loop) -> list[Accumulate]:
     """The sums of an innermost loop, if it computes exponentials, logarithms and the like."""
     values = [node.value for node in loop.body if isinstance(node, (Assign, Accumulate))]
-    return _sums(loop) if any(_is_dear(value) for value in values) else []
+    if not any(_is_dear(value) for value in values):
+        return []
+    return [node for node in _sums(loop) if not node.value.has(ScaledSquare)]  # they are float64
 
 
 def _is_dear(value: Any) -> bool:
     return any(
-        isinstance(node, ShiftedExp) or type(node).__name__ in VECTOR_MATH
+        isinstance(node, ShiftedExp) or type(node).__name__ in DEAR_MATH
         for node in sp.preorder_traversal(value)
     )

@@ -45,7 +45,7 @@ class ShiftedExp(sp.Function):
         return True
 
 
-class _Square(sp.Function):
+class ScaledSquare(sp.Function):
     """A square, or 0 where it belongs into another of the three sums of a norm."""
 
     nargs = 1
@@ -57,15 +57,15 @@ class _Square(sp.Function):
         return True
 
 
-class square(_Square):
+class square(ScaledSquare):
     """x**2 where that neither overflows nor underflows, else 0."""
 
 
-class square_of_large(_Square):
+class square_of_large(ScaledSquare):
     """(x 2**-538)**2 where x**2 would overflow, else 0."""
 
 
-class square_of_small(_Square):
+class square_of_small(ScaledSquare):
     """(x 2**563)**2 where x**2 would underflow, else 0."""
 
 
