@@ -114,12 +114,13 @@ class Binder:
                 f"{self.title}: expected {len(names)} arrays ({', '.join(names)}), got "
                 f"{len(args)}; hyperparameters go by keyword"
             )
-        known = {*names, *(parameter.name for parameter in self.parameters)}
+        hyper = [parameter.name for parameter in self.parameters]
+        known = {*names, *hyper}
         for name in kwargs:
             if name not in known:
                 raise ArgumentTypeError(
                     f"{self.title}: unknown argument {name!r}; expected "
-                    f"{', '.join([*names, *(p.name for p in self.parameters)])}"
+                    f"{', '.join([*map(self._called, self.inputs), *hyper])}"
                 )
         placed = list(args)
         for name in names[: len(args)]:
@@ -217,20 +218,37 @@ class Binder:
         return values
 
     def _number(self, parameter: Parameter, value: Any) -> float:
-        try:
-            if isinstance(value, (str, bytes)):
-                raise TypeError("text is no number")
-            number = float(value)
-        except (TypeError, ValueError):
-            raise ArgumentTypeError(
-                f"{self.title}: {parameter.name}: expected a number, got {value!r}"
-            ) from None
+        number = real_number(f"{self.title}: {parameter.name}", value)
         if not parameter.domain.admits(number):
             raise ArgumentError(
                 f"{self.title}: {parameter.name}: expected one of the "
                 f"{parameter.domain.describe()}, got {number}"
             )
         return number
+
+
+def real_number(what: str, value: Any) -> float:
+    """Return a number as a float.
+
+    Args:
+        what: what it is, for messages.
+        value: a real number of any type; text, complex numbers and times are none.
+
+    Raises:
+        ArgumentTypeError: it is no real number.
+        ArgumentError: it is a whole number beyond the range of float64.
+    """
+    known = value.dtype.kind if isinstance(value, (np.ndarray, np.generic)) else "f"
+    if known in "fiub" and not isinstance(value, (str, bytes, bytearray, np.ma.MaskedArray)):
+        try:
+            return float(value)
+        except OverflowError:
+            raise ArgumentError(
+                f"{what}: expected a number within the range of float64, got a greater one"
+            ) from None
+        except (TypeError, ValueError):
+            pass
+    raise ArgumentTypeError(f"{what}: expected a number, got {value!r:.80}")
 
 
 def check_outputs(
@@ -269,8 +287,9 @@ def check_outputs(
 def _check_out(title: str, name: str, given: Any, shape: tuple[int, ...], dtype: Any) -> None:
     """Refuse a buffer that may not be written to as it is; a scalar's has one entry."""
     shape = shape or (1,)
-    if not isinstance(given, np.ndarray) or given.dtype != dtype or not given.dtype.isnative:
-        what = f"dtype {given.dtype}" if isinstance(given, np.ndarray) else type(given).__name__
+    plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray)
+    if not plain or given.dtype != dtype or not given.dtype.isnative:
+        what = f"dtype {given.dtype}" if plain else type(given).__name__
         raise ArgumentTypeError(f"{title}: out for {name}: expected a {dtype} array, got {what}")
     if given.shape != shape:
         raise ArgumentError(f"{title}: out for {name}: expected shape {shape}, got {given.shape}")

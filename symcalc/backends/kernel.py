@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from symcalc.backends.binding import real_number
 from symcalc.backends.checks import checked_tensors, domain_checks, label_tensors
 from symcalc.backends.executable import Executable, Sizes
 from symcalc.backends.modes import Task, is_diagonal, task
@@ -258,16 +259,11 @@ class Kernel:
                 raise ArgumentTypeError(
                     f"{self.objective.name}: value_out: the value is a number; it is for layers"
                 )
-            try:
-                scale = float(cotangent)
-            except (TypeError, ValueError):
-                raise ArgumentTypeError(
-                    f"{self.objective.name}: cotangent: expected a number, for the value is one, "
-                    f"got {type(cotangent).__name__}"
-                ) from None
+            scale = real_number(f"{self.objective.name}: cotangent of a number", cotangent)
             value, gradient = self.value_and_grad(*arrays, out=out, **named)
-            for array in gradient if isinstance(gradient, tuple) else (gradient,):
-                np.multiply(array, scale, out=array)
+            with np.errstate(all="ignore"):  # infinite and vanishing products are results
+                for array in gradient if isinstance(gradient, tuple) else (gradient,):
+                    np.multiply(array, scale, out=array)
             return value, gradient
         ready = self._mode("vjp")
         try:
