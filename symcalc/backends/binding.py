@@ -154,14 +154,16 @@ class Binder:
                 f"{self.title}: {self._called(tensor)}: expected an array of {wanted}, got "
                 f"{type(given).__name__} ({error})"
             ) from None
+        literal = not isinstance(given, (np.ndarray, np.generic)) and not hasattr(
+            given, "__array__"
+        )
+        if literal and not array.size:  # NumPy takes an empty list for one of reals
+            array = array.astype(wanted)
         if array.dtype.kind not in ("iu" if tensor.domain.integer else "fiub"):
             raise ArgumentTypeError(
                 f"{self.title}: {self._called(tensor)}: expected "
                 f"{tensor.domain.describe()} as {wanted}, got dtype {array.dtype}"
             )
-        literal = not isinstance(given, (np.ndarray, np.generic)) and not hasattr(
-            given, "__array__"
-        )
         whole = array.dtype.kind in "iub"
         if not (literal or whole or np.can_cast(array.dtype, wanted, "safe")):
             raise ArgumentTypeError(
@@ -171,12 +173,34 @@ class Binder:
             )
         try:
             with np.errstate(over="raise"):
-                return np.require(array, wanted, "A")
+                converted = np.require(array, wanted, "A")
         except FloatingPointError:
             raise ArgumentError(
                 f"{self.title}: {self._called(tensor)}: expected numbers within the "
                 f"range of {wanted}"
             ) from None
+        if array.dtype.kind in "iu" and not literal:
+            self._check_digits(tensor, array, converted)
+        return converted
+
+    def _check_digits(self, tensor: Tensor, given: Any, converted: Any) -> None:
+        """Refuse whole numbers that the wanted type has no room for."""
+        wanted, most = converted.dtype, np.iinfo(given.dtype).max
+        exact = 2 ** (np.finfo(wanted).nmant + 1) if wanted.kind == "f" else np.iinfo(wanted).max
+        if not given.size or max(-int(given.min()), int(given.max())) <= exact:
+            return
+        if wanted.kind == "f":
+            inside = converted < 2.0 ** int(most).bit_length()
+            lost = ~inside | (np.where(inside, converted, 0).astype(given.dtype) != given)
+        else:
+            lost = given > exact
+        wrong = np.argwhere(lost)
+        if len(wrong):
+            place = tuple(int(p) for p in wrong[0])
+            raise ArgumentError(
+                f"{self.title}: {self._called(tensor)}: expected whole numbers that {wanted} "
+                f"holds exactly, got {given[place]} at {list(place)}"
+            )
 
     def _clash(self, place: int, arrays: list[Any]) -> ArgumentError:
         """Name the array that does not fit, and where each of its sizes comes from."""

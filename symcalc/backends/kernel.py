@@ -87,11 +87,29 @@ class Kernel:
         return "value_and_grad" if self.objective.is_scalar else "vjp"
 
     def prepare(self, mode: str | None = None) -> Kernel:
-        """Compile a mode now instead of at its first call; return the kernel."""
+        """Compile a mode now instead of at its first call; return the kernel.
+
+        Args:
+            mode: "value", "grad", "value_and_grad", "vjp", "hvp", or "jvp" with the inputs that
+                move, as in "jvp x gamma"; None for value and gradient.
+
+        Raises:
+            ArgumentTypeError: there is no such mode.
+        """
+        scalar = self.objective.is_scalar
+        kinds = ("value", "grad", "value_and_grad", "hvp") if scalar else ("value", "vjp")
+        real = {tensor.name for tensor in self.objective.inputs if not tensor.domain.integer}
+        word, *moving = str(mode or self._main).split() or [""]
+        fits = bool(moving) and set(moving) <= real if word == "jvp" else not moving
+        if not fits or word not in (*kinds, "jvp"):
+            raise ArgumentTypeError(
+                f"{self.objective.name}: mode: expected {', '.join(kinds)}, or jvp and the inputs "
+                f"that move, got {mode!r:.80}"
+            )
         self._mode(mode or self._main)
         return self
 
-    def __call__(self, *arrays: Any, out: Any = None, **named: Any) -> Any:
+    def __call__(self, /, *arrays: Any, out: Any = None, **named: Any) -> Any:
         """Return the value: a float for a scalar objective, an array for a layer.
 
         Args:
@@ -104,7 +122,7 @@ class Kernel:
             ArgumentTypeError: an argument is missing, unknown or of the wrong type.
         """
         ready = self._ready.get("value")
-        if ready is not None:
+        if ready is not None and out is None:
             try:
                 return ready.quick(arrays, named, ())  # a layer wants a buffer more
             except Exception:
@@ -118,7 +136,7 @@ class Kernel:
         value, _ = self._run("value", arrays, named, None, out)
         return value
 
-    def grad(self, *arrays: Any, out: Any = None, **named: Any) -> Any:
+    def grad(self, /, *arrays: Any, out: Any = None, **named: Any) -> Any:
         """Return the gradient: an array, or a tuple where `wrt` was a tuple.
 
         Args:
@@ -144,7 +162,7 @@ class Kernel:
         _, gradients = self._run("grad", arrays, named, out)
         return self._structured(gradients)
 
-    def value_and_grad(self, *arrays: Any, out: Any = None, **named: Any) -> Any:
+    def value_and_grad(self, /, *arrays: Any, out: Any = None, **named: Any) -> Any:
         """Return value and gradient from one fused pass over memory.
 
         Args:
@@ -173,7 +191,7 @@ class Kernel:
         value, gradients = self._run("value_and_grad", arrays, named, out)
         return value, self._structured(gradients)
 
-    def bind(self, *arrays: Any, cotangent: Any = None, out: Any = None, **named: Any) -> Bound:
+    def bind(self, /, *arrays: Any, cotangent: Any = None, out: Any = None, **named: Any) -> Bound:
         """Look at arguments once, for a hot loop that computes from these very arrays.
 
         step = kernel.bind(x, y, out=g); then each step() computes value and gradient from what
@@ -218,18 +236,19 @@ class Kernel:
         return bound
 
     @property
-    def fast(self) -> Callable[..., float]:
+    def fast(self) -> Callable[..., Any]:
         """Value and gradient without keywords, conversions or new arrays: for hot loops.
 
         fast(*arrays, *hyperparameters, *buffers) returns the value and fills the buffers; for a
-        layer the arrays end with the cotangent and the buffers begin with the output's. Every
-        argument is given, in declared order.  What the compiled code cannot take as it is goes
-        the careful way after all, so a wrong argument is an error here as well.
+        layer the arrays end with the cotangent, and the buffers begin with the output's, which is
+        returned. Every argument is given, in declared order.  What the compiled code cannot take
+        as it is goes the careful way after all, so a wrong argument is an error here as well.
         """
         return self._mode(self._main).fast()
 
     def vjp(
         self,
+        /,
         *arrays: Any,
         cotangent: Any = None,
         out: Any = None,
@@ -281,16 +300,16 @@ class Kernel:
         value, gradients = self._run("vjp", arrays, named, out, value_out)
         return value, self._structured(gradients)
 
-    def jvp(self, *arrays: Any, tangents: dict[str, Any], **named: Any) -> Any:
+    def jvp(self, /, *arrays: Any, tangents: Any = None, **named: Any) -> Any:
         """Return the value and its derivative along a direction.
 
         ydot = sum over inputs x of (dy/dx) xdot
 
         Args:
             arrays: the inputs in declared order.
-            tangents: the direction of each input that moves, an array of its shape; the others
-                stand still.
-            named: inputs by name, hyperparameters.
+            tangents: a dict of the direction of each input that moves, an array of its shape; the
+                others stand still.
+            named: inputs by name, hyperparameters, `weights`.
 
         Returns:
             (value, derivative), both floats for a scalar objective, arrays for a layer.
@@ -299,6 +318,8 @@ class Kernel:
             ArgumentError: a shape, a size or a value does not fit.
             ArgumentTypeError: an argument is missing, unknown or of the wrong type.
         """
+        if named and self._weighs(named):
+            return self._with_weights().jvp(*arrays, tangents=tangents, **named)
         name = self.objective.name
         real = [tensor.name for tensor in self.objective.inputs if not tensor.domain.integer]
         if not isinstance(tangents, dict) or not tangents or not set(tangents) <= set(real):
@@ -316,7 +337,7 @@ class Kernel:
         value, (tangent,) = self._run(mode, arrays, named, None)
         return value, tangent.item() if self.objective.is_scalar else tangent
 
-    def hvp(self, *arrays: Any, vector: Any, out: Any = None, **named: Any) -> Any:
+    def hvp(self, /, *arrays: Any, vector: Any = None, out: Any = None, **named: Any) -> Any:
         """Return the product of the Hessian with a vector, by forward over reverse.
 
         (H v)[i] = sum_j d2f / dx[i] dx[j] v[j]
@@ -325,7 +346,7 @@ class Kernel:
             arrays: the inputs in declared order.
             vector: an array of the gradient's structure.
             out: buffers of the gradient's structure to write into.
-            named: inputs by name, hyperparameters.
+            named: inputs by name, hyperparameters, `weights`.
 
         Returns:
             An array, or a tuple where `wrt` was a tuple.
@@ -335,6 +356,10 @@ class Kernel:
             ArgumentTypeError: an argument is missing, unknown or of the wrong type.
         """
         self._needs_scalar("hvp")
+        if vector is None:
+            raise ArgumentTypeError(f"{self.objective.name}: hvp: missing vector=")
+        if named and self._weighs(named):
+            return self._with_weights().hvp(*arrays, vector=vector, out=out, **named)
         directions = self._mode("hvp").task.inputs[len(self.objective.inputs) :]
         vectors = vector if isinstance(vector, (tuple, list)) and len(directions) > 1 else (vector,)
         if isinstance(vector, tuple) and len(directions) == 1:
@@ -348,7 +373,7 @@ class Kernel:
         _, products = self._run("hvp", arrays, named, out)
         return self._structured(products)
 
-    def hessian(self, *arrays: Any, **named: Any) -> Any:
+    def hessian(self, /, *arrays: Any, **named: Any) -> Any:
         """Return the dense Hessian by one input, for small problems.
 
         Args:
@@ -364,7 +389,7 @@ class Kernel:
         shape, rows = self._hessian_rows(arrays, named)
         return np.array(list(rows)).reshape(*shape, *shape)
 
-    def hessian_diagonal(self, *arrays: Any, **named: Any) -> Any:
+    def hessian_diagonal(self, /, *arrays: Any, **named: Any) -> Any:
         """Return the diagonal of the Hessian by one input.
 
         d2f / dx[i]2 for every entry. Where the gradient's entry depends on its own entry alone,
