@@ -179,22 +179,18 @@ class Binder:
                 f"{self.title}: {self._called(tensor)}: expected numbers within the "
                 f"range of {wanted}"
             ) from None
-        if array.dtype.kind in "iu" and not literal:
+        if array.dtype.kind in "iu" and wanted.kind == "f" and not literal:
             self._check_digits(tensor, array, converted)
         return converted
 
     def _check_digits(self, tensor: Tensor, given: Any, converted: Any) -> None:
         """Refuse whole numbers that the wanted type has no room for."""
         wanted, most = converted.dtype, np.iinfo(given.dtype).max
-        exact = 2 ** (np.finfo(wanted).nmant + 1) if wanted.kind == "f" else np.iinfo(wanted).max
+        exact = 2 ** (np.finfo(wanted).nmant + 1)
         if not given.size or max(-int(given.min()), int(given.max())) <= exact:
             return
-        if wanted.kind == "f":
-            inside = converted < 2.0 ** int(most).bit_length()
-            lost = ~inside | (np.where(inside, converted, 0).astype(given.dtype) != given)
-        else:
-            lost = given > exact
-        wrong = np.argwhere(lost)
+        inside = converted < 2.0 ** int(most).bit_length()
+        wrong = np.argwhere(~inside | (np.where(inside, converted, 0).astype(given.dtype) != given))
         if len(wrong):
             place = tuple(int(p) for p in wrong[0])
             raise ArgumentError(
