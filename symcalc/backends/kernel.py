@@ -225,7 +225,7 @@ class Kernel:
         call = ready.call(arrays, named, out)
         given = (*arrays, *(named[t.name] for t in ready.task.inputs if t.name in named))
         for tensor, array in zip(ready.task.inputs, call.inputs, strict=True):
-            if not any(array is other for other in given):
+            if not any(_is_read_there(array, other) for other in given):
                 raise ArgumentTypeError(
                     f"{self.objective.name}: bind: {ready.called(tensor)}: expected a "
                     f"{array.dtype} array, for a copy would not see what is written to it later"
@@ -498,3 +498,8 @@ class Kernel:
 
     def __repr__(self) -> str:
         return f"Kernel({self.objective.name}, dtype={self.dtype}, modes={sorted(self._ready)})"
+
+
+def _is_read_there(array: Any, given: Any) -> bool:
+    """Whether what was given is read where it lies, not copied."""
+    return array is given or (isinstance(given, np.ndarray) and np.may_share_memory(array, given))
