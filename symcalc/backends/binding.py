@@ -114,12 +114,13 @@ class Binder:
                 f"{self.title}: expected {len(names)} arrays ({', '.join(names)}), got "
                 f"{len(args)}; hyperparameters go by keyword"
             )
-        known = {*names, *(parameter.name for parameter in self.parameters)}
+        hyper = [parameter.name for parameter in self.parameters]
+        known = {*names, *hyper}
         for name in kwargs:
             if name not in known:
                 raise ArgumentTypeError(
                     f"{self.title}: unknown argument {name!r}; expected "
-                    f"{', '.join([*names, *(p.name for p in self.parameters)])}"
+                    f"{', '.join([*map(self._called, self.inputs), *hyper])}"
                 )
         placed = list(args)
         for name in names[: len(args)]:
@@ -153,14 +154,16 @@ class Binder:
                 f"{self.title}: {self._called(tensor)}: expected an array of {wanted}, got "
                 f"{type(given).__name__} ({error})"
             ) from None
+        literal = not isinstance(given, (np.ndarray, np.generic)) and not hasattr(
+            given, "__array__"
+        )
+        if literal and not array.size:  # NumPy takes an empty list for one of reals
+            array = array.astype(wanted)
         if array.dtype.kind not in ("iu" if tensor.domain.integer else "fiub"):
             raise ArgumentTypeError(
                 f"{self.title}: {self._called(tensor)}: expected "
                 f"{tensor.domain.describe()} as {wanted}, got dtype {array.dtype}"
             )
-        literal = not isinstance(given, (np.ndarray, np.generic)) and not hasattr(
-            given, "__array__"
-        )
         whole = array.dtype.kind in "iub"
         if not (literal or whole or np.can_cast(array.dtype, wanted, "safe")):
             raise ArgumentTypeError(
@@ -170,12 +173,30 @@ class Binder:
             )
         try:
             with np.errstate(over="raise"):
-                return np.require(array, wanted, "A")
+                converted = np.require(array, wanted, "A")
         except FloatingPointError:
             raise ArgumentError(
                 f"{self.title}: {self._called(tensor)}: expected numbers within the "
                 f"range of {wanted}"
             ) from None
+        if array.dtype.kind in "iu" and wanted.kind == "f" and not literal:
+            self._check_digits(tensor, array, converted)
+        return converted
+
+    def _check_digits(self, tensor: Tensor, given: Any, converted: Any) -> None:
+        """Refuse whole numbers that the wanted type has no room for."""
+        wanted, most = converted.dtype, np.iinfo(given.dtype).max
+        exact = 2 ** (np.finfo(wanted).nmant + 1)
+        if not given.size or max(-int(given.min()), int(given.max())) <= exact:
+            return
+        inside = converted < 2.0 ** int(most).bit_length()
+        wrong = np.argwhere(~inside | (np.where(inside, converted, 0).astype(given.dtype) != given))
+        if len(wrong):
+            place = tuple(int(p) for p in wrong[0])
+            raise ArgumentError(
+                f"{self.title}: {self._called(tensor)}: expected whole numbers that {wanted} "
+                f"holds exactly, got {given[place]} at {list(place)}"
+            )
 
     def _clash(self, place: int, arrays: list[Any]) -> ArgumentError:
         """Name the array that does not fit, and where each of its sizes comes from."""
@@ -217,20 +238,37 @@ class Binder:
         return values
 
     def _number(self, parameter: Parameter, value: Any) -> float:
-        try:
-            if isinstance(value, (str, bytes)):
-                raise TypeError("text is no number")
-            number = float(value)
-        except (TypeError, ValueError):
-            raise ArgumentTypeError(
-                f"{self.title}: {parameter.name}: expected a number, got {value!r}"
-            ) from None
+        number = real_number(f"{self.title}: {parameter.name}", value)
         if not parameter.domain.admits(number):
             raise ArgumentError(
                 f"{self.title}: {parameter.name}: expected one of the "
                 f"{parameter.domain.describe()}, got {number}"
             )
         return number
+
+
+def real_number(what: str, value: Any) -> float:
+    """Return a number as a float.
+
+    Args:
+        what: what it is, for messages.
+        value: a real number of any type; text, complex numbers and times are none.
+
+    Raises:
+        ArgumentTypeError: it is no real number.
+        ArgumentError: it is a whole number beyond the range of float64.
+    """
+    known = value.dtype.kind if isinstance(value, (np.ndarray, np.generic)) else "f"
+    if known in "fiub" and not isinstance(value, (str, bytes, bytearray, np.ma.MaskedArray)):
+        try:
+            return float(value)
+        except OverflowError:
+            raise ArgumentError(
+                f"{what}: expected a number within the range of float64, got a greater one"
+            ) from None
+        except (TypeError, ValueError):
+            pass
+    raise ArgumentTypeError(f"{what}: expected a number, got {value!r:.80}")
 
 
 def check_outputs(
@@ -269,8 +307,9 @@ def check_outputs(
 def _check_out(title: str, name: str, given: Any, shape: tuple[int, ...], dtype: Any) -> None:
     """Refuse a buffer that may not be written to as it is; a scalar's has one entry."""
     shape = shape or (1,)
-    if not isinstance(given, np.ndarray) or given.dtype != dtype or not given.dtype.isnative:
-        what = f"dtype {given.dtype}" if isinstance(given, np.ndarray) else type(given).__name__
+    plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray)
+    if not plain or given.dtype != dtype or not given.dtype.isnative:
+        what = f"dtype {given.dtype}" if plain else type(given).__name__
         raise ArgumentTypeError(f"{title}: out for {name}: expected a {dtype} array, got {what}")
     if given.shape != shape:
         raise ArgumentError(f"{title}: out for {name}: expected shape {shape}, got {given.shape}")

@@ -68,14 +68,14 @@ class DomainCheck:
             rows = np.flatnonzero(off > ROW_SUM_TOLERANCE)
             if rows.size:
                 return f"a row that sums to {np.ravel(array.sum(axis=-1))[rows[0]]}"
-        if domain.positive_total and not np.sum(array) > 0:
+        if domain.positive_total and np.sum(array) <= 0:
             return "nothing but zeros"
         return ""
 
 
 def _outside(domain: Domain, array: Any) -> Any:
     if domain.values:
-        return ~np.isin(array, domain.values)
+        return ~(np.isin(array, domain.values) | np.isnan(array))
     below = array <= domain.lower if domain.open_lower else array < domain.lower
     return below | (array > domain.upper)
 

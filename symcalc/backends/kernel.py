@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from symcalc.backends.binding import real_number
 from symcalc.backends.checks import checked_tensors, domain_checks, label_tensors
 from symcalc.backends.executable import Executable, Sizes
 from symcalc.backends.modes import Task, is_diagonal, task
@@ -85,11 +86,29 @@ class Kernel:
         return "value_and_grad" if self.objective.is_scalar else "vjp"
 
     def prepare(self, mode: str | None = None) -> Kernel:
-        """Compile a mode now instead of at its first call; return the kernel."""
+        """Compile a mode now instead of at its first call; return the kernel.
+
+        Args:
+            mode: "value", "grad", "value_and_grad", "vjp", "hvp", or "jvp" with the inputs that
+                move, as in "jvp x gamma"; None for value and gradient.
+
+        Raises:
+            ArgumentTypeError: there is no such mode.
+        """
+        scalar = self.objective.is_scalar
+        kinds = ("value", "grad", "value_and_grad", "hvp") if scalar else ("value", "vjp")
+        real = {tensor.name for tensor in self.objective.inputs if not tensor.domain.integer}
+        word, *moving = str(mode or self._main).split() or [""]
+        fits = bool(moving) and set(moving) <= real if word == "jvp" else not moving
+        if not fits or word not in (*kinds, "jvp"):
+            raise ArgumentTypeError(
+                f"{self.objective.name}: mode: expected {', '.join(kinds)}, or jvp and the inputs "
+                f"that move, got {mode!r:.80}"
+            )
         self._mode(mode or self._main)
         return self
 
-    def __call__(self, *arrays: Any, out: Any = None, **named: Any) -> Any:
+    def __call__(self, /, *arrays: Any, out: Any = None, **named: Any) -> Any:
         """Return the value: a float for a scalar objective, an array for a layer.
 
         Args:
@@ -102,7 +121,7 @@ class Kernel:
             ArgumentTypeError: an argument is missing, unknown or of the wrong type.
         """
         ready = self._ready.get("value")
-        if ready is not None:
+        if ready is not None and out is None:
             try:
                 return ready.quick(arrays, named, ())  # a layer wants a buffer more
             except Exception:
@@ -116,7 +135,7 @@ class Kernel:
         value, _ = self._run("value", arrays, named, None, out)
         return value
 
-    def grad(self, *arrays: Any, out: Any = None, **named: Any) -> Any:
+    def grad(self, /, *arrays: Any, out: Any = None, **named: Any) -> Any:
         """Return the gradient: an array, or a tuple where `wrt` was a tuple.
 
         Args:
@@ -142,7 +161,7 @@ class Kernel:
         _, gradients = self._run("grad", arrays, named, out)
         return self._structured(gradients)
 
-    def value_and_grad(self, *arrays: Any, out: Any = None, **named: Any) -> Any:
+    def value_and_grad(self, /, *arrays: Any, out: Any = None, **named: Any) -> Any:
         """Return value and gradient from one fused pass over memory.
 
         Args:
@@ -171,7 +190,7 @@ class Kernel:
         value, gradients = self._run("value_and_grad", arrays, named, out)
         return value, self._structured(gradients)
 
-    def bind(self, *arrays: Any, cotangent: Any = None, out: Any = None, **named: Any) -> Bound:
+    def bind(self, /, *arrays: Any, cotangent: Any = None, out: Any = None, **named: Any) -> Bound:
         """Look at arguments once, for a hot loop that computes from these very arrays.
 
         step = kernel.bind(x, y, out=g); then each step() computes value and gradient from what
@@ -205,7 +224,7 @@ class Kernel:
         call = ready.call(arrays, named, out)
         given = (*arrays, *(named[t.name] for t in ready.task.inputs if t.name in named))
         for tensor, array in zip(ready.task.inputs, call.inputs, strict=True):
-            if not any(array is other for other in given):
+            if not any(_is_read_there(array, other) for other in given):
                 raise ArgumentTypeError(
                     f"{self.objective.name}: bind: {ready.called(tensor)}: expected a "
                     f"{array.dtype} array, for a copy would not see what is written to it later"
@@ -216,18 +235,19 @@ class Kernel:
         return bound
 
     @property
-    def fast(self) -> Callable[..., float]:
+    def fast(self) -> Callable[..., Any]:
         """Value and gradient without keywords, conversions or new arrays: for hot loops.
 
         fast(*arrays, *hyperparameters, *buffers) returns the value and fills the buffers; for a
-        layer the arrays end with the cotangent and the buffers begin with the output's. Every
-        argument is given, in declared order.  What the compiled code cannot take as it is goes
-        the careful way after all, so a wrong argument is an error here as well.
+        layer the arrays end with the cotangent, and the buffers begin with the output's, which is
+        returned. Every argument is given, in declared order.  What the compiled code cannot take
+        as it is goes the careful way after all, so a wrong argument is an error here as well.
         """
         return self._mode(self._main).fast()
 
     def vjp(
         self,
+        /,
         *arrays: Any,
         cotangent: Any = None,
         out: Any = None,
@@ -257,16 +277,11 @@ class Kernel:
                 raise ArgumentTypeError(
                     f"{self.objective.name}: value_out: the value is a number; it is for layers"
                 )
-            try:
-                scale = float(cotangent)
-            except (TypeError, ValueError):
-                raise ArgumentTypeError(
-                    f"{self.objective.name}: cotangent: expected a number, for the value is one, "
-                    f"got {type(cotangent).__name__}"
-                ) from None
+            scale = real_number(f"{self.objective.name}: cotangent of a number", cotangent)
             value, gradient = self.value_and_grad(*arrays, out=out, **named)
-            for array in gradient if isinstance(gradient, tuple) else (gradient,):
-                np.multiply(array, scale, out=array)
+            with np.errstate(all="ignore"):  # infinite and vanishing products are results
+                for array in gradient if isinstance(gradient, tuple) else (gradient,):
+                    np.multiply(array, scale, out=array)
             return value, gradient
         ready = self._mode("vjp")
         try:
@@ -284,16 +299,16 @@ class Kernel:
         value, gradients = self._run("vjp", arrays, named, out, value_out)
         return value, self._structured(gradients)
 
-    def jvp(self, *arrays: Any, tangents: dict[str, Any], **named: Any) -> Any:
+    def jvp(self, /, *arrays: Any, tangents: Any = None, **named: Any) -> Any:
         """Return the value and its derivative along a direction.
 
         ydot = sum over inputs x of (dy/dx) xdot
 
         Args:
             arrays: the inputs in declared order.
-            tangents: the direction of each input that moves, an array of its shape; the others
-                stand still.
-            named: inputs by name, hyperparameters.
+            tangents: a dict of the direction of each input that moves, an array of its shape; the
+                others stand still.
+            named: inputs by name, hyperparameters, `weights`.
 
         Returns:
             (value, derivative), both floats for a scalar objective, arrays for a layer.
@@ -302,6 +317,8 @@ class Kernel:
             ArgumentError: a shape, a size or a value does not fit.
             ArgumentTypeError: an argument is missing, unknown or of the wrong type.
         """
+        if named and self._weighs(named):
+            return self._with_weights().jvp(*arrays, tangents=tangents, **named)
         name = self.objective.name
         real = [tensor.name for tensor in self.objective.inputs if not tensor.domain.integer]
         if not isinstance(tangents, dict) or not tangents or not set(tangents) <= set(real):
@@ -319,7 +336,7 @@ class Kernel:
         value, (tangent,) = self._run(mode, arrays, named, None)
         return value, tangent.item() if self.objective.is_scalar else tangent
 
-    def hvp(self, *arrays: Any, vector: Any, out: Any = None, **named: Any) -> Any:
+    def hvp(self, /, *arrays: Any, vector: Any = None, out: Any = None, **named: Any) -> Any:
         """Return the product of the Hessian with a vector, by forward over reverse.
 
         (H v)[i] = sum_j d2f / dx[i] dx[j] v[j]
@@ -328,7 +345,7 @@ class Kernel:
             arrays: the inputs in declared order.
             vector: an array of the gradient's structure.
             out: buffers of the gradient's structure to write into.
-            named: inputs by name, hyperparameters.
+            named: inputs by name, hyperparameters, `weights`.
 
         Returns:
             An array, or a tuple where `wrt` was a tuple.
@@ -338,6 +355,10 @@ class Kernel:
             ArgumentTypeError: an argument is missing, unknown or of the wrong type.
         """
         self._needs_scalar("hvp")
+        if vector is None:
+            raise ArgumentTypeError(f"{self.objective.name}: hvp: missing vector=")
+        if named and self._weighs(named):
+            return self._with_weights().hvp(*arrays, vector=vector, out=out, **named)
         directions = self._mode("hvp").task.inputs[len(self.objective.inputs) :]
         vectors = vector if isinstance(vector, (tuple, list)) and len(directions) > 1 else (vector,)
         if isinstance(vector, tuple) and len(directions) == 1:
@@ -351,7 +372,7 @@ class Kernel:
         _, products = self._run("hvp", arrays, named, out)
         return self._structured(products)
 
-    def hessian(self, *arrays: Any, **named: Any) -> Any:
+    def hessian(self, /, *arrays: Any, **named: Any) -> Any:
         """Return the dense Hessian by one input, for small problems.
 
         Args:
@@ -367,7 +388,7 @@ class Kernel:
         shape, rows = self._hessian_rows(arrays, named)
         return np.array(list(rows)).reshape(*shape, *shape)
 
-    def hessian_diagonal(self, *arrays: Any, **named: Any) -> Any:
+    def hessian_diagonal(self, /, *arrays: Any, **named: Any) -> Any:
         """Return the diagonal of the Hessian by one input.
 
         d2f / dx[i]2 for every entry. Where the gradient's entry depends on its own entry alone,
@@ -496,3 +517,8 @@ def _rebuilt(
 ) -> Kernel:
     """Make a kernel of what was pickled."""
     return Kernel(derive(objective, wrt), dtype, build, checked)
+
+
+def _is_read_there(array: Any, given: Any) -> bool:
+    """Whether what was given is read where it lies, not copied."""
+    return array is given or (isinstance(given, np.ndarray) and np.may_share_memory(array, given))

@@ -113,10 +113,10 @@ class NumbaExecutable:
         return dispatcher.overloads[signature].entry_point
 
     def plan(self, sizes: Sizes) -> Run:
-        """Decide on threads, once for these sizes; scratch memory is handed from call to call."""
+        """Decide on sizes once; scratch memory is handed from call to call."""
         last = len(self.passes) - 1
         elements = max((p.elements(sizes) for p in self.passes if p is not None), default=0)
-        many = elements >= self.least and thread_count() > 1
+        large = elements >= self.least
         whole = np.array([0, last, 0, _ALL], np.int64)
         free: list[Any] = []
 
@@ -126,8 +126,11 @@ class NumbaExecutable:
             layout = tuple(array.flags.c_contiguous for array in inputs)
             kernel = self.compiled.get(layout) or self._compile(layout)
             arguments = (*inputs, *parameters, *outputs)
-            room = free.pop() if free else np.empty(int(kernel(*arguments, whole, None)))
-            if many:
+            try:
+                room = free.pop()
+            except IndexError:  # all of it is in use, by other threads
+                room = np.empty(int(kernel(*arguments, whole, None)))
+            if large and thread_count() > 1:
                 self._together(kernel, sizes, (*arguments, room))
             else:
                 kernel(*arguments, whole, room)

@@ -182,8 +182,16 @@ class Decomposer:
             place = _summand_at(rest, access, parts)
             if place is not None:
                 return parts.exponential[(*access.places, place)] * share
-            return sp.exp(rest - parts.top[access.places]) * share
+            return sp.exp(self._from_top(rest, access, parts)) * share
         return None
+
+    def _from_top(self, exponent: Any, access: Access, parts: _Parts) -> Any:
+        """Write e + rest - top, e a term that L sums over: e - top is 0 at an infinite top too."""
+        top = parts.top[access.places]
+        for term in sp.Add.make_args(exponent):
+            if _summand_at(term, access, parts) is not None:
+                return Where(sp.Eq(term, top), 0, term - top) + (exponent - term)
+        return exponent - top
 
     def _difference(self, total: Any) -> Any:
         """L - e + rest as (top - e) + log of the sum + rest, e being a term that L sums over."""

@@ -29,6 +29,7 @@ from symcalc.program.program import (
     Stage,
     Start,
 )
+from symcalc.program.settle import settled
 from symcalc.program.spare import one_sum, patched
 from symcalc.program.special import buffered, own_stage
 
@@ -121,7 +122,7 @@ def lower(
     """
     namer = Namer({e.target.name for e in equations} | {t.name for t in inputs}
                   | {p.name for p in objective.parameters})  # fmt: skip
-    apart = Decomposer(namer).run(_needed(equations, outputs))
+    apart = Decomposer(namer).run(settled(_needed(equations, outputs), namer))
     plain = one_sum(factored(inlined(apart, set(outputs)), namer))
     plain = buffered(plain, set(outputs), namer)
     tasks = [_task(equation) for equation in plain]
