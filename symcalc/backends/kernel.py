@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from symcalc.backends import curvature
 from symcalc.backends.binding import real_number
 from symcalc.backends.checks import checked_tensors, domain_checks, label_tensors
-from symcalc.backends.executable import Executable, Sizes
+from symcalc.backends.executable import Executable
 from symcalc.backends.modes import Task, is_diagonal, task
 from symcalc.backends.ready import Ready
 from symcalc.calculus.derive import Derivation, derive
@@ -385,8 +386,7 @@ class Kernel:
         Raises:
             ArgumentTypeError: the objective is differentiated by several inputs.
         """
-        shape, rows = self._hessian_rows(arrays, named)
-        return np.array(list(rows)).reshape(*shape, *shape)
+        return curvature.dense(*self._gradient_and_product(arrays, named))
 
     def hessian_diagonal(self, /, *arrays: Any, **named: Any) -> Any:
         """Return the diagonal of the Hessian by one input.
@@ -404,16 +404,15 @@ class Kernel:
         Raises:
             ArgumentTypeError: the objective is differentiated by several inputs.
         """
+        gradient, product = self._gradient_and_product(arrays, named)
         if is_diagonal(self.derivation):
-            shape, _ = self._hessian_rows(arrays, named)
-            return self.hvp(*arrays, vector=np.ones(shape, self.dtype), **named)
-        shape, rows = self._hessian_rows(arrays, named)
-        return np.array([row.ravel()[place] for place, row in enumerate(rows)]).reshape(shape)
+            return product(np.ones(gradient.shape, self.dtype))
+        return curvature.diagonal(gradient, product)
 
-    def _hessian_rows(
+    def _gradient_and_product(
         self, arrays: tuple[Any, ...], named: dict[str, Any]
-    ) -> tuple[Sizes, Iterator[Any]]:
-        """The shape of the input differentiated by, and the Hessian's rows one after another."""
+    ) -> tuple[Any, Callable[[Any], Any]]:
+        """The gradient by the one input, and what multiplies the Hessian by a vector."""
         self._needs_scalar("hessian")
         if len(self.derivation.wrt) != 1:
             raise ArgumentTypeError(
@@ -421,16 +420,12 @@ class Kernel:
                 f"got {', '.join(self.derivation.wrt)}; compile with wrt=..."
             )
         gradient = self.grad(*arrays, **named)
-        gradient = gradient[0] if isinstance(gradient, tuple) else gradient
 
-        def rows() -> Iterator[Any]:
-            for place in range(gradient.size):
-                unit = np.zeros(gradient.size, self.dtype)
-                unit[place] = 1
-                row = self.hvp(*arrays, vector=unit.reshape(gradient.shape), **named)
-                yield row[0] if isinstance(row, tuple) else row
+        def product(vector: Any) -> Any:
+            row = self.hvp(*arrays, vector=vector, **named)
+            return row[0] if isinstance(row, tuple) else row
 
-        return gradient.shape, rows()
+        return gradient[0] if isinstance(gradient, tuple) else gradient, product
 
     def _structured(self, gradients: Sequence[Any]) -> Any:
         return gradients[0] if self._single else tuple(gradients)

@@ -15,10 +15,9 @@ from symcalc.backends.numba_cache import load_module, sealed
 from symcalc.backends.numba_frame import (
     BLOCK_ELEMENTS,
     MOST_VECTOR_BLOCKS,
-    PARALLEL_DEAR_ELEMENTS,
-    PARALLEL_ELEMENTS,
     Cut,
     cuts,
+    least_shared,
 )
 from symcalc.backends.numba_source import SourceWriter
 from symcalc.backends.sizes import size_function
@@ -75,7 +74,7 @@ class NumbaExecutable:
         self.plain = (True,) * len(program.inputs)
         self.compiled: dict[Layout, Any] = {}
         self._compile(self.plain)
-        self.least = PARALLEL_DEAR_ELEMENTS if writer.is_dear else PARALLEL_ELEMENTS
+        self.least = least_shared(writer.is_dear, writer.single)
         known = cuts(program)
         self.passes = [
             None if section.index is None else self._pass(known[number])

@@ -22,10 +22,10 @@ from symcalc.program.sections import Section, arrays, loops, partials, scattered
 BLOCK_ELEMENTS = 4096
 # Blocks that leave a vector each: enough for any number of threads, few enough to be put together.
 MOST_VECTOR_BLOCKS = 64
-# From so many elements on, several threads are faster than one; exponentials and logarithms, at
-# some ten times the cost of plain arithmetic, make it pay earlier.
-PARALLEL_ELEMENTS = 400_000
-PARALLEL_DEAR_ELEMENTS = 100_000
+# From so many bytes of one array on, two threads are faster than one, measured on two processors:
+# sharing the work costs a tenth of a millisecond.  Exponentials and logarithms make it pay earlier.
+PARALLEL_BYTES = 3_200_000
+PARALLEL_DEAR_BYTES = 1_600_000
 
 _WIDEST = 88
 DOOR = ("UnfitError", "apart", "carve", "given", "release_gil", "take_gil")
@@ -36,6 +36,16 @@ RESERVED = frozenset(
      *DOOR, *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH, *keyword.kwlist)
 )  # fmt: skip
 TAILS = ("_block", "_parts", "_running", "_at", "_terms")
+
+
+def least_shared(dear: bool, single: bool) -> int:
+    """Return the number of elements from which on threads share the work.
+
+    Args:
+        dear: whether exponentials, logarithms and the like are computed.
+        single: whether reals are float32.
+    """
+    return (PARALLEL_DEAR_BYTES if dear else PARALLEL_BYTES) // (4 if single else 8)
 
 
 @dataclass(frozen=True)
@@ -197,7 +207,7 @@ class Frame:
         return found
 
     def _too_large(self, dear: bool) -> list[str]:
-        most = PARALLEL_DEAR_ELEMENTS if dear else PARALLEL_ELEMENTS
+        most = least_shared(dear, self.single)
         elements = [cut.extent * cut.width for cut in self.cuts.values()]
         return [f"{self.whole(count)} >= {most}" for count in dict.fromkeys(elements)]
 
