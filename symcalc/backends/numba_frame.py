@@ -17,7 +17,15 @@ from symcalc.notation.dims import Dim
 from symcalc.notation.tensors import Tensor
 from symcalc.program.primitives import PATTERNS, UNSIGNED
 from symcalc.program.program import Program
-from symcalc.program.sections import Section, arrays, loops, partials, scattered, sections
+from symcalc.program.sections import (
+    Section,
+    arrays,
+    loops,
+    partials,
+    pivots_of,
+    scattered,
+    sections,
+)
 
 BLOCK_ELEMENTS = 4096
 # Blocks that leave a vector each: enough for any number of threads, few enough to be put together.
@@ -31,7 +39,8 @@ _WIDEST = 88
 DOOR = ("UnfitError", "apart", "carve", "given", "release_gil", "take_gil")
 RESERVED = frozenset(
     ("gil", "mine", "part", "last_part", "first", "last", "start", "stop", "block", "blocks",
-     "rows", "turn", "room", "work", "size", "njit", "np", "f4", "u4", "u8", "terms",
+     "rows", "turn", "room", "count", "shift", "few", "row", "work", "size", "njit", "np", "f4",
+     "u4", "u8", "terms",
      "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
      *DOOR, *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH, *keyword.kwlist)
 )  # fmt: skip
@@ -93,6 +102,7 @@ def safe_names(program: Program) -> dict[str, str]:
     wanted = [*(dim.name for dim in program.dims), *sorted(letters)]
     wanted += [t.name for t in program.inputs] + [p.name for p in program.parameters]
     wanted += [b.tensor.name for b in program.buffers]
+    wanted += [pivot.tensor.name for pivot in program.pivots]
     taken, names = set(RESERVED) | counted, {}
     for name in dict.fromkeys(wanted):
         safe = name
@@ -299,9 +309,14 @@ class Frame:
             single = self.single and tensor not in added
             found.append(self._area(tensor, self.names[tensor.name], extents, single))
         for tensor, section in self.vectors:
-            rows = f"max({self._cut_of(section).blocks}, 1)"
+            rows = f"({self._cut_of(section).blocks} + 1)"  # the last is the total
             extents = [rows, *(self.whole(extent) for extent in tensor.shape)]
             found.append(self._area(tensor, f"{self.names[tensor.name]}_parts", extents, False))
+        for number, cut in self.cuts.items():
+            for pivot in pivots_of(self.program, sections(self.program)[number]):
+                name = f"{self.names[pivot.tensor.name]}_parts"
+                extents = [cut.blocks, *(self.whole(extent) for extent in pivot.tensor.shape)]
+                found.append(self._area(pivot.tensor, name, extents, self.single))
         return found
 
     def _area(

@@ -8,11 +8,12 @@ from typing import Any
 from symcalc.backends.numba_expressions import PLAIN_MATH, SCALAR_MATH, VECTOR_MATH
 from symcalc.backends.numba_frame import DOOR
 from symcalc.backends.numba_statements import DEAR_MATH, StatementWriter
+from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Tensor
 from symcalc.program.primitives import PATTERNS, UNSIGNED
 from symcalc.program.program import Assign, Loop
 from symcalc.program.scales import Scales
-from symcalc.program.sections import Section, sections, targets
+from symcalc.program.sections import Section, pivots_of, sections, targets
 
 
 class SourceWriter(StatementWriter):
@@ -142,8 +143,10 @@ class SourceWriter(StatementWriter):
             else:
                 self._line(inside, f"{name}_block = {start}")
         self.reduced = dict(section.reduced)
+        self.pivots = {pivot.tensor for pivot in pivots_of(self.program, section)}
         self._line(inside, f"start = u8(block * {cut.rows})")
         self._line(inside, f"stop = u8(min(block * {cut.rows} + {cut.rows}, {extent}))")
+        self._pivots(section, inside)
         loop = Loop(section.index, scales.body)
         self._line(inside, f"for {self.names[section.index.name]} in range(start, stop):")
         self.expressions.unsigned = section.index
@@ -156,7 +159,7 @@ class SourceWriter(StatementWriter):
         for line in self._summed(loop, "stop - start"):
             self._line(inside, line)
         self._leave([(t, kind) for t, kind in section.reduced if not t.shape], inside)
-        self.reduced, self.terms = {}, {}
+        self.reduced, self.terms, self.pivots = {}, {}, set()
         self.outer = {}
 
     def _rows_written(self, section: Section) -> list[Tensor]:
@@ -215,21 +218,21 @@ class SourceWriter(StatementWriter):
         if section.index_after is None:
             for tensor in vectors:
                 inside, letters = self._over(tensor.shape, indent)
-                self._take(tensor, letters, inside)
+                self._take(tensor, blocks, letters, inside)
             return indent
         letter = self.names[section.index_after.name]
         extent = self.expressions.whole(section.index_after.extent)
         self._line(indent, f"for {letter} in range({extent}):")
         for tensor in vectors:
-            self._take(tensor, [letter], indent + "    ")
+            self._take(tensor, blocks, [letter], indent + "    ")
         return indent + "    "
 
-    def _take(self, tensor: Tensor, letters: list[str], indent: str) -> None:
+    def _take(self, tensor: Tensor, blocks: str, letters: list[str], indent: str) -> None:
         """Take an entry of a vector that was put together."""
         name = self.names[tensor.name]
         places = ", ".join(letters)
         target = name if tensor in self.private else f"{name}[{places}]"
-        self._line(indent, f"{target} = {name}_parts[0, {places}]")
+        self._line(indent, f"{target} = {name}_parts[{blocks}, {places}]")
 
     def _join_scalars(self, scalars: list[tuple[Tensor, str]], blocks: str, indent: str) -> None:
         """Put together what the blocks left, if threads shared them."""
@@ -252,16 +255,38 @@ class SourceWriter(StatementWriter):
             self._store(tensor, indent)
 
     def _join_vectors(self, tensor: Tensor, kind: str, blocks: str, indent: str) -> None:
-        """Join all blocks' vectors into the first."""
+        """Join all blocks' vectors into the one behind the last."""
         parts = f"{self.names[tensor.name]}_parts"
-        self._line(indent, f"if {blocks} < 1:")
-        self._fill(f"{parts}[0]", tensor.shape, self._identity(tensor, kind), indent + "    ")
-        self._line(indent, f"for block in range(1, {blocks}):")
+        self._fill(f"{parts}[{blocks}]", tensor.shape, self._identity(tensor, kind), indent)
+        self._line(indent, f"for block in range({blocks}):")
         inside, letters = self._over(tensor.shape, indent + "    ")
-        total = f"{parts}[0, {', '.join(letters)}]"
+        total = f"{parts}[{blocks}, {', '.join(letters)}]"
         part = f"{parts}[block, {', '.join(letters)}]"
         state = self._joined(kind, tensor, total, part, in_order=True)
         self._line(inside, f"{total} = {state}")
+
+    def _pivots(self, section: Section, indent: str) -> None:
+        """Let each block measure from the mean of a few of its rows, the root of their number."""
+        pivots = pivots_of(self.program, section)
+        if not pivots:
+            return
+        row = Index("row", section.index.extent)
+        self.names[row.name] = row.name
+        few = self.expressions.call("sqrt", "float(stop - start)")
+        self._line(indent, f"few = max(int({few}), 1)")
+        for pivot in pivots:
+            name = self.names[pivot.tensor.name]
+            self._line(indent, f"{name}_block = {name}_parts[block]")
+            self._fill(f"{name}_block", pivot.tensor.shape, "0.0", indent)
+            self._line(indent, "for row in range(start, start + u8(few)):")
+            inside, letters = self._over(pivot.tensor.shape, indent + "    ")
+            at = {index: Index(letter, index.extent)
+                  for index, letter in zip(pivot.indices, letters, strict=True)}  # fmt: skip
+            self.names |= {letter: letter for letter in letters}
+            text = self.expressions.write(pivot.term.xreplace({**at, pivot.index: row}))
+            entry = f"{name}_block[{', '.join(letters)}]"
+            count = "f4(few)" if self.single else "few"
+            self._line(inside, f"{entry} = {entry} + {text} / {count}")
 
     def _row_buffers(self, section: Section) -> list[str]:
         mine = targets(section.body)

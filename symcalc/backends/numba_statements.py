@@ -13,6 +13,7 @@ from symcalc.backends.numba_frame import RESERVED, Frame, safe_names
 from symcalc.notation.dims import Index
 from symcalc.notation.dims import unused as unused_name
 from symcalc.notation.tensors import Access, Tensor
+from symcalc.program.pivots import COUNT
 from symcalc.program.primitives import (
     PATTERNS,
     UNSIGNED,
@@ -21,8 +22,17 @@ from symcalc.program.primitives import (
     ShiftedExp,
     Unsigned,
 )
-from symcalc.program.program import Accumulate, Assign, Contract, Loop, Node, Program, Start
-from symcalc.program.sections import Section, accumulated, loops, targets
+from symcalc.program.program import (
+    Accumulate,
+    Assign,
+    Contract,
+    Loop,
+    Node,
+    Program,
+    Recentre,
+    Start,
+)
+from symcalc.program.sections import Section, accumulated, loops, sections, targets
 from symcalc.program.sharing import Shared, share
 from symcalc.program.spare import all_but_one
 
@@ -63,6 +73,7 @@ class StatementWriter:
         self.reduced: dict[Tensor, str] = {}
         self.running: dict[Tensor, str] = {}
         self.terms: dict[Tensor, _Terms] = {}
+        self.pivots: set[Tensor] = set()
         self.outer: dict[Access, str] = {}
         self.scales: set[str] = set()
         self.double = False
@@ -104,6 +115,9 @@ class StatementWriter:
             if isinstance(node, Contract):
                 self._contract(node, indent)
                 continue
+            if isinstance(node, Recentre):
+                self._recentre(node, indent)
+                continue
             extent = self.expressions.whole(node.index.extent)
             self._line(indent, f"for {self.names[node.index.name]} in range({extent}):")
             inside = [*opened, node.index]
@@ -142,6 +156,52 @@ class StatementWriter:
         right = self._matrix(node.right, transposed=node.right.places[-1] != column)
         target = self._whole_matrix(node.target, node.places)
         self._line(indent, f"np.dot({left}, {right}, {target})")
+
+    def _recentre(self, node: Recentre, indent: str) -> None:
+        """Write a sum around a mean from the blocks' sums around their pivots."""
+        mean, pivot, *terms = node.value.args
+        number = next(n for n, s in enumerate(sections(self.program)) if pivot.tensor in s.reads)
+        cut, target = self.frame.cuts[number], self.names[node.target.name]
+        places = [self.names[place.name] for place in node.places]
+        loops = [f"for {letter} in range({self.expressions.whole(place.extent)}):"
+                 for letter, place in zip(places, node.places, strict=True)]  # fmt: skip
+        inside = ", ".join(places)
+        blocks = {a: f"{self.names[a.tensor.name]}_parts[block, {inside}]"
+                  for term in terms for a in term.atoms(Access)}  # fmt: skip
+        self.expressions.single = False
+        texts = [self._term(term, blocks) for term in terms]
+        self.expressions.single = self.single
+        self._nest([*loops, f"{target}[{inside}] = 0.0"], indent)
+        self._line(indent, f"for block in range({cut.blocks}):")
+        extent = self.expressions.whole(cut.extent)
+        self._line(indent + "    ", f"count = min({cut.rows}, {extent} - block * {cut.rows})")
+        shift = f"{self._place(mean)} - {self.names[pivot.tensor.name]}_parts[block, {inside}]"
+        while not texts[-1]:
+            texts.pop()
+        value = texts.pop()
+        for text in reversed(texts):
+            value = f"{text} + shift * ({value})" if " + " in value else f"{text} + shift * {value}"
+        total = f"{target}[{inside}] + ({value})"
+        lines = [*loops, f"shift = {shift}", f"{target}[{inside}] = {total}"]
+        self._nest(lines, indent + "    ")
+
+    def _term(self, term: Any, blocks: dict[Access, str]) -> str:
+        """Write one coefficient of a block: a number times a sum, or times the count of rows."""
+        if term == 0:
+            return ""
+        found = [factor for factor in sp.Mul.make_args(term) if factor in blocks]
+        rest = sp.Mul(*(f for f in sp.Mul.make_args(term) if f not in blocks and f != COUNT))
+        factors = [blocks[factor] for factor in found]
+        factors += ["count"] if term.has(COUNT) else []
+        if rest != 1 or not factors:
+            factors.insert(0, self.expressions.write(rest, 2))
+        return " * ".join(factors)
+
+    def _nest(self, lines: list[str], indent: str) -> None:
+        """Write lines, each deeper than a loop before it."""
+        for line in lines:
+            self._line(indent, line)
+            indent += "    " if line.startswith("for ") else ""
 
     def _matrix(self, access: Access, transposed: bool) -> str:
         text = f"np.ascontiguousarray({self._whole_matrix(access.tensor, access.places)})"
@@ -235,6 +295,9 @@ class StatementWriter:
     def _stored(self, access: Access) -> str:
         """How the entry in memory is written."""
         name = self.names[access.tensor.name]
+        if access.tensor in self.pivots:
+            inside = ", ".join(self.expressions.whole(place) for place in access.places)
+            return f"{name}_block[{inside}]"
         if access.tensor in self.private or (access.tensor in self.local and not access.places):
             return name
         buffer = self.program.buffer(access.tensor)
