@@ -13,8 +13,12 @@ from symcalc.notation.atoms import sign
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.tensors import Access, Tensor
-from symcalc.program.primitives import FinitePlus, ShiftedExp
+from symcalc.program.primitives import FinitePlus, ShiftedExp, Unsigned
 from symcalc.program.program import Accumulate, Assign
+
+
+# What is read from memory as it stands: a label to be looked at is no number to be named.
+_WHOLE = (Access, Unsigned)
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def _visible(expression: Any, seen: set[Any] | None = None) -> Iterator[Any]:
     if not expression.args:
         return
     yield expression
-    if expression in seen or isinstance(expression, Access):
+    if expression in seen or isinstance(expression, _WHOLE):
         return
     seen.add(expression)
     for argument in expression.args[:1] if guards_bounds(expression) else expression.args:
@@ -98,7 +102,7 @@ def _rewrite(
     if not expression.args:
         return expression
     rebuilt = expression
-    if not isinstance(expression, Access) and not guards_bounds(expression):
+    if not isinstance(expression, _WHOLE) and not guards_bounds(expression):
         arguments = [_rewrite(a, counts, named, lines, taken) for a in expression.args]
         if tuple(arguments) != expression.args:
             rebuilt = expression.func(*arguments)
