@@ -16,7 +16,6 @@ from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.primitives import FinitePlus, ShiftedExp, Unsigned
 from symcalc.program.program import Accumulate, Assign
 
-
 # What is read from memory as it stands: a label to be looked at is no number to be named.
 _WHOLE = (Access, Unsigned)
 

@@ -347,6 +347,30 @@ def test_long_sums_by_label_keep_float64():
     assert gradient[:, 0].tolist()[1:] == [0, np.float32(3 * tenth)]
 
 
+LABEL_FORMULAS = [
+    # w = (1, 2, 4), x = (1, 2, 3), y = (0, 1, 2)
+    ("where(y[i] == 1, w[y[i]], 0)*x[i]", 4, [0, 2, 0]),
+    ("where(y[i] >= 1, w[y[i]]**2, w[y[i]])*x[i]", 1 + 8 + 48, [1, 8, 24]),
+    ("where(y[i] == 1, w[y[i]], where(y[i] == 2, 3*w[y[i]], 0))*x[i]", 4 + 36, [0, 2, 9]),
+    ("y[i]*w[y[i]]*x[i] + y[i]**2", 4 + 24 + 1 + 4, [0, 2, 6]),
+    ("w[y[i]]*w[y[i]]*x[i]", 1 + 8 + 48, [2, 8, 24]),
+    ("w[y[y[i]]]*x[i]", 1 + 4 + 12, [1, 2, 3]),
+]
+
+
+@pytest.mark.parametrize(("body", "value", "gradient"), LABEL_FORMULAS)
+def test_a_label_is_a_number_a_condition_and_a_place(body, value, gradient):
+    k = compiled(f"sum(i, {body})", "w", shapes={"w": "n", "x": "n", "y": "n"},
+                 domains={"y": "label n"})  # fmt: skip
+    w, x = np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 3.0])
+    found, slope = k.value_and_grad(w=w, x=x, y=np.arange(3))
+    assert found == value
+    np.testing.assert_array_equal(slope, gradient)
+    for bad in (3, -1, 2**62, -(2**63)):
+        with pytest.raises(sc.ArgumentError, match=rf"y: .*got {bad} at \[1\]"):
+            k.value_and_grad(w=w, x=x, y=np.array([0, bad, 2]))
+
+
 def test_a_scalar_that_is_a_reduction_reaches_its_array():
     """The tangent of a sum, of a product, of an extreme: nothing but the reduction itself."""
     x, v = np.array([1.0, 2.0, 4.0]), np.array([1.0, -1.0, 0.5])
