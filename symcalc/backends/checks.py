@@ -129,7 +129,7 @@ def _suspicions(tensor: Tensor, lifter: Lifter, dtype: np.dtype[Any]) -> list[An
         greatest = lifter.define(f"{tensor.name}_pattern", (), pattern, PATTERNS)
         found.append(Where(greatest[()] > _bits(domain.upper, dtype), 1, 0))
     else:
-        found.append(_over(Sum, indices, Where(_good(domain, entry), 0, 1)))
+        found.append(_over(Sum, indices, Where(_good(domain, entry, dtype), 0, 1)))
     if domain.rows_sum_to_one:
         *rows, last = indices
         off = absolute(Sum.over(last, entry) - 1)
@@ -140,8 +140,12 @@ def _suspicions(tensor: Tensor, lifter: Lifter, dtype: np.dtype[Any]) -> list[An
     return found
 
 
-def _good(domain: Domain, entry: Any) -> Any:
-    """The condition that an entry is in order."""
+def _good(domain: Domain, entry: Any, dtype: np.dtype[Any]) -> Any:
+    """The condition that an entry is in order.
+
+    An open bound is asked for by the next number above it: SymPy, which takes the domain's word
+    for it, would find `entry > 0` true.
+    """
     if domain.values == (-1.0, 1.0):
         return sp.Eq(absolute(entry), 1)
     if domain.values:
@@ -149,8 +153,9 @@ def _good(domain: Domain, entry: Any) -> Any:
     conditions = []
     if domain.lower > -float("inf"):
         lower = sp.nsimplify(domain.lower)
-        relation = sp.StrictGreaterThan if domain.open_lower else sp.GreaterThan
-        conditions.append(relation(entry, lower, evaluate=False))
+        if domain.open_lower:
+            lower = sp.Float(float(np.nextafter(dtype.type(domain.lower), dtype.type(np.inf))))
+        conditions.append(sp.GreaterThan(entry, lower, evaluate=False))
     if domain.upper < float("inf"):
         conditions.append(sp.LessThan(entry, sp.nsimplify(domain.upper), evaluate=False))
     return sp.And(*conditions)

@@ -99,14 +99,15 @@ class Kernel:
         scalar = self.objective.is_scalar
         kinds = ("value", "grad", "value_and_grad", "hvp") if scalar else ("value", "vjp")
         real = {tensor.name for tensor in self.objective.inputs if not tensor.domain.integer}
-        word, *moving = str(mode or self._main).split() or [""]
+        wanted = self._main if mode is None else str(mode)
+        word, *moving = wanted.split() or [""]
         fits = bool(moving) and set(moving) <= real if word == "jvp" else not moving
         if not fits or word not in (*kinds, "jvp"):
             raise ArgumentTypeError(
                 f"{self.objective.name}: mode: expected {', '.join(kinds)}, or jvp and the inputs "
                 f"that move, got {mode!r:.80}"
             )
-        self._mode(mode or self._main)
+        self._mode(wanted)
         return self
 
     def __call__(self, /, *arrays: Any, out: Any = None, **named: Any) -> Any:

@@ -126,7 +126,7 @@ def lower(
                   | {p.name for p in objective.parameters})  # fmt: skip
     apart = Decomposer(namer).run(settled(_needed(equations, outputs), namer))
     plain = one_sum(factored(inlined(apart, set(outputs)), namer))
-    plain = buffered(plain, set(outputs), namer)
+    plain = buffered(plain, set(outputs) - {value, *measures}, namer)
     plain, pivots = recentred(plain, set(inputs), set(outputs), namer, _is_outer)
     tasks = [_task(equation) for equation in plain]
     letters = {dim.name for dim in dims_of(inputs)}

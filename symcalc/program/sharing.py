@@ -14,10 +14,12 @@ from symcalc.notation.atoms import Grouped, sign
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.tensors import Access, Tensor
-from symcalc.program.primitives import FinitePlus, ShiftedExp
+from symcalc.program.primitives import FinitePlus, ShiftedExp, Unsigned
 from symcalc.program.program import Accumulate, Assign
 
 _MOST_PAIRS = 20
+# What is read from memory as it stands: a label to be looked at is no number to be named.
+_WHOLE = (Access, Unsigned)
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def _visible(expression: Any, seen: set[Any] | None = None) -> Iterator[Any]:
     if not expression.args:
         return
     yield expression
-    if expression in seen or isinstance(expression, Access):
+    if expression in seen or isinstance(expression, _WHOLE):
         return
     seen.add(expression)
     inside = expression.args[:1] if guards_bounds(expression) else expression.args
@@ -149,7 +151,7 @@ def _rewrite(
     if not expression.args:
         return expression
     rebuilt = expression
-    if not isinstance(expression, Access) and not guards_bounds(expression):
+    if not isinstance(expression, _WHOLE) and not guards_bounds(expression):
         arguments = [_rewrite(a, counts, named, lines, taken) for a in expression.args]
         if tuple(arguments) != expression.args:
             rebuilt = expression.func(*arguments)

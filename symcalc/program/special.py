@@ -35,14 +35,21 @@ def own_stage(equation: Equation, taken: set[str]) -> Stage | None:
 
 
 def buffered(equations: list[Equation], outputs: set[Tensor], namer: Namer) -> list[Equation]:
-    """Return equations in which no output is added to entry by entry.
+    """Return equations in which no output array is added to entry by entry.
 
-    An output may be of less precision than its sums are kept in.
+    An output may be of less precision than its sums are kept in, and the array of a scalar output
+    is no place for a running total.
+
+    Args:
+        equations: as they are to be lowered.
+        outputs: the arrays handed back, which do not include numbers.
+        namer: of the sums.
     """
     found = []
     for equation in equations:
         target, indices = equation.target, equation.indices
-        if target in outputs and isinstance(equation.body, Sum) and _scatter(equation, set()):
+        scattered = isinstance(equation.body, Sum) and _scatter(equation, set())
+        if target in outputs and (scattered or (equation.reduction and not indices)):
             sums = Tensor(namer.name(f"{target.name}_sum"), target.shape)
             found.append(Equation(sums, indices, equation.body))
             equation = Equation(target, indices, Access(sums, *indices))
