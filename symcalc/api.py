@@ -10,6 +10,7 @@ from symcalc.calculus.derive import Derivation
 from symcalc.calculus.derive import derive as _derive
 from symcalc.catalogue import get
 from symcalc.notation.errors import ArgumentError, ArgumentTypeError
+from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
 
 if TYPE_CHECKING:
@@ -70,11 +71,12 @@ def compile(
     name = getattr(dtype, "__name__", str(dtype))
     if name not in DTYPES:
         raise ArgumentError(f"dtype: expected one of {', '.join(DTYPES)}, got {dtype!r}")
-    objective = resolve(obj).with_reduction(reduction)
-    if wrt is not None:
-        objective = objective.by(wrt)
-    build = importlib.import_module(BACKENDS[backend]).build
-    return Kernel(_derive(objective), name, build).prepare()
+    with MAKING:
+        objective = resolve(obj).with_reduction(reduction)
+        if wrt is not None:
+            objective = objective.by(wrt)
+        build = importlib.import_module(BACKENDS[backend]).build
+        return Kernel(_derive(objective), name, build).prepare()
 
 
 def resolve(obj: Objective | str) -> Objective:

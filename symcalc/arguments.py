@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from symcalc.catalogue import catalogue, get
@@ -47,6 +48,21 @@ def objectives(
             name = f"formula_{count + 1}" if count else "formula"
             found.append(parse(text, wrt=by, name=name, **described))
     return found
+
+
+def refuse(with_what: str, given: Mapping[str, object]) -> None:
+    """Refuse arguments that mean nothing beside another.
+
+    Args:
+        with_what: what they stand beside.
+        given: each argument's value by its name; None where it was not given.
+
+    Raises:
+        ArgumentError: one was given.
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise ArgumentError(f"{name}: not together with {with_what}, got {value}")
 
 
 def parts(option: str, text: str) -> list[str]:

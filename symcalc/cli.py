@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import sys
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from symcalc import __version__, api, arguments, terminal
 from symcalc.catalogue import catalogue
-from symcalc.notation.errors import SymcalcError
+from symcalc.notation.errors import ArgumentError, SymcalcError
 
 _NEGATED = re.compile(r"-+[^=]*[(\[]")  # -mean(i, x[i]) is a formula and no option
 
@@ -68,6 +68,9 @@ def _complete(incomplete: str) -> list[tuple[str, str]]:
 
 _WHAT = "A catalogue name, or a formula in quotes."
 What = Annotated[str, typer.Argument(metavar="NAME|FORMULA", help=_WHAT, autocompletion=_complete)]
+MaybeWhat = Annotated[
+    str | None, typer.Argument(metavar="[NAME|FORMULA]", help=_WHAT, autocompletion=_complete)
+]
 Whats = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME|FORMULA]...", help=_WHAT, autocompletion=_complete),
@@ -184,7 +187,10 @@ def _summary(count: int, failed: list[str]) -> str:
 
 @app.command()
 def bench(
-    what: What,
+    what: MaybeWhat = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="The whole suite: data, page and chart into --out.")
+    ] = False,
     size: Annotated[int | None, typer.Option(help="Elements of the largest input.")] = None,
     shape: Annotated[
         list[str] | None,
@@ -193,31 +199,50 @@ def bench(
             help="Extents, in place of --size: n=8192,c=1024. A formula's array too: z=n,c.",
         ),
     ] = None,
-    dtype: Dtype = Precision.float64,
-    rounds: Annotated[int, typer.Option(help="How many batches are timed.")] = 7,
+    dtype: Annotated[
+        Precision | None, typer.Option(help="Of the kernel.", show_default="float64")
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="How many batches are timed.", show_default="7")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(help="Threads for each peer.", show_default="all processors")
     ] = None,
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write everything measured here too.")
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The folder --all writes to.", show_default="derivations"),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="With --all: in small, to see that it works.")
+    ] = False,
     wrt: Wrt = None,
     domain: Domains = None,
     default: Default = None,
 ) -> None:
     """Time value and gradient beside the installed peers and the memory floor."""
+    case: dict[str, Any] = {
+        "NAME|FORMULA": what, "--size": size, "--shape": shape, "--dtype": dtype,
+        "--rounds": rounds, "--wrt": wrt, "--domain": domain, "--default": default,
+    }  # fmt: skip
+    if everything:
+        arguments.refuse("--all", case)
+        _bench_suite(out or Path("derivations"), json, threads, quick)
+        return
+    arguments.refuse("one objective", {"--out": out, "--quick": quick or None})
+    if what is None:
+        raise ArgumentError("expected a name or a formula, or --all for the whole suite")
     extents, arrays = arguments.split_shapes(shape)
     (objective,) = arguments.objectives([what], False, wrt, arrays, domain, default)
     if json is not None:
         _try_writing(json)
-    from symcalc.bench.run import progress_bar
-
-    errors = terminal.messages()
-    bar = progress_bar(errors) if errors.is_terminal else contextlib.nullcontext()
-    with bar as progress:
+    with _benchmark_bar() as progress:
         result = api.benchmark(
-            objective, size=size, shape=arguments.extents(objective, extents), dtype=dtype.value,
-            rounds=rounds, threads=threads, progress=progress,
+            objective, size=size, shape=arguments.extents(objective, extents),
+            dtype=(dtype or Precision.float64).value, rounds=7 if rounds is None else rounds,
+            threads=threads, progress=progress,
         )  # fmt: skip
     if json is not None:
         json.write_text(result.to_json(), encoding="utf-8")
@@ -225,6 +250,38 @@ def bench(
     ours = result.row("symcalc")
     if ours is None or ours.median is None:
         raise typer.Exit(1)
+
+
+def _bench_suite(out: Path, json: Path | None, threads: int | None, quick: bool) -> None:
+    """Measure the suite, write its files and print its summary; status 1 if ours failed a row."""
+    from symcalc.bench import page, suite, summary
+    from symcalc.bench.sweep import sweep
+
+    out.mkdir(parents=True, exist_ok=True)
+    for path in (out / page.DATA, *filter(None, [json])):
+        _try_writing(path)
+    with _benchmark_bar() as progress:
+        results = sweep(suite.quick() if quick else suite.FULL, threads=threads, progress=progress)
+    written = page.write(results, out)
+    if json is not None:
+        json.write_text(results.to_json(), encoding="utf-8")
+    console = terminal.output()
+    console.print(summary.table(summary.summarize(results)))
+    for path in written:
+        console.print(str(path), soft_wrap=True)
+    ours = (one.row("symcalc") for one in results.benchmarks)
+    if any(row is None or row.median is None for row in ours):
+        raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _benchmark_bar() -> Iterator[Any]:
+    """Show a bar on standard error while the block runs, if anyone is there to see it."""
+    from symcalc.bench.run import progress_bar
+
+    errors = terminal.messages()
+    with progress_bar(errors) if errors.is_terminal else contextlib.nullcontext() as progress:
+        yield progress
 
 
 def _try_writing(path: Path) -> None:
@@ -264,28 +321,20 @@ def report(
 @cache_app.command("info")
 def cache_info() -> None:
     """Say where the kernels are, how many, and how large."""
-    from symcalc.backends.cache import cache_directory
+    from symcalc.backends import cache
 
-    kernels = _cached()
-    total = sum(f.stat().st_size for kernel in kernels for f in kernel.rglob("*") if f.is_file())
-    typer.echo(f"{cache_directory()}: {len(kernels)} kernels, {total / 1e6:.1f} MB")
+    folder = cache.wanted_directory()
+    kernels = cache.stored(folder)
+    size = sum(kernel.size for kernel in kernels) / 1e6
+    typer.echo(f"{folder}: {len(kernels)} kernels, {size:.1f} MB{cache.state(folder)}")
 
 
 @cache_app.command("clear")
 def cache_clear() -> None:
     """Remove every kernel; each is made again at its next use."""
-    kernels = _cached()
-    for kernel in kernels:
-        shutil.rmtree(kernel)
-    typer.echo(f"removed {len(kernels)} kernels")
+    from symcalc.backends import cache
 
-
-def _cached() -> list[Path]:
-    """Return the folders of the cache that hold a generated kernel, and no others."""
-    from symcalc.backends.cache import cache_directory
-
-    files = cache_directory().glob("*/symcalc_kernel_*.py")
-    return sorted({file.parent for file in files})
+    typer.echo(f"removed {cache.clear(cache.wanted_directory())} kernels")
 
 
 def main() -> None:

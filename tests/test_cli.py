@@ -330,6 +330,59 @@ class TestBench:
         assert [dim.name for dim in asked["o"].dims] == ["n", "c"]  # type: ignore[attr-defined]
 
 
+class TestBenchSuite:
+    """`symcalc bench --all`, on a suite of one tiny case."""
+
+    @pytest.fixture
+    def tiny(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from symcalc.bench import suite
+        from symcalc.bench.inputs import Case
+        from symcalc.bench.peers import OURS, PEERS
+
+        group = suite.Group("large", (Case("mse", (("n", 20),)),), (OURS,), 1, 0.001)
+        monkeypatch.setattr(suite, "FULL", suite.Suite("full", (group,), (), PEERS[:1]))
+
+    @pytest.mark.usefixtures("tiny")
+    def test_writes_three_files_and_says_where_and_what(self, tmp_path: Path) -> None:
+        out = good("bench", "--all", "--out", str(tmp_path / "new"), "--threads", "1",
+                   "--json", str(tmp_path / "more.json"))  # fmt: skip
+        files = {path.name for path in (tmp_path / "new").iterdir()}
+        assert files == {"benchmarks.json", "benchmarks.md", "benchmarks.svg"}
+        assert all(str(tmp_path / "new" / name) in out for name in files)
+        assert "median of ours / memory floor" in out
+        data = json.loads((tmp_path / "more.json").read_text())
+        assert data == json.loads((tmp_path / "new" / "benchmarks.json").read_text())
+        (one,) = data["groups"][0]["benchmarks"]
+        assert [row["name"] for row in one["rows"]] == ["symcalc", "numpy", "memory floor"]
+
+    @pytest.mark.usefixtures("tiny")
+    def test_fails_where_ours_fails(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        from symcalc.bench import sweep
+        from symcalc.bench.table import Row
+
+        measured = sweep.rows
+        monkeypatch.setattr(
+            sweep, "rows", lambda found: (Row("symcalc", note="failed: x"), *measured(found)[1:])
+        )
+        assert run("bench", "--all", "--out", str(tmp_path)).exit_code == 1
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("bench",), "--all for the whole suite"),
+            (("bench", "huber", "--all"), "NAME|FORMULA: not together with --all"),
+            (("bench", "--all", "--size", "3"), "--size: not together with --all"),
+            (("bench", "--all", "--dtype", "float32"), "--dtype: not together with --all"),
+            (("bench", "huber", "--quick"), "--quick: not together with one objective"),
+            (("bench", "huber", "--out", "x"), "--out: not together with one objective"),
+        ],
+    )
+    def test_what_does_not_go_together(self, words: tuple[str, ...], said: str) -> None:
+        result = run(*words)
+        assert result.exit_code == 2
+        assert said in result.stderr
+
+
 class TestCache:
     def test_counts_and_clears_kernels_and_nothing_else(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -31,6 +31,10 @@ NEGLIGIBLE = mpf(2) ** -60
 REFITS = 4
 MARGIN = 1 + mpf(2) ** -20
 ERFC_SHIFT = 3
+HYPERBOLIC_END = mpf("0.7")
+STIRLING_START = mpf("6.5")
+TRIGAMMA_START = mpf("7.5")
+DIGAMMA_ROOT = "1.46163214496836234126265954232572132846819620400644629512959840860"
 TARGET = Path(__file__).resolve().parent.parent / "symcalc" / "backends" / "coefficients.py"
 
 
@@ -54,12 +58,17 @@ class Precision:
 
 PRECISIONS = (
     Precision(
-        "F64", "float64", 53, 1024, 41, mpf(28), {"expm1": 10, "log": 6, "erf": 12, "erfc": 21}
+        "F64", "float64", 53, 1024, 41, mpf(28),
+        {"exp": 9, "exp_wide": 11, "expm1": 10, "log": 6, "log1p_unit": 9, "tanh": 7,
+         "log_cosh": 5, "power": 6, "kl_div": 19, "erf": 12, "erfc": 21, "sin_pi": 7, "cot_pi": 14,
+         "lgamma": 25, "stirling": 6, "digamma": 27, "digamma_far": 6, "trigamma_far": 7},
     ),
     Precision(
-        "F32", "float32", 24, 128, 15, mpf("10.5"), {"expm1": 5, "log": 2, "erf": 6, "erfc": 9}
+        "F32", "float32", 24, 128, 15, mpf("10.5"),
+        {"exp": 4, "exp_wide": 5, "expm1": 5, "log": 2, "log1p_unit": 3, "tanh": 3,
+         "log_cosh": 1, "kl_div": 8, "erf": 6, "erfc": 9},
     ),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -170,6 +179,69 @@ def log_tail(z: mpf) -> mpf:
     return (2 * mp.atanh(s) - 2 * s) / s**3
 
 
+def near_two(z: mpf) -> mpf:
+    """Evaluate log gamma(2 + z) / (z (1 + z))."""
+    return mp.loggamma(2 + z) / (z * (1 + z)) if z else mp.digamma(2)
+
+
+def stirling(w: mpf) -> mpf:
+    """Evaluate x (log gamma(x) - (x - 1/2) log(x) + x - log(2 pi)/2) with w = 1/x^2."""
+    x = 1 / mp.sqrt(w)
+    return x * (mp.loggamma(x) - (x - mpf(1) / 2) * mp.log(x) + x - mp.log(2 * mp.pi) / 2)
+
+
+def digamma_near(v: mpf) -> mpf:
+    """Evaluate digamma(y) / (y - root) with y = 2 + v."""
+    return mp.digamma(2 + v) / (2 + v - mpf(DIGAMMA_ROOT))
+
+
+def digamma_far(w: mpf) -> mpf:
+    """Evaluate x^2 (log(x) - 1/(2 x) - digamma(x)) with w = 1/x^2."""
+    x = 1 / mp.sqrt(w)
+    return x**2 * (mp.log(x) - 1 / (2 * x) - mp.digamma(x))
+
+
+def trigamma_far(w: mpf) -> mpf:
+    """Evaluate x^3 (trigamma(x) - 1/x - 1/(2 x^2)) with w = 1/x^2."""
+    x = 1 / mp.sqrt(w)
+    return x**3 * (mp.polygamma(1, x) - 1 / x - 1 / (2 * x**2))
+
+
+def sin_tail(z: mpf) -> mpf:
+    """(sin(pi d)/(pi d) - 1) / d^2 with z = d^2."""
+    d = mp.sqrt(z)
+    return (mp.sin(mp.pi * d) / (mp.pi * d) - 1) / z
+
+
+def cot_tail(z: mpf) -> mpf:
+    """(1/d - pi cot(pi d)) / d with z = d^2."""
+    d = mp.sqrt(z)
+    return (1 / d - mp.pi * mp.cot(mp.pi * d)) / d
+
+
+def power_tail(z: mpf) -> mpf:
+    """(3 atanh(s)/s - 3 - s^2) / s^4 with z = s^2."""
+    s = mp.sqrt(z)
+    return (3 * mp.atanh(s) / s - 3 - z) / z**2
+
+
+def exp_tail(r: mpf) -> mpf:
+    """(exp(r) - 1 - r) / r^2."""
+    return (mp.expm1(r) - r) / r**2
+
+
+def atanh_weight(z: mpf) -> mpf:
+    """s^3 / (2 atanh(s)) with z = s^2."""
+    s = mp.sqrt(z)
+    return s**3 / (2 * mp.atanh(s))
+
+
+def tanh_tail(z: mpf) -> mpf:
+    """(2 tanh(x/2)/x - 1) / x^2 with z = x^2."""
+    x = mp.sqrt(z)
+    return (2 * mp.tanh(x / 2) / x - 1) / z
+
+
 def erf_tail(z: mpf) -> mpf:
     """Evaluate erf(x)/x - 1 with z = x^2."""
     x = mp.sqrt(z)
@@ -182,16 +254,39 @@ def erfc_scaled(t: mpf) -> mpf:
     return (1 + 2 * x) * mp.exp(x**2) * mp.erfc(x)
 
 
+def erfc_tail(t: mpf) -> mpf:
+    """Evaluate the same less 5/4, so that rounding the first coefficient costs nothing."""
+    return erfc_scaled(t) - mpf(5) / 4
+
+
 def tasks(precision: Precision) -> list[Task]:
     """List the polynomials."""
     r_max = mp.log(2) / 2 * MARGIN
     z_max = (3 - 2 * mp.sqrt(2)) ** 2 * MARGIN
     t_min, t_max = ((x - ERFC_SHIFT) / (x + ERFC_SHIFT) for x in (mpf("0.5"), precision.erfc_end))
+    z_unit = mpf(1) / 9 * MARGIN
+    end = HYPERBOLIC_END * MARGIN
+    decayed = mp.exp(-2 * HYPERBOLIC_END)
+    s_cosh = max(mp.tanh(end / 2) ** 2, decayed / (2 + decayed)) * MARGIN
     return [
+        Task(
+            "exp",
+            "(exp(r) - 1 - r)/r^2 on |r| <= ln(2)/2; error relative to exp(r)",
+            exp_tail,
+            lambda r: r**2 / mp.exp(r),
+            (-r_max, r_max),
+        ),
+        Task(
+            "exp_wide",
+            "(exp(r) - 1 - r)/r^2 on |r| <= ln(2); error relative to exp(r)",
+            exp_tail,
+            lambda r: r**2 / mp.exp(r),
+            (-2 * r_max, 2 * r_max),
+        ),
         Task(
             "expm1",
             "(exp(r) - 1 - r)/r^2 on |r| <= ln(2)/2; error relative to expm1(r)",
-            lambda r: (mp.expm1(r) - r) / r**2,
+            exp_tail,
             lambda r: r**2 / abs(mp.expm1(r)),
             (-r_max, r_max),
         ),
@@ -204,6 +299,94 @@ def tasks(precision: Precision) -> list[Task]:
             (mpf(0), z_max),
         ),
         Task(
+            "log1p_unit",
+            "(2 atanh(s) - 2 s)/s^3 in z = s^2, |s| <= 1/3; error relative to 2 atanh(s)",
+            log_tail,
+            atanh_weight,
+            (mpf(0), z_unit),
+        ),
+        Task(
+            "tanh",
+            "(2 tanh(x/2)/x - 1)/x^2 in x^2, |x| <= hyperbolic_end; error relative to tanh(x/2)",
+            tanh_tail,
+            lambda z: z / (1 + z * tanh_tail(z)),
+            (mpf(0), end**2),
+        ),
+        Task(
+            "log_cosh",
+            "(2 atanh(s) - 2 s)/s^3 in z = s^2, where s = tanh(x/2)^2 on |x| <= hyperbolic_end and "
+            "e/(2 + e) beyond, e = exp(-2 |x|); error relative to 2 atanh(s)",
+            log_tail,
+            atanh_weight,
+            (mpf(0), s_cosh**2),
+        ),
+        Task(
+            "kl_div",
+            "(2 atanh(s) - 2 s)/s^3 in z = s^2, |s| <= 2/3; relative error",
+            log_tail,
+            lambda z: 1 / log_tail(z),
+            (mpf(0), mpf(4) / 9 * MARGIN),
+        ),
+        Task(
+            "power",
+            "(3 atanh(s)/s - 3 - s^2)/s^4 in z = s^2, s as for log; error relative to atanh(s)/s",
+            power_tail,
+            lambda z: z**2,
+            (mpf(0), z_max),
+        ),
+        Task(
+            "sin_pi",
+            "(sin(pi d)/(pi d) - 1)/d^2 in d^2, |d| <= 1/2; error relative to sin(pi d)",
+            sin_tail,
+            lambda z: z / (1 + z * sin_tail(z)),
+            (mpf(0), mpf(1) / 4),
+        ),
+        Task(
+            "cot_pi",
+            "(1/d - pi cot(pi d))/d in d^2, |d| <= 1/2; error of pi cot(pi d)",
+            cot_tail,
+            mp.sqrt,
+            (mpf(0), mpf(1) / 4),
+        ),
+        Task(
+            "lgamma",
+            "log gamma(2 + z)/(z (1 + z)) for -1 <= z <= 1/2; relative error",
+            near_two,
+            lambda z: 1 / near_two(z),
+            (-mpf(1), mpf(1) / 2),
+        ),
+        Task(
+            "stirling",
+            "x (log gamma(x) - (x - 1/2) log(x) + x - log(2 pi)/2) in 1/x^2, x >= stirling_start; "
+            "error relative to log gamma(x)",
+            stirling,
+            lambda w: mp.sqrt(w) / mp.loggamma(1 / mp.sqrt(w)),
+            (mpf(0), STIRLING_START**-2),
+        ),
+        Task(
+            "digamma",
+            "digamma(y)/(y - root) in y - 2, 1 <= y <= 2.6; relative error",
+            digamma_near,
+            lambda v: 1 / digamma_near(v),
+            (mpf(-1), mpf("0.6") * MARGIN),
+        ),
+        Task(
+            "digamma_far",
+            "x^2 (log(x) - 1/(2 x) - digamma(x)) in 1/x^2, x >= stirling_start; error relative to "
+            "digamma(x)",
+            digamma_far,
+            lambda w: w / mp.digamma(1 / mp.sqrt(w)),
+            (mpf(0), STIRLING_START**-2),
+        ),
+        Task(
+            "trigamma_far",
+            "x^3 (trigamma(x) - 1/x - 1/(2 x^2)) in 1/x^2, x >= trigamma_start; error relative to "
+            "1/x",
+            trigamma_far,
+            lambda w: w,
+            (mpf(0), TRIGAMMA_START**-2),
+        ),
+        Task(
             "erf",
             "erf(x)/x - 1 in z = x^2, |x| <= 1; error relative to erf(x)",
             erf_tail,
@@ -212,9 +395,9 @@ def tasks(precision: Precision) -> list[Task]:
         ),
         Task(
             "erfc",
-            f"(1 + 2 x) exp(x^2) erfc(x) in t = (x - {ERFC_SHIFT})/(x + {ERFC_SHIFT}), "
+            f"(1 + 2 x) exp(x^2) erfc(x) - 5/4 in t = (x - {ERFC_SHIFT})/(x + {ERFC_SHIFT}), "
             f"1/2 <= x <= {float(precision.erfc_end):g}; relative error",
-            erfc_scaled,
+            erfc_tail,
             lambda t: 1 / erfc_scaled(t),
             (t_min, t_max),
         ),
@@ -225,6 +408,8 @@ def constants(precision: Precision) -> list[tuple[str, str, mpf]]:
     """List name, meaning and value of the numbers; the generator rounds them to the precision."""
     bits, two = precision.bits, mpf(2)
     high = round_to(mp.log(2), precision.ln2_bits)
+    root, scale = round_to(mpf(DIGAMMA_ROOT), bits), 2 / (3 * mp.log(2))
+    scale_high = round_to(scale, bits // 2)
     return [
         ("magic", "x + magic rounds x to an integer, left in the low bits", 3 * two ** (bits - 2)),
         ("digits", "mantissa bits, without the hidden one", mpf(bits - 1)),
@@ -239,6 +424,19 @@ def constants(precision: Precision) -> list[tuple[str, str, mpf]]:
         ("ln2_low", "the rest of ln(2)", mp.log(2) - high),
         ("splitter", "x*splitter - (x*splitter - x) is the upper half of x (Veltkamp)",
          two ** ((bits + 1) // 2) + 1),
+        ("ln2", "ln(2)", mp.log(2)),
+        ("exponent_bias", "what the exponent field of 1 holds", mpf(precision.max_exponent - 1)),
+        ("lift", "2^lift keeps exp of what is not positive above the denormal numbers",
+         two ** (mp.log(precision.max_exponent, 2) - 1)),
+        ("hyperbolic_end", "up to it in size tanh and log_cosh are polynomials", HYPERBOLIC_END),
+        ("stirling_constant", "(log(2 pi) - 1)/2", (mp.log(2 * mp.pi) - 1) / 2),
+        ("stirling_start", "from it on lgamma and digamma are asymptotic", STIRLING_START),
+        ("trigamma_start", "from it on trigamma is asymptotic", TRIGAMMA_START),
+        ("root_high", "the positive root of digamma", root),
+        ("root_low", "the rest of the root", mpf(DIGAMMA_ROOT) - root),
+        ("log2_scale", "2/(3 ln(2))", scale),
+        ("log2_scale_high", "the upper half of log2_scale", scale_high),
+        ("log2_scale_low", "the rest of log2_scale", scale - scale_high),
         ("erfc_shift", "the polynomial of erfc is in (x - erfc_shift)/(x + erfc_shift)",
          mpf(ERFC_SHIFT)),
         ("erfc_end", "past it erfc is 0", precision.erfc_end),
@@ -272,7 +470,10 @@ def declaration() -> list[str]:
     with mp.workdps(DIGITS):
         scalars = [f"    {name}: Any  # {meaning}" for name, meaning, _ in constants(PRECISIONS[0])]
         names = [task.name for task in tasks(PRECISIONS[0])]
-    return [*scalars, *(f"    {name}: tuple[float, ...]" for name in names)]
+    least = PRECISIONS[-1].degrees  # what float32 has too comes first, the rest defaults to nothing
+    names.sort(key=lambda name: name not in least)
+    defaults = {name: "" if name in least else " = ()" for name in names}
+    return [*scalars, *(f"    {name}: tuple[float, ...]{defaults[name]}" for name in names)]
 
 
 def instance(precision: Precision) -> list[str]:
@@ -281,7 +482,7 @@ def instance(precision: Precision) -> list[str]:
     for name, _, value in constants(precision):
         number = float(round_to(value, precision.bits))
         lines.append(f'    {name}=np.{precision.numpy}(_hex("{number.hex()}")),  # {number!r}')
-    for task in tasks(precision):
+    for task in (task for task in tasks(precision) if task.name in precision.degrees):
         degree = precision.degrees[task.name]
         coefficients, error, optimum = fit(task, degree, precision.bits)
         lines += [f"    # {line}" for line in textwrap.wrap(task.meaning, 92)]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from symcalc.notation.errors import ArgumentError
 
 _POINTER = ir.IntType(8).as_pointer()
+_WORD = ir.IntType(64)
 
 
 class UnfitError(ArgumentError):
@@ -25,21 +28,55 @@ class UnfitError(ArgumentError):
 
 
 @intrinsic
-def _address(typing_context: Any, array: Any) -> Any:
-    """Return where an array's data begins, as a whole number."""
+def apart(typing_context: Any, a: Any, b: Any) -> Any:
+    """Whether two contiguous arrays share no memory."""
+
+    def span(context: Any, builder: Any, kind: Any, value: Any) -> tuple[Any, Any]:
+        array = context.make_array(kind)(context, builder, value)
+        first = builder.ptrtoint(array.data, _WORD)
+        return first, builder.add(first, builder.mul(array.nitems, array.itemsize))
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, values[0]).data
-        return builder.ptrtoint(data, ir.IntType(64))
+        (first, end), (other, other_end) = (
+            span(context, builder, kind, value)
+            for kind, value in zip(signature.args, values, strict=True)
+        )
+        before = builder.icmp_unsigned("<=", end, other)
+        return builder.or_(before, builder.icmp_unsigned("<=", other_end, first))
 
-    return types.uint64(array), generate
+    return types.boolean(a, b), generate
 
 
-@njit(error_model="numpy", inline="never")
-def apart(a: Any, b: Any) -> bool:
-    """Whether two contiguous arrays share no memory."""
-    first, second = _address(a), _address(b)
-    return first + a.nbytes <= second or second + b.nbytes <= first
+@intrinsic
+def given(typing_context: Any, array: Any) -> Any:
+    """Return an array that may be None, where it is known to be none or not to be used."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = context.make_helper(builder, array, value=values[0]).data
+        return impl_ret_borrowed(context, builder, array.type, data)
+
+    return array.type(array), generate
+
+
+@intrinsic
+def carve(typing_context: Any, work: Any, at: Any, shape: Any, kind: Any) -> Any:
+    """Return an array of a shape and a number type whose memory begins at work[at]."""
+    made = types.Array(kind.dtype, len(shape), "C")
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        whole = context.make_array(signature.args[0])(context, builder, values[0])
+        start = builder.gep(whole.data, [values[1]])
+        width = context.get_constant(types.intp, kind.dtype.bitwidth // 8)
+        extents = cgutils.unpack_tuple(builder, values[2], len(shape))
+        strides = [width]
+        for extent in reversed(extents[1:]):
+            strides.insert(0, builder.mul(extent, strides[0]))
+        array = context.make_array(made)(context, builder)
+        data = builder.bitcast(start, array.data.type)
+        populate_array(array, data, extents, strides, width, whole.meminfo, whole.parent)
+        return impl_ret_borrowed(context, builder, made, array._getvalue())
+
+    return made(work, types.intp, types.UniTuple(types.intp, len(shape)), kind), generate
 
 
 @intrinsic
@@ -53,7 +90,7 @@ def release_gil(typing_context: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kind = ir.FunctionType(_POINTER, [])
         save = cgutils.get_or_insert_function(builder.module, kind, "PyEval_SaveThread")
-        return builder.ptrtoint(builder.call(save, []), ir.IntType(64))
+        return builder.ptrtoint(builder.call(save, []), _WORD)
 
     return types.int64(), generate
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from symcalc.backends import curvature
 from symcalc.backends.binding import real_number
 from symcalc.backends.checks import checked_tensors, domain_checks, label_tensors
-from symcalc.backends.executable import Executable, Sizes
+from symcalc.backends.executable import Executable
 from symcalc.backends.modes import Task, is_diagonal, task
 from symcalc.backends.ready import Ready
 from symcalc.calculus.derive import Derivation, derive
 from symcalc.calculus.equations import Namer
 from symcalc.notation.errors import ArgumentTypeError
+from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
 
 Build = Callable[[Objective, Task, str], Executable]
@@ -60,7 +61,6 @@ class Kernel:
         self._ready: dict[str, Ready] = {}
         self._weighted: Kernel | None = None
         self._unchecked: Kernel | None = None
-        self._lock = threading.RLock()
 
     @property
     def unchecked(self) -> Kernel:
@@ -70,7 +70,7 @@ class Kernel:
         """
         if not self._checked:
             return self
-        with self._lock:
+        with MAKING:
             if self._unchecked is None:
                 self._unchecked = Kernel(
                     self.derivation, str(self.dtype), self._build, checked=False
@@ -387,8 +387,7 @@ class Kernel:
         Raises:
             ArgumentTypeError: the objective is differentiated by several inputs.
         """
-        shape, rows = self._hessian_rows(arrays, named)
-        return np.array(list(rows)).reshape(*shape, *shape)
+        return curvature.dense(*self._gradient_and_product(arrays, named))
 
     def hessian_diagonal(self, /, *arrays: Any, **named: Any) -> Any:
         """Return the diagonal of the Hessian by one input.
@@ -406,16 +405,15 @@ class Kernel:
         Raises:
             ArgumentTypeError: the objective is differentiated by several inputs.
         """
+        gradient, product = self._gradient_and_product(arrays, named)
         if is_diagonal(self.derivation):
-            shape, _ = self._hessian_rows(arrays, named)
-            return self.hvp(*arrays, vector=np.ones(shape, self.dtype), **named)
-        shape, rows = self._hessian_rows(arrays, named)
-        return np.array([row.ravel()[place] for place, row in enumerate(rows)]).reshape(shape)
+            return product(np.ones(gradient.shape, self.dtype))
+        return curvature.diagonal(gradient, product)
 
-    def _hessian_rows(
+    def _gradient_and_product(
         self, arrays: tuple[Any, ...], named: dict[str, Any]
-    ) -> tuple[Sizes, Iterator[Any]]:
-        """The shape of the input differentiated by, and the Hessian's rows one after another."""
+    ) -> tuple[Any, Callable[[Any], Any]]:
+        """The gradient by the one input, and what multiplies the Hessian by a vector."""
         self._needs_scalar("hessian")
         if len(self.derivation.wrt) != 1:
             raise ArgumentTypeError(
@@ -423,16 +421,12 @@ class Kernel:
                 f"got {', '.join(self.derivation.wrt)}; compile with wrt=..."
             )
         gradient = self.grad(*arrays, **named)
-        gradient = gradient[0] if isinstance(gradient, tuple) else gradient
 
-        def rows() -> Iterator[Any]:
-            for place in range(gradient.size):
-                unit = np.zeros(gradient.size, self.dtype)
-                unit[place] = 1
-                row = self.hvp(*arrays, vector=unit.reshape(gradient.shape), **named)
-                yield row[0] if isinstance(row, tuple) else row
+        def product(vector: Any) -> Any:
+            row = self.hvp(*arrays, vector=vector, **named)
+            return row[0] if isinstance(row, tuple) else row
 
-        return gradient.shape, rows()
+        return gradient[0] if isinstance(gradient, tuple) else gradient, product
 
     def _structured(self, gradients: Sequence[Any]) -> Any:
         return gradients[0] if self._single else tuple(gradients)
@@ -455,7 +449,7 @@ class Kernel:
 
     def _with_weights(self) -> Kernel:
         """The kernel of the weighted objective, made at its first use."""
-        with self._lock:
+        with MAKING:
             if self._weighted is None:
                 weighted = derive(self.objective.with_weights(), self.derivation.wrt)
                 self._weighted = Kernel(weighted, str(self.dtype), self._build, self._checked)
@@ -465,7 +459,7 @@ class Kernel:
         """Return a mode, compiled at its first use."""
         ready = self._ready.get(mode)
         if ready is None:
-            with self._lock:
+            with MAKING:
                 ready = self._ready.get(mode) or self._make(mode)
                 self._ready[mode] = ready
         return ready
@@ -497,8 +491,28 @@ class Kernel:
         call = ready.call(arrays, named, out, value_out)
         return ready.run(call), call.gradients
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the definition and no code: it is derived again, and loaded from the cache."""
+        made_of = (self.derivation.wrt, str(self.dtype), self._build, self._checked)
+        return _rebuilt, (self.objective, *made_of)
+
+    def __copy__(self) -> Kernel:
+        """Return the kernel itself, for nothing about it ever changes."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Kernel:
+        """Return the kernel itself, for nothing about it ever changes."""
+        return self
+
     def __repr__(self) -> str:
         return f"Kernel({self.objective.name}, dtype={self.dtype}, modes={sorted(self._ready)})"
+
+
+def _rebuilt(
+    objective: Objective, wrt: tuple[str, ...], dtype: str, build: Build, checked: bool
+) -> Kernel:
+    """Make a kernel of what was pickled."""
+    return Kernel(derive(objective, wrt), dtype, build, checked)
 
 
 def _is_read_there(array: Any, given: Any) -> bool:

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from symcalc.backends.cache import load_module, sealed
 from symcalc.backends.executable import AtOnce, Run, Scalars, Sizes
 from symcalc.backends.modes import Task
+from symcalc.backends.numba_cache import load_module, sealed
 from symcalc.backends.numba_frame import (
     BLOCK_ELEMENTS,
     MOST_VECTOR_BLOCKS,
-    PARALLEL_DEAR_ELEMENTS,
-    PARALLEL_ELEMENTS,
     Cut,
     cuts,
+    least_shared,
 )
 from symcalc.backends.numba_source import SourceWriter
 from symcalc.backends.sizes import size_function
 from symcalc.backends.threads import share_out, thread_count
+from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
 from symcalc.program.lower import lower
@@ -32,7 +31,6 @@ from symcalc.program.sections import sections
 
 _ALL = 2**62
 _OPTIONS = {"nopython": True, "error_model": "numpy"}
-_COMPILING = threading.RLock()
 Size = Callable[[Sizes], int]
 Layout = tuple[bool, ...]
 
@@ -76,7 +74,7 @@ class NumbaExecutable:
         self.plain = (True,) * len(program.inputs)
         self.compiled: dict[Layout, Any] = {}
         self._compile(self.plain)
-        self.least = PARALLEL_DEAR_ELEMENTS if writer.is_dear else PARALLEL_ELEMENTS
+        self.least = least_shared(writer.is_dear, writer.single)
         known = cuts(program)
         self.passes = [
             None if section.index is None else self._pass(known[number])
@@ -97,12 +95,12 @@ class NumbaExecutable:
 
         Each layout has a dispatcher of its own, which never compiles anything else.
         """
-        with _COMPILING:
+        with MAKING:
             if layout not in self.compiled:
                 dispatcher = self.dispatcher
                 if layout != self.plain:
                     dispatcher = type(dispatcher)(dispatcher.py_func, targetoptions=_OPTIONS)
-                    dispatcher.enable_caching()
+                    dispatcher._cache = self.dispatcher._cache
                 self.compiled[layout] = self._compiled(dispatcher, self._signature(layout))
             return self.compiled[layout]
 

@@ -14,12 +14,19 @@ from symcalc.notation.tensors import Access
 from symcalc.program.primitives import PATTERNS, UNSIGNED, FinitePlus, ShiftedExp
 
 # Where a function comes from, by its name in the notation.
-VECTOR_MATH = ("erf", "exp", "expm1", "log", "log1p", "tanh")
+VECTOR_MATH = (
+    "digamma", "erf", "erfc", "exp", "exp2", "exp_nonpositive", "expm1", "expm1x", "kl_div",
+    "lgamma", "log", "log1mexp", "log1p", "log_cosh", "log_ratio", "log_sigmoid", "power", "sech",
+    "sigmoid", "softplus", "square", "square_of_large", "square_of_small", "tanh", "trigamma",
+    "xlogy",
+)  # fmt: skip
+# These of them cost no more than a few products.
+CHEAP_MATH = ("square", "square_of_large", "square_of_small")
 SCALAR_MATH = (
     "maximum", "minimum", "add", "bits", "from_bits", "total", "total_but", "wide_vectors",
-    "fetch_row", "digamma", "trigamma",
+    "fetch_row",
 )  # fmt: skip
-PLAIN_MATH = ("lgamma", "sqrt", "copysign")
+PLAIN_MATH = ("sqrt", "copysign")
 
 _SUM, _PRODUCT, _UNIT = 1, 2, 3
 _RELATIONS = {
@@ -182,7 +189,9 @@ class ExpressionWriter:
             whole, _ = self._power(base, sp.Integer(exponent.p // 2)) if exponent.p > 3 else (
                 self.write(base, _PRODUCT), 0)  # fmt: skip
             return f"{whole} * {root}", _PRODUCT
-        return f"{self.write(base, _UNIT)} ** {self.write(exponent, _UNIT)}", _PRODUCT
+        if base == 2:
+            return self.call("exp2", self.write(exponent)), _UNIT
+        return self.call("power", self.write(base), self.write(exponent)), _UNIT
 
     def _choice(self, expression: Any) -> str:
         when, then, otherwise = expression.args
@@ -203,7 +212,9 @@ class ExpressionWriter:
             first, second = arguments
             return f"({first} + {second} if abs({first}) < {self.infinity()} else {first})"
         if isinstance(expression, ShiftedExp):
-            power = self.call("exp", self.write(expression.args[0] - expression.args[1]))
+            power = self.call(
+                "exp_nonpositive", self.write(expression.args[0] - expression.args[1])
+            )
             return f"({self.literal(1)} if {arguments[0]} == {self.infinity()} else {power})"
         if name in (*VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH):
             return self.call(name, *arguments)

@@ -17,24 +17,44 @@ from symcalc.notation.dims import Dim
 from symcalc.notation.tensors import Tensor
 from symcalc.program.primitives import PATTERNS, UNSIGNED
 from symcalc.program.program import Program
-from symcalc.program.sections import Section, arrays, loops, partials, scattered, sections
+from symcalc.program.sections import (
+    Section,
+    arrays,
+    loops,
+    partials,
+    pivots_of,
+    scattered,
+    sections,
+)
 
 BLOCK_ELEMENTS = 4096
 # Blocks that leave a vector each: enough for any number of threads, few enough to be put together.
 MOST_VECTOR_BLOCKS = 64
-# From so many elements on, several threads are faster than one; exponentials and logarithms, at
-# some ten times the cost of plain arithmetic, make it pay earlier.
-PARALLEL_ELEMENTS = 400_000
-PARALLEL_DEAR_ELEMENTS = 100_000
+# From so many bytes of one array on, two threads are faster than one, measured on two processors:
+# sharing the work costs a tenth of a millisecond.  Exponentials and logarithms make it pay earlier.
+PARALLEL_BYTES = 3_200_000
+PARALLEL_DEAR_BYTES = 1_600_000
 
-DOOR = ("UnfitError", "apart", "release_gil", "take_gil")
+_WIDEST = 88
+DOOR = ("UnfitError", "apart", "carve", "given", "release_gil", "take_gil")
 RESERVED = frozenset(
-    ("gil", "part", "last_part", "first", "last", "start", "stop", "block", "blocks", "rows",
-     "turn", "room", "work", "size", "njit", "np", "f4", "u4", "u8", "terms",
+    ("gil", "mine", "part", "last_part", "first", "last", "start", "stop", "block", "blocks",
+     "rows", "turn", "room", "count", "shift", "few", "row", "work", "size", "njit", "np", "f4",
+     "u4", "u8", "terms",
      "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
      *DOOR, *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH, *keyword.kwlist)
 )  # fmt: skip
 TAILS = ("_block", "_parts", "_running", "_at", "_terms")
+
+
+def least_shared(dear: bool, single: bool) -> int:
+    """Return the number of elements from which on threads share the work.
+
+    Args:
+        dear: whether exponentials, logarithms and the like are computed.
+        single: whether reals are float32.
+    """
+    return (PARALLEL_DEAR_BYTES if dear else PARALLEL_BYTES) // (4 if single else 8)
 
 
 @dataclass(frozen=True)
@@ -82,6 +102,7 @@ def safe_names(program: Program) -> dict[str, str]:
     wanted = [*(dim.name for dim in program.dims), *sorted(letters)]
     wanted += [t.name for t in program.inputs] + [p.name for p in program.parameters]
     wanted += [b.tensor.name for b in program.buffers]
+    wanted += [pivot.tensor.name for pivot in program.pivots]
     taken, names = set(RESERVED) | counted, {}
     for name in dict.fromkeys(wanted):
         safe = name
@@ -169,13 +190,22 @@ class Frame:
 
     def door(self, dear: bool) -> list[str]:
         """The look at what came, when all is to be done at once; else whose turn it is."""
-        refused = [*self._too_small(), *self._too_large(dear), *self._wrong_shapes()]
-        refused += [*self._wrong_numbers(), *self._overlaps()]
+        looks = (
+            ("sizes, and what is better shared by several threads",
+             [*self._too_small(), *self._too_large(dear)]),
+            ("shapes", self._wrong_shapes()),
+            ("hyperparameters", self._wrong_numbers()),
+            ("outputs that overlap something", self._overlaps()),
+        )  # fmt: skip
         lines = [f"part, last_part, first, last = 0, {len(sections(self.program))}, 0, 2**62",
-                 "if turn is None:"]  # fmt: skip
-        for condition in refused:
-            lines += [f"    if {condition}:", "        raise UnfitError"]
-        lines += ["else:", "    part, last_part, first, last = turn[0], turn[1], turn[2], turn[3]"]
+                 "if turn is None:  # all at once, unless something speaks against it"]  # fmt: skip
+        for what, conditions in looks:
+            if conditions:
+                lines.append(f"    # {what}")
+                lines += [f"    {line}" for line in _any_of(conditions)]
+        lines.append("else:  # a part of the work, which threads share")
+        lines.append("    mine = given(turn)")
+        lines.append("    part, last_part, first, last = mine[0], mine[1], mine[2], mine[3]")
         return lines
 
     def _too_small(self) -> list[str]:
@@ -187,7 +217,7 @@ class Frame:
         return found
 
     def _too_large(self, dear: bool) -> list[str]:
-        most = PARALLEL_DEAR_ELEMENTS if dear else PARALLEL_ELEMENTS
+        most = least_shared(dear, self.single)
         elements = [cut.extent * cut.width for cut in self.cuts.values()]
         return [f"{self.whole(count)} >= {most}" for count in dict.fromkeys(elements)]
 
@@ -218,7 +248,9 @@ class Frame:
                 )
                 bounds += [f"{name} <= {domain.upper!r}"] if domain.upper < float("inf") else []
             bounds = bounds or [f"{name} == {name}"]
-            found.append(f"not ({' and '.join(bounds)})")
+            found.append(
+                f"not {bounds[0]}" if len(bounds) == 1 else f"not ({' and '.join(bounds)})"
+            )
         return found
 
     def _overlaps(self) -> list[str]:
@@ -226,8 +258,7 @@ class Frame:
         inputs = [self.names[t.name] for t in self.program.inputs]
         outputs = [self.names[t.name] for t in self.program.written]
         for place, output in enumerate(outputs):
-            pairs = [f"apart({output}, {other})" for other in [*inputs, *outputs[:place]]]
-            found.append(f"not ({' and '.join(pairs)})")
+            found += [f"not apart({output}, {other})" for other in [*inputs, *outputs[:place]]]
         return found
 
     def scratch_lines(self) -> list[str]:
@@ -242,12 +273,13 @@ class Frame:
         for name, count, view in self._areas():
             lines.append(f"{name}_at = {at}")
             at = f"{name}_at + {count}"
-            views.append(f"{name} = work[{name}_at : {at}]{view}")
+            views.append(f"{name} = carve(work, {name}_at, {view})")
         lines += [f"size = {at}", "if turn is not None and room is None:", "    return float(size)"]
         lines.append("gil = 0 if turn is None else release_gil()")
         if self.needs_work:
-            lines.append("work = np.empty(size) if room is None else room[:]")
-            lines += views
+            lines.append("work = np.empty(size) if turn is None else given(room)")
+            return [*lines, *views]
+        lines.append("work = given(room)")
         return lines
 
     def slots(self) -> list[Tensor]:
@@ -277,9 +309,14 @@ class Frame:
             single = self.single and tensor not in added
             found.append(self._area(tensor, self.names[tensor.name], extents, single))
         for tensor, section in self.vectors:
-            rows = f"max({self._cut_of(section).blocks}, 1)"
+            rows = f"({self._cut_of(section).blocks} + 1)"  # the last is the total
             extents = [rows, *(self.whole(extent) for extent in tensor.shape)]
             found.append(self._area(tensor, f"{self.names[tensor.name]}_parts", extents, False))
+        for number, cut in self.cuts.items():
+            for pivot in pivots_of(self.program, sections(self.program)[number]):
+                name = f"{self.names[pivot.tensor.name]}_parts"
+                extents = [cut.blocks, *(self.whole(extent) for extent in pivot.tensor.shape)]
+                found.append(self._area(pivot.tensor, name, extents, self.single))
         return found
 
     def _area(
@@ -287,13 +324,9 @@ class Frame:
     ) -> tuple[str, str, str]:
         count = " * ".join(extents)
         kind = self.kind(tensor, single)
-        view = "" if kind == "np.float64" else f".view({kind})"
         words = f"({count} + 1) // 2" if kind == "np.float32" else count
-        if kind == "np.float32":
-            view += f"[:{count}]"
-        if len(extents) > 1:
-            view += f".reshape({', '.join(extents)})"
-        return name, words, view
+        shape = f"({', '.join(extents)},)" if len(extents) == 1 else f"({', '.join(extents)})"
+        return name, words, f"{shape}, {kind}"
 
     def _cut_of(self, section: Section) -> Cut:
         return self.cuts[sections(self.program).index(section)]
@@ -306,3 +339,17 @@ class Frame:
         if tensor.domain.integer:
             return "np.int64"
         return "np.float32" if single else "np.float64"
+
+
+def _any_of(conditions: list[str]) -> list[str]:
+    """Write a refusal of any of some conditions, a few of them a line."""
+    lines, line = [], "if ("
+    for place, condition in enumerate(conditions):
+        part = condition if place == len(conditions) - 1 else f"{condition} or "
+        if len(line) + len(part) > _WIDEST:
+            lines.append(line.rstrip())
+            line = "    "
+        line += part
+    if not lines:
+        return [f"if {line[4:]}:", "    raise UnfitError"]
+    return [*lines, f"{line}):", "    raise UnfitError"]

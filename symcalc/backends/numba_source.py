@@ -3,71 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import sympy as sp
-
-from symcalc.backends.numba_expressions import (
-    PLAIN_MATH,
-    SCALAR_MATH,
-    VECTOR_MATH,
-    ExpressionWriter,
-)
-from symcalc.backends.numba_frame import DOOR, RESERVED, Frame, safe_names
+from symcalc.backends.numba_expressions import PLAIN_MATH, SCALAR_MATH, VECTOR_MATH
+from symcalc.backends.numba_frame import DOOR
+from symcalc.backends.numba_statements import DEAR_MATH, StatementWriter
 from symcalc.notation.dims import Index
-from symcalc.notation.dims import unused as unused_name
-from symcalc.notation.tensors import Access, Tensor
-from symcalc.program.primitives import PATTERNS, UNSIGNED, Pattern, ShiftedExp, Unsigned
-from symcalc.program.program import Accumulate, Assign, Contract, Loop, Node, Program, Start
+from symcalc.notation.tensors import Tensor
+from symcalc.program.primitives import PATTERNS, UNSIGNED
+from symcalc.program.program import Assign, Loop
 from symcalc.program.scales import Scales
-from symcalc.program.sections import Section, accumulated, loops, sections, targets
-from symcalc.program.sharing import Shared, share
-from symcalc.program.spare import all_but_one
-
-_IDENTITIES = {"sum": 0.0, "prod": 1.0, "max": -float("inf"), "min": float("inf")}
+from symcalc.program.sections import Section, pivots_of, sections, targets
 
 
-@dataclass(frozen=True)
-class _Terms:
-    """The terms of a sum, written down before they are added up.
-
-    Args:
-        name: of the buffer they are in.
-        size: how many it holds, empty where it is a buffer of the program's own.
-        but: the place of the one term that is left out, if one is.
-    """
-
-    name: str
-    size: str
-    but: Access | None
-
-
-class SourceWriter:
-    """Writes one program as the source of a Python module.
+class SourceWriter(StatementWriter):
+    """Writes one program as the source of a Python module: head, frame, and one part after another.
 
     Args:
         program: what to write.
         dtype: "float64" or "float32".
     """
-
-    def __init__(self, program: Program, dtype: str) -> None:
-        self.program = program
-        self.single = dtype == "float32"
-        self.lines: list[str] = []
-        self.names = safe_names(program)
-        self.expressions = ExpressionWriter(self.single, self._place, self.names)
-        self.frame = Frame(program, self.single, self.names, self.expressions.whole)
-        self.reduced: dict[Tensor, str] = {}
-        self.running: dict[Tensor, str] = {}
-        self.terms: dict[Tensor, _Terms] = {}
-        self.outer: dict[Access, str] = {}
-        self.scales: set[str] = set()
-        self.double = False
-        self.private: set[Tensor] = set()
-        self.local = {b.tensor for b in program.buffers if b.kind == "local"}
-        self.local |= {*program.numbers, *self.frame.shared}
-        self.sums = accumulated(program)
 
     def write(self) -> str:
         """Return the module's source."""
@@ -81,7 +36,7 @@ class SourceWriter:
     @property
     def is_dear(self) -> bool:
         """Whether the program computes exponentials, logarithms and the like."""
-        return bool(self.expressions.used & set(VECTOR_MATH))
+        return bool(self.expressions.used & DEAR_MATH)
 
     def _head(self) -> list[str]:
         program, used = self.program, self.expressions.used
@@ -104,7 +59,7 @@ class SourceWriter:
         lines += ["", "u8 = np.uint64  # an index that cannot be negative vectorizes"]
         if self.single:
             lines += ["u4 = np.uint32", "f4 = np.float32"]
-        lines += ["", "", '@njit(cache=True, error_model="numpy")']
+        lines += ["", "", '@njit(error_model="numpy")']
         lines.append(f"def {program.name}({', '.join(self.frame.arguments)}):")
         return lines
 
@@ -188,8 +143,10 @@ class SourceWriter:
             else:
                 self._line(inside, f"{name}_block = {start}")
         self.reduced = dict(section.reduced)
+        self.pivots = {pivot.tensor for pivot in pivots_of(self.program, section)}
         self._line(inside, f"start = u8(block * {cut.rows})")
         self._line(inside, f"stop = u8(min(block * {cut.rows} + {cut.rows}, {extent}))")
+        self._pivots(section, inside)
         loop = Loop(section.index, scales.body)
         self._line(inside, f"for {self.names[section.index.name]} in range(start, stop):")
         self.expressions.unsigned = section.index
@@ -201,10 +158,8 @@ class SourceWriter:
         self._body(scales.body, inside + "    ", [section.index])
         for line in self._summed(loop, "stop - start"):
             self._line(inside, line)
-        for tensor, kind in section.reduced:
-            if not tensor.shape:
-                self._leave(tensor, kind, inside)
-        self.reduced, self.terms = {}, {}
+        self._leave([(t, kind) for t, kind in section.reduced if not t.shape], inside)
+        self.reduced, self.terms, self.pivots = {}, {}, set()
         self.outer = {}
 
     def _rows_written(self, section: Section) -> list[Tensor]:
@@ -217,17 +172,22 @@ class SourceWriter:
                         found.append(node.target)
         return found
 
-    def _leave(self, tensor: Tensor, kind: str, indent: str) -> None:
-        """Take a block's scalar into the total, or leave it for the part that does."""
-        name = self.names[tensor.name]
-        state = self._joined(kind, tensor, name, f"{name}_block", in_order=True)
+    def _leave(self, scalars: list[tuple[Tensor, str]], indent: str) -> None:
+        """Take a block's scalars into the totals, or leave them for the part that does."""
+        if not scalars:
+            return
         self._line(indent, "if turn is None:")
-        self._line(indent + "    ", f"{name} = {state}")
+        for tensor, kind in scalars:
+            name = self.names[tensor.name]
+            state = self._joined(kind, tensor, name, f"{name}_block", in_order=True)
+            self._line(indent + "    ", f"{name} = {state}")
         self._line(indent, "else:")
-        left = f"{name}_block"
-        if tensor.domain.integer:
-            left = self.expressions.call("from_bits", f"u8({left})")
-        self._line(indent + "    ", f"room[{name}_at + block] = {left}")
+        for tensor, _ in scalars:
+            name = self.names[tensor.name]
+            left = f"{name}_block"
+            if tensor.domain.integer:
+                left = self.expressions.call("from_bits", f"u8({left})")
+            self._line(indent + "    ", f"work[{name}_at + block] = {left}")
 
     def _fill(self, name: str, shape: tuple[Any, ...], value: str, indent: str) -> None:
         inside, letters = self._over(shape, indent)
@@ -250,65 +210,83 @@ class SourceWriter:
             return indent
         made_by = sections(self.program).index(section.combined_over)
         blocks = self.frame.cuts[made_by].blocks
+        self._join_scalars([(t, k) for t, k in section.combined if not t.shape], blocks, indent)
         for tensor, kind in section.combined:
             if tensor.shape:
                 self._join_vectors(tensor, kind, blocks, indent)
-            else:
-                self._join_scalars(tensor, kind, blocks, indent)
         vectors = [tensor for tensor, _ in section.combined if tensor.shape]
         if section.index_after is None:
             for tensor in vectors:
                 inside, letters = self._over(tensor.shape, indent)
-                self._take(tensor, letters, inside)
+                self._take(tensor, blocks, letters, inside)
             return indent
         letter = self.names[section.index_after.name]
         extent = self.expressions.whole(section.index_after.extent)
         self._line(indent, f"for {letter} in range({extent}):")
         for tensor in vectors:
-            self._take(tensor, [letter], indent + "    ")
+            self._take(tensor, blocks, [letter], indent + "    ")
         return indent + "    "
 
-    def _take(self, tensor: Tensor, letters: list[str], indent: str) -> None:
+    def _take(self, tensor: Tensor, blocks: str, letters: list[str], indent: str) -> None:
         """Take an entry of a vector that was put together."""
         name = self.names[tensor.name]
         places = ", ".join(letters)
         target = name if tensor in self.private else f"{name}[{places}]"
-        self._line(indent, f"{target} = {name}_parts[0, {places}]")
+        self._line(indent, f"{target} = {name}_parts[{blocks}, {places}]")
 
-    def _join_scalars(self, tensor: Tensor, kind: str, blocks: str, indent: str) -> None:
-        name = self.names[tensor.name]
+    def _join_scalars(self, scalars: list[tuple[Tensor, str]], blocks: str, indent: str) -> None:
+        """Put together what the blocks left, if threads shared them."""
+        if not scalars:
+            return
+        inside = indent + "    "
         self._line(indent, "if turn is not None:")
-        self._line(indent + "    ", f"{name} = {self._identity(tensor, kind)}")
-        self._line(indent + "    ", f"for block in range({blocks}):")
-        part = f"room[{name}_at + block]"
-        if tensor.domain.integer:
-            part = self.expressions.call("bits", part)
-            part = part if tensor.domain in (PATTERNS, UNSIGNED) else f"np.int64({part})"
-        state = self._joined(kind, tensor, name, part, in_order=True)
-        self._line(indent + "        ", f"{name} = {state}")
-        self._store(tensor, indent)
-
-    def _store(self, tensor: Tensor, indent: str) -> None:
-        """Put a scalar where other parts, or the caller, find it."""
-        if tensor in self.frame.shared:
-            line = f"work[{self.frame.slot(tensor)}] = {self.names[tensor.name]}"
-            self._line(indent, line)
-        elif tensor in self.program.numbers:
-            self._line(indent, "if turn is not None:")
-            line = f"room[{self.frame.slot(tensor)}] = {self.names[tensor.name]}"
-            self._line(indent + "    ", line)
+        for tensor, kind in scalars:
+            self._line(inside, f"{self.names[tensor.name]} = {self._identity(tensor, kind)}")
+        self._line(inside, f"for block in range({blocks}):")
+        for tensor, kind in scalars:
+            name = self.names[tensor.name]
+            part = f"work[{name}_at + block]"
+            if tensor.domain.integer:
+                part = self.expressions.call("bits", part)
+                part = part if tensor.domain in (PATTERNS, UNSIGNED) else f"np.int64({part})"
+            state = self._joined(kind, tensor, name, part, in_order=True)
+            self._line(inside + "    ", f"{name} = {state}")
+        for tensor, _ in scalars:
+            self._store(tensor, indent)
 
     def _join_vectors(self, tensor: Tensor, kind: str, blocks: str, indent: str) -> None:
-        """Join all blocks' vectors into the first."""
+        """Join all blocks' vectors into the one behind the last."""
         parts = f"{self.names[tensor.name]}_parts"
-        self._line(indent, f"if {blocks} < 1:")
-        self._fill(f"{parts}[0]", tensor.shape, self._identity(tensor, kind), indent + "    ")
-        self._line(indent, f"for block in range(1, {blocks}):")
+        self._fill(f"{parts}[{blocks}]", tensor.shape, self._identity(tensor, kind), indent)
+        self._line(indent, f"for block in range({blocks}):")
         inside, letters = self._over(tensor.shape, indent + "    ")
-        total = f"{parts}[0, {', '.join(letters)}]"
+        total = f"{parts}[{blocks}, {', '.join(letters)}]"
         part = f"{parts}[block, {', '.join(letters)}]"
         state = self._joined(kind, tensor, total, part, in_order=True)
         self._line(inside, f"{total} = {state}")
+
+    def _pivots(self, section: Section, indent: str) -> None:
+        """Let each block measure from the mean of a few of its rows, the root of their number."""
+        pivots = pivots_of(self.program, section)
+        if not pivots:
+            return
+        row = Index("row", section.index.extent)
+        self.names[row.name] = row.name
+        few = self.expressions.call("sqrt", "float(stop - start)")
+        self._line(indent, f"few = max(int({few}), 1)")
+        for pivot in pivots:
+            name = self.names[pivot.tensor.name]
+            self._line(indent, f"{name}_block = {name}_parts[block]")
+            self._fill(f"{name}_block", pivot.tensor.shape, "0.0", indent)
+            self._line(indent, "for row in range(start, start + u8(few)):")
+            inside, letters = self._over(pivot.tensor.shape, indent + "    ")
+            at = {index: Index(letter, index.extent)
+                  for index, letter in zip(pivot.indices, letters, strict=True)}  # fmt: skip
+            self.names |= {letter: letter for letter in letters}
+            text = self.expressions.write(pivot.term.xreplace({**at, pivot.index: row}))
+            entry = f"{name}_block[{', '.join(letters)}]"
+            count = "f4(few)" if self.single else "few"
+            self._line(inside, f"{entry} = {entry} + {text} / {count}")
 
     def _row_buffers(self, section: Section) -> list[str]:
         mine = targets(section.body)
@@ -322,275 +300,3 @@ class SourceWriter:
                 kind = self.frame.kind(buffer.tensor, self.single)
                 lines.append(f"{self.names[buffer.tensor.name]} = np.empty({shape}, {kind})")
         return lines
-
-    def _in_terms(self, section: Section, rows: str) -> dict[Tensor, _Terms]:
-        """The sums whose terms are first written down in float32, then added up in float64.
-
-        A loop of exponentials in float32 runs at half its width if it also adds in float64.
-        """
-        found: dict[Tensor, _Terms] = {}
-        for loop in _loops(Loop(section.index, section.body)) if self.single else ():
-            outer = loop.index == section.index
-            size = rows if outer else self.expressions.whole(loop.index.extent)
-            made = targets(loop.body)
-            for node in _dear_sums(loop):
-                place, term = all_but_one(node.value, loop.index)
-                row = isinstance(term, Access) and term.tensor in made
-                if row and self._kind(term.tensor) == "row" and term.places[-1] == loop.index:
-                    found[node.target] = _Terms(self.names[term.tensor.name], "", place)
-                else:
-                    name = f"{self.names[node.target.name]}_terms"
-                    found[node.target] = _Terms(name, size, place)
-        return found
-
-    def _summed(self, loop: Loop, count: str) -> list[str]:
-        """Add up, after their loop, the terms that were written down in it."""
-        lines = []
-        for node in _sums(loop):
-            terms = self.terms.get(node.target)
-            if terms is None:
-                continue
-            state = self._state(node.target, ())
-            if terms.but is None:
-                total = self.expressions.call("total", terms.name, count)
-            else:
-                but = self.expressions.whole(terms.but)
-                total = self.expressions.call("total_but", terms.name, count, but)
-            lines.append(f"{state} = {self.expressions.call('add', state, total)}")
-        return lines
-
-    def _identity(self, tensor: Tensor, kind: str) -> str:
-        """An accumulator's state before anything has come in; sums are kept in float64."""
-        if tensor.domain is PATTERNS and self.single and not tensor.shape:
-            return "u4(0)"
-        if tensor.domain in (PATTERNS, UNSIGNED):
-            return "u8(0)"
-        if tensor.domain.integer:
-            return "9223372036854775807"
-        value = _IDENTITIES[kind]
-        if abs(value) == float("inf"):
-            self.expressions.used.add("inf")
-            one = self.single and (not tensor.shape or self._kind(tensor) == "local")
-            return f"f4({value!r})" if one else repr(value)
-        return repr(value)
-
-    def _joined(
-        self, kind: str, tensor: Tensor, state: str, value: str, in_order: bool = False
-    ) -> str:
-        """One more value taken into an accumulator."""
-        if kind == "sum":
-            return f"{state} + {value}" if in_order else self.expressions.call("add", state, value)
-        if kind == "prod":
-            return f"{state} * ({value})"
-        if tensor.domain.integer:
-            return f"{kind}({state}, {value})"
-        return self.expressions.call("maximum" if kind == "max" else "minimum", state, value)
-
-    def _outer(self, loop: Loop, opened: list[Index], indent: str) -> None:
-        """Read what inner loops read and never change before they begin.
-
-        Only entries at plain indices: they are in bounds, whatever the conditions around them.
-        """
-        inner = [node for node in loop.body if isinstance(node, Loop)]
-        read = {access for node in inner for access in _accesses(node)}
-        made = targets(loop.body)
-        for access in sorted(read - self.outer.keys(), key=str):
-            plain = access.places and set(access.places) <= set(opened)
-            if plain and access.tensor not in made and access.tensor not in self.local:
-                name = unused_name("_".join([access.tensor.name, *map(str, access.places)]),
-                                   self._taken())  # fmt: skip
-                text = self.expressions.whole(access) if access.tensor.domain.integer else ""
-                self._line(indent, f"{name} = {text or self._place(access)}")
-                self.outer[access] = name
-
-    def _body(self, body: tuple[Node, ...], indent: str, opened: Sequence[Index] = ()) -> None:
-        """Write statements in order; a run of them without a loop shares subexpressions."""
-        run: list[Assign | Accumulate] = []
-        closing: list[str] = []
-        for node in body:
-            if isinstance(node, (Assign, Accumulate)):
-                run.append(node)
-                continue
-            self._run(run, indent)
-            run = []
-            if isinstance(node, Start):
-                closing += self._start(node, indent)
-                continue
-            if isinstance(node, Contract):
-                self._contract(node, indent)
-                continue
-            extent = self.expressions.whole(node.index.extent)
-            self._line(indent, f"for {self.names[node.index.name]} in range({extent}):")
-            inside = [*opened, node.index]
-            self._outer(node, inside, indent + "    ")
-            self._body(node.body, indent + "    ", inside)
-            for line in (*self._summed(node, extent), *closing):
-                self._line(indent, line)
-            closing = []
-        self._run(run, indent)
-
-    def _start(self, node: Start, indent: str) -> list[str]:
-        """Set an accumulator up before its loop; return what stores it afterwards."""
-        start = self._identity(node.target, node.kind)
-        access = Access(node.target, *node.places)
-        if not node.free:
-            name = self.names[node.target.name]
-            if self._kind(node.target) == "local":
-                self._line(indent, f"{name} = {start}")
-                return []
-            self.running[node.target] = f"{name}_running"
-            self._line(indent, f"{name}_running = {start}")
-            return [f"{self._place(access)} = {name}_running"]
-        for index in node.free:
-            self._line(
-                indent,
-                f"for {self.names[index.name]} in range({self.expressions.whole(index.extent)}):",
-            )
-            indent += "    "
-        self._line(indent, f"{self._place(access)} = {start}")
-        return []
-
-    def _contract(self, node: Contract, indent: str) -> None:
-        """Write a matrix product of whole matrices."""
-        row, column = node.places[-2:]
-        left = self._matrix(node.left, transposed=node.left.places[-1] == row)
-        right = self._matrix(node.right, transposed=node.right.places[-1] != column)
-        target = self._whole_matrix(node.target, node.places)
-        self._line(indent, f"np.dot({left}, {right}, {target})")
-
-    def _matrix(self, access: Access, transposed: bool) -> str:
-        text = f"np.ascontiguousarray({self._whole_matrix(access.tensor, access.places)})"
-        return f"{text}.T" if transposed else text
-
-    def _whole_matrix(self, tensor: Tensor, places: tuple[Any, ...]) -> str:
-        batch = ", ".join(self.expressions.whole(place) for place in places[:-2])
-        return f"{self.names[tensor.name]}[{batch}]" if batch else self.names[tensor.name]
-
-    def _taken(self) -> set[str]:
-        taken = set(self.names.values()) | RESERVED | {loop.name for loop in loops(self.program)}
-        return taken | set(self.outer.values()) | self.scales
-
-    def _run(self, run: list[Assign | Accumulate], indent: str) -> None:
-        for line in share(run, self._taken(), self.local | self.private):
-            if isinstance(line, Shared):
-                self._line(indent, f"{line.symbol.name} = {self._value(line.value)}")
-            elif isinstance(line, Assign):
-                self._assign(line, indent)
-            else:
-                self._accumulate(line, indent)
-
-    def _assign(self, line: Assign, indent: str) -> None:
-        place = self._place(Access(line.target, *line.places))
-        self._line(indent, f"{place} = {self._value(line.value)}")
-        if not line.target.shape:
-            self._store(line.target, indent)
-
-    def _value(self, value: Any) -> str:
-        """Write a value; one made of sums is computed in float64, then rounded."""
-        wide = self.single and any(a.tensor in self.sums for a in value.atoms(Access))
-        self.expressions.single = self.single and not (wide or self.double)
-        text = self.expressions.write(value)
-        self.expressions.single = self.single
-        return f"f4({text})" if wide and not self.double else text
-
-    def _accumulate(self, line: Accumulate, indent: str) -> None:
-        terms = self.terms.get(line.target)
-        if terms is not None:
-            if terms.size:
-                place = self.names[line.index.name]
-                place = f"{place} - start" if line.index == self.expressions.unsigned else place
-                _, term = all_but_one(line.value, line.index)
-                self._line(indent, f"{terms.name}[{place}] = {self.expressions.write(term)}")
-            return
-        whole = line.target.domain.integer
-        value = self._whole_choice(line.value) if whole else self.expressions.write(line.value)
-        state = self._state(line.target, line.places)
-        self._line(indent, f"{state} = {self._joined(line.kind, line.target, state, value)}")
-
-    def _state(self, tensor: Tensor, places: tuple[Any, ...]) -> str:
-        """Where an accumulator is while its loop runs."""
-        name = self.names[tensor.name]
-        if tensor in self.reduced:
-            inside = ", ".join(self.expressions.whole(p) for p in places)
-            return f"{name}_block[{inside}]" if places else f"{name}_block"
-        if tensor in self.running:
-            return self.running[tensor]
-        return name if self._kind(tensor) == "local" else self._place(Access(tensor, *places))
-
-    def _whole_choice(self, value: Any) -> str:
-        """Write `index where a condition holds, else extent` in whole numbers, or a bit pattern."""
-        words = self.expressions
-        if isinstance(value, Unsigned):
-            return f"u8({self._stored(value.args[0])})"
-        if isinstance(value, Pattern):
-            return words.call("bits", words.write(value.args[0]))
-        if isinstance(value, Access):
-            return self._place(value)
-        when, then, otherwise = value.args
-        return f"({words.whole(then)} if {words.condition(when)} else {words.whole(otherwise)})"
-
-    def _kind(self, tensor: Tensor) -> str:
-        buffer = self.program.buffer(tensor)
-        return "input" if buffer is None else buffer.kind
-
-    def _place(self, access: Access) -> str:
-        """How an access is written: only the stored axes, a scalar gradient as its one entry."""
-        return self.outer.get(access) or self._stored(access)
-
-    def _stored(self, access: Access) -> str:
-        """How the entry in memory is written."""
-        name = self.names[access.tensor.name]
-        if access.tensor in self.private or (access.tensor in self.local and not access.places):
-            return name
-        buffer = self.program.buffer(access.tensor)
-        places = access.places
-        if buffer is not None:
-            places = tuple(access.places[axis] for axis in buffer.axes)
-            if not places:
-                return name if buffer.kind == "local" else f"{name}[0]"
-        inside = ", ".join(self.expressions.whole(place) for place in places)
-        return f"{name}[{inside or '()'}]"
-
-    def _line(self, indent: str, text: str) -> None:
-        self.lines.append(indent + text if text else "")
-
-
-def _accesses(loop: Loop) -> set[Access]:
-    """Every entry that a loop and the loops inside it read."""
-    found: set[Access] = set()
-    for node in loop.body:
-        if isinstance(node, Loop):
-            found |= _accesses(node)
-        elif not isinstance(node, Start):
-            found |= node.value.atoms(Access)
-    return found
-
-
-def _loops(loop: Loop) -> list[Loop]:
-    """A loop and all loops inside it."""
-    inner = [node for node in loop.body if isinstance(node, Loop)]
-    return [loop, *(found for node in inner for found in _loops(node))]
-
-
-def _sums(loop: Loop) -> list[Accumulate]:
-    """The scalar sums over a loop that has no loops inside."""
-    if any(isinstance(node, Loop) for node in loop.body):
-        return []
-    return [
-        node for node in loop.body
-        if isinstance(node, Accumulate) and node.kind == "sum" and node.index == loop.index
-        and not node.target.domain.integer
-    ]  # fmt: skip
-
-
-def _dear_sums(loop: Loop) -> list[Accumulate]:
-    """The sums of an innermost loop, if it computes exponentials, logarithms and the like."""
-    values = [node.value for node in loop.body if isinstance(node, (Assign, Accumulate))]
-    return _sums(loop) if any(_is_dear(value) for value in values) else []
-
-
-def _is_dear(value: Any) -> bool:
-    return any(
-        isinstance(node, ShiftedExp) or type(node).__name__ in VECTOR_MATH
-        for node in sp.preorder_traversal(value)
-    )

@@ -37,6 +37,23 @@ def _log_cosh(x: Any) -> Any:
     return np.where(size < 1, small, np.logaddexp(x, -x) - np.log(2))
 
 
+def _expm1x(x: Any) -> Any:
+    """Add up the power series near zero."""
+    small = np.clip(x, -1, 1)
+    series = functools.reduce(lambda total, k: (total + 1) * small / k, range(20, 2, -1), 0 * small)
+    return np.where(np.abs(x) < 1, (series + 1) * small**2 / 2, np.expm1(x) - x)
+
+
+def _log_ratio(x: Any, y: Any) -> Any:
+    close = np.abs(x - y) < y / 2
+    return np.where(close, np.log1p(np.where(close, (x - y) / y, 0)), np.log(x) - np.log(y))
+
+
+def _kl_div(x: Any, y: Any) -> Any:
+    t = -_log_ratio(np.where(x == 0, y, x), y)
+    return np.where(x == 0, y, np.where(t < 100, x * _expm1x(np.minimum(t, 100)), y - x - x * t))
+
+
 def _xlogy(x: Any, y: Any) -> Any:
     return np.where(x == 0, 0 * x, x * np.log(np.where(x == 0, 1, y)))
 
@@ -45,8 +62,8 @@ def _vectorized(name: str) -> Callable[..., Any]:
     import mpmath
 
     functions = {
-        "erf": mpmath.erf, "lgamma": mpmath.loggamma, "digamma": mpmath.digamma,
-        "trigamma": lambda x: mpmath.polygamma(1, x),
+        "erf": mpmath.erf, "erfc": mpmath.erfc, "lgamma": mpmath.loggamma,
+        "digamma": mpmath.digamma, "trigamma": lambda x: mpmath.polygamma(1, x),
     }  # fmt: skip
     return lambda x: np.vectorize(lambda v: float(functions[name](v).real), otypes=[float])(x)
 
@@ -64,7 +81,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "relu": lambda x: np.maximum(x, 0),
     "maximum": np.maximum, "minimum": np.minimum,
     "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
-    "xlogy": _xlogy,
+    "xlogy": _xlogy, "expm1x": _expm1x, "log_ratio": _log_ratio, "kl_div": _kl_div,
     "Pattern": lambda x, lower, upper: np.where((x < lower) | (x > upper), _WORST, 0),
     "Unsigned": lambda x, lower, upper: np.where((x < lower) | (x > upper), _WORST, 0),
     "weighted": lambda x, y: np.where(x == 0, 0 * x, x * np.where(x == 0, 1, y)),
@@ -73,7 +90,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Where": np.where,
     "AllOf": lambda *parts: functools.reduce(np.logical_and, parts),
     "AnyOf": lambda *parts: functools.reduce(np.logical_or, parts),
-    **{name: _vectorized(name) for name in ("erf", "lgamma", "digamma", "trigamma")},
+    **{name: _vectorized(name) for name in ("erf", "erfc", "lgamma", "digamma", "trigamma")},
 }  # fmt: skip
 
 
@@ -90,6 +107,13 @@ def _logsumexp(values: Any) -> Any:
     return np.log(np.sum(np.exp(values - shift), axis=-1)) + shift[..., 0]
 
 
+def _norm(values: Any) -> Any:
+    """The root of the sum of squares, of entries divided by the greatest."""
+    top = np.max(np.abs(values), axis=-1, keepdims=True, initial=0).astype(np.float64)
+    top = np.where((top > 0) & np.isfinite(top), top, 1)
+    return np.linalg.norm(values / top, axis=-1) * top[..., 0]
+
+
 REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "sum": lambda v: np.sum(v, axis=-1, dtype=np.float64),
     "mean": lambda v: np.mean(v, axis=-1, dtype=np.float64),
@@ -97,7 +121,7 @@ REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "min": lambda v: _extreme(np.min, 1, v),
     "argmax": lambda v: np.argmax(v, axis=-1), "argmin": lambda v: np.argmin(v, axis=-1),
     "prod": lambda v: np.prod(v, axis=-1), "logsumexp": _logsumexp,
-    "norm2": lambda v: np.linalg.norm(v, axis=-1),
+    "norm2": _norm,
 }  # fmt: skip
 
 

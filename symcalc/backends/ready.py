@@ -11,6 +11,7 @@ import numpy as np
 
 from symcalc.backends.binding import Binder, check_outputs
 from symcalc.backends.checks import DomainCheck
+from symcalc.backends.exact import exact_call
 from symcalc.backends.executable import Executable, Run, Sizes
 from symcalc.backends.modes import Task
 from symcalc.backends.sizes import size_function
@@ -77,8 +78,9 @@ class Ready:
         self.checks = checks
         self.dtype = dtype
         self.at_once = executable.at_once
-        self._typed = _nothing if self.at_once is None else self.at_once.typed
-        self._tail = () if self.at_once is None else self.at_once.tail
+        self._exact = exact_call(
+            self.at_once, len(task.inputs), len(objective.parameters), len(task.written)
+        )
         self.binder = Binder(
             objective.name, task.inputs, objective.parameters, task.dims, dtype, task.called
         )
@@ -94,15 +96,12 @@ class Ready:
         self, arrays: tuple[Any, ...], named: dict[str, Any], outputs: tuple[Any, ...]
     ) -> float:
         """Compute at once, if everything is as the compiled code wants it; else raise anything."""
-        for array in arrays:
-            if type(array) is not np.ndarray:  # a masked array, say, is more than its data
-                raise TypeError
-        parameters: tuple[Any, ...] = self.defaults
-        if named:
-            if not named.keys() <= self._known:
-                raise TypeError
-            parameters = tuple(map(named.get, self.parameters, self.defaults))
-        return self._typed(*arrays, *parameters, *outputs, *self._tail)
+        if not named:
+            return self._exact(*arrays, *self.defaults, *outputs)
+        if not named.keys() <= self._known:
+            raise TypeError
+        parameters = map(named.get, self.parameters, self.defaults)
+        return self._exact(*arrays, *parameters, *outputs)
 
     def buffers(self, arrays: tuple[Any, ...], out: Any) -> tuple[Any, ...]:
         """Return the caller's buffers for the gradients of plain arrays, or new ones."""
@@ -116,15 +115,13 @@ class Ready:
 
     def fast(self) -> Callable[..., Any]:
         """Return what computes from inputs, hyperparameters and outputs, given in order."""
-        typed, tail, masked = self._typed, self._tail, np.ma.MaskedArray
+        exact = self._exact
         layer = self.task.value is not None and bool(self.task.value.shape)
         place = len(self.task.inputs) + len(self.parameters)  # of a layer's own output
 
         def fast(*arguments: Any) -> Any:
             try:
-                if masked in map(type, arguments):
-                    raise TypeError
-                value = typed(*arguments, *tail)
+                value = exact(*arguments)
             except Exception:  # the careful way says what it was
                 return self.run(self._split(arguments))
             return arguments[place] if layer else value
@@ -248,8 +245,3 @@ class Ready:
 
 def _shape(tensor: Tensor, task: Task, sizes: Sizes) -> Sizes:
     return tuple(size_function(extent, task.dims)(sizes) for extent in tensor.shape)
-
-
-def _nothing(*arguments: Any) -> float:
-    """Where nothing computes at once, everything goes the careful way."""
-    raise TypeError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from llvmlite import ir
@@ -125,43 +124,3 @@ def total(terms: Any, count: int) -> float:
 def total_but(terms: Any, count: int, place: int) -> float:
     """Return the sum of the first `count` terms but the one at a place, in float64."""
     return total(terms, place) + total(terms[place + 1 :], count - place - 1)
-
-
-@njit(cache=True, error_model="numpy")
-def digamma(x: float) -> float:
-    """Return the derivative of log gamma.
-
-    psi(x) = psi(x + m) - sum_k 1 / (x + k) until x + m >= 10, then the asymptotic series in
-    Bernoulli numbers; below zero by reflection. Source: NIST Handbook, 5.5.2, 5.5.4, 5.11.2.
-    """
-    if x <= 0.0 and math.floor(x) == x:
-        return math.nan
-    result = 0.0
-    if x < 0.0:
-        result = -math.pi / math.tan(math.pi * x)
-        x = 1.0 - x
-    while x < 10.0:
-        result -= 1.0 / x
-        x += 1.0
-    s = 1.0 / (x * x)
-    tail = s * (1 / 240 - s * (1 / 132 - s * (691 / 32760 - s / 12)))
-    return result + math.log(x) - 0.5 / x - s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - tail)))
-
-
-@njit(cache=True, error_model="numpy")
-def trigamma(x: float) -> float:
-    """Return the derivative of digamma, by the same recurrence, series and reflection."""
-    if x <= 0.0 and math.floor(x) == x:
-        return math.inf
-    result, sign = 0.0, 1.0
-    if x < 0.0:
-        result = (math.pi / math.sin(math.pi * x)) ** 2
-        sign = -1.0
-        x = 1.0 - x
-    while x < 10.0:
-        result += sign / (x * x)
-        x += 1.0
-    s = 1.0 / (x * x)
-    tail = s * (1 / 30 - s * (5 / 66 - s * (691 / 2730 - s * 7 / 6)))
-    series = 1.0 + s * (1 / 6 - s * (1 / 30 - s * (1 / 42 - tail)))
-    return result + sign * (series + 0.5 / x) / x

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
 _STATE: dict[str, ThreadPoolExecutor] = {}
@@ -39,22 +39,31 @@ def share_out(blocks: int, work: Callable[[int, int], None]) -> None:
         while (first := next(starts)) < blocks:
             work(first, min(first + step, blocks))
 
-    if threads == 1:
-        take()
-        return
-    helpers = [_pool(threads).submit(take) for _ in range(threads - 1)]
+    helpers = _helpers(threads - 1, take)
     try:
         take()
     finally:
         for helper in helpers:
-            helper.result()
+            if not helper.cancel():  # one that has not begun finds nothing left to do
+                helper.result()
 
 
-def _pool(threads: int) -> ThreadPoolExecutor:
+def _helpers(count: int, take: Callable[[], None]) -> list[Future[None]]:
+    """Set other threads to work, as many as can be had: the caller works too."""
+    helpers: list[Future[None]] = []
+    try:
+        for _ in range(count):
+            helpers.append(_pool(count).submit(take))
+    except RuntimeError:  # no more threads: the process is at its limit, or at its end
+        pass
+    return helpers
+
+
+def _pool(helpers: int) -> ThreadPoolExecutor:
     with _LOCK:
         pool = _STATE.get("pool")
-        if pool is None or pool._max_workers < threads - 1:
-            pool = ThreadPoolExecutor(threads - 1, thread_name_prefix="symcalc")
+        if pool is None or pool._max_workers < helpers:
+            pool = ThreadPoolExecutor(helpers, thread_name_prefix="symcalc")
             _STATE["pool"] = pool
         return pool
 

@@ -27,11 +27,13 @@ class Accuracy:
 
     Args:
         value: the worst error of the value's entries.
+        value_median: the median error of the value's entries; of a scalar's the same.
         gradient: the worst error of the gradient's entries.
         gradient_median: the median error of the gradient's entries.
     """
 
     value: float
+    value_median: float
     gradient: float
     gradient_median: float
 
@@ -109,4 +111,6 @@ def judge(
     errors = {name: ulps(found[name], reference[name], dtype) for name in reference}
     value = errors.pop("value")
     grads = np.concatenate(list(errors.values()))
-    return Accuracy(float(value.max()), float(grads.max()), float(np.median(grads)))
+    return Accuracy(
+        float(value.max()), float(np.median(value)), float(grads.max()), float(np.median(grads))
+    )

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ class WorkerError(SymcalcError):
     """A worker died, hung or said that it failed."""
 
 
+class HungError(WorkerError):
+    """A worker did not answer in time."""
+
+
 class AbsentError(SymcalcError):
     """A worker said that there is nothing to measure."""
 
@@ -37,15 +41,16 @@ class WorkerProcess:
 
     Args:
         threads: how many threads its library may use.
+        further: variables of its environment beside those that set the threads.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, further: Mapping[str, str] | None = None) -> None:
         self._errors = tempfile.TemporaryFile()
         with _processors(threads):
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "symcalc.bench.worker"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
-                env=environment(threads), text=True, encoding="utf-8",
+                env=environment(threads) | dict(further or {}), text=True, encoding="utf-8",
             )  # fmt: skip
         self._answers: queue.Queue[str] = queue.Queue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
@@ -68,14 +73,15 @@ class WorkerProcess:
         """Return the answer to the last request.
 
         Raises:
-            WorkerError: it failed, died, or did not answer in time (it is then killed).
+            HungError: it did not answer in time; it is then killed.
+            WorkerError: it failed or died.
             AbsentError: there is nothing to measure.
         """
         try:
             line = self._answers.get(timeout=timeout)
         except queue.Empty:
             self._process.kill()
-            raise WorkerError(f"no answer within {timeout:g} s") from None
+            raise HungError(f"no answer within {timeout:g} s") from None
         if not line:
             raise WorkerError(self._death())
         answer = json.loads(line)

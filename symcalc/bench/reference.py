@@ -200,11 +200,34 @@ def _logsumexp(terms: Any) -> Any:
     return np.log(np.exp(terms - shift).sum(axis=0)) + shift
 
 
+def _rest_of_exp(x: Any) -> Any:
+    """exp(x) - 1 - x; near zero its power series, sum of x^k / k! from k = 2 on."""
+    small = np.clip(x, -1, 1)
+    series = functools.reduce(lambda total, k: (total + 1) * small / k, range(24, 2, -1), 0 * small)
+    return np.where(np.abs(x) < 1, (series + 1) * small * small / 2, np.expm1(x) - x)
+
+
+def _divergence(x: Any, y: Any) -> Any:
+    inside = np.where(x == 0, y, x)
+    return np.where(x == 0, y, x * _rest_of_exp(-np.log1p((inside - y) / y)))
+
+
 _FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
     sp.exp: np.exp, sp.log: np.log, sp.cosh: np.cosh, atoms.abs: np.abs, atoms.sign: np.sign,
     atoms.expm1: np.expm1, atoms.log1p: np.log1p, atoms.tanh: np.tanh,
     atoms.maximum: np.maximum, atoms.minimum: np.minimum, atoms.erf: _through_balls("erf"),
     atoms.lgamma: _through_balls("lgamma"), atoms.digamma: _through_balls("digamma"),
+    atoms.erfc: _through_balls("erfc"), atoms.sech: lambda x: 1 / np.cosh(x),
+    atoms.sigmoid: lambda x: np.exp(-np.logaddexp(0, -x)),
+    atoms.softplus: lambda x: np.logaddexp(Real(0), x),
+    atoms.log_sigmoid: lambda x: -np.logaddexp(Real(0), -x),
+    atoms.log_cosh: lambda x: np.where(
+        np.abs(x) < 1, np.log1p(2 * np.sinh(x / 2) ** 2), np.logaddexp(x, -x) - np.log(Real(2))
+    ),
+    atoms.log_ratio: lambda x, y: np.log1p((x - y) / y),
+    atoms.expm1x: _rest_of_exp, atoms.kl_div: _divergence,
+    atoms.xlogy: lambda x, y: np.where(x == 0, 0 * x, x * np.log(np.where(x == 0, 1, y))),
+    atoms.log1mexp: lambda x: np.where(x < 0.7, np.log(-np.expm1(-x)), np.log1p(-np.exp(-x))),
 }  # fmt: skip
 
 _COMPARISONS: Mapping[Any, Callable[[Any, Any], Any]] = {

@@ -8,21 +8,27 @@ import os
 import platform
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 
+from symcalc import __version__
+from symcalc.bench.crew import Crew
 from symcalc.bench.inputs import bytes_moved, make_case, positive
-from symcalc.bench.measure import Measured, Progress, measure
-from symcalc.bench.peers import FLOOR, OURS, PEERS, Peer
+from symcalc.bench.measure import BATCH_SECONDS, Measured, Progress, measure
+from symcalc.bench.peers import BOUND, FLOOR, FRESH, OURS, PEERS, Peer
 from symcalc.bench.process import available_threads
 from symcalc.bench.table import Benchmark, rows
 from symcalc.catalogue import catalogue, get
 from symcalc.notation.errors import ArgumentError, ArgumentTypeError
 from symcalc.notation.objective import Objective
 
-_PACKAGES = ("numpy", "numba", "torch", "jax", "scikit-learn")
+_PACKAGES = (
+    "numpy", "sympy", "numba", "torch", "jax", "scikit-learn", "numexpr", "pytensor", "tensorgrad",
+)  # fmt: skip
 
 
 def benchmark(
@@ -40,6 +46,8 @@ def benchmark(
 ) -> Benchmark:
     """Measure value and gradient (for a layer: output and vector-Jacobian product) of an objective.
 
+    Ours is called in three ways: with its arguments checked and gradients written into `out=`,
+    without `out=` ("fresh arrays"), and bound to its arguments, so that they are checked once.
     Every peer runs in its own process with the same number of threads.  All are prepared first:
     imports and compilation are outside the timing.  Then come interleaved rounds; in each, every
     peer runs one batch of calls.  A peer that is not installed, or has no such objective, is left
@@ -52,8 +60,8 @@ def benchmark(
         dtype: "float64" or "float32".
         rounds: how many batches of each peer are timed, at least 1.
         threads: how many threads each may use; all processors if not given.
-        peers: names of peers ("numpy", "torch", "torch.compile", "jax", "scikit-learn"), or Peers;
-            all if not given.
+        peers: names of peers ("numpy", "torch", "torch.compile", "jax", "scikit-learn", "lambdify",
+            "numexpr", "pytensor", "tensorgrad"), or Peers; all if not given.
         seed: what the arrays are drawn from.
         timeout: seconds any one step of a peer may take before it is ended.
         progress: called with what is being done, steps done and steps in all; `progress_bar`
@@ -72,18 +80,18 @@ def benchmark(
     case = make_case(objective, size=size, shape=shape, dtype=dtype, seed=seed)
     rounds = positive("rounds", rounds)
     threads = available_threads() if threads is None else positive("threads", threads)
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
-        raise ArgumentError(f"timeout: expected positive seconds, got {timeout!r}")
-    entrants = (OURS, *_chosen(peers), FLOOR)
+    timeout = positive_seconds("timeout", timeout)
+    entrants = (OURS, FRESH, BOUND, *chosen(peers), FLOOR)
     known = catalogue().get(objective.name) is objective
-    busy = _busy()
-    found, missing = measure(
-        objective, case, entrants, known=known, rounds=rounds, threads=threads,
-        timeout=timeout, progress=progress or _silent,
-    )  # fmt: skip
+    load = busy()
+    with Crew(threads) as crew:
+        found, missing = measure(
+            objective, case, entrants, crew, known=known, rounds=rounds, batch=BATCH_SECONDS,
+            threads=threads, timeout=timeout, progress=progress or silent,
+        )  # fmt: skip
     return Benchmark(
         case, rows(found), threads, rounds, bytes_moved(objective, case),
-        (*_footnotes(found, missing), *busy), _machine(),
+        (*footnotes(found, missing), *load), machine(),
     )  # fmt: skip
 
 
@@ -99,8 +107,13 @@ def progress_bar(console: Console | None = None) -> Iterator[Progress]:
     Yields:
         What `benchmark` takes as `progress`.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=console or Console(stderr=True), transient=True) as bar:
+    words = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+    columns = (
+        BarColumn(bar_width=20), TaskProgressColumn(), TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False, table_column=words),
+    )  # fmt: skip
+    console = console or Console(stderr=True)
+    with Bar(*columns, console=console, transient=True, expand=True) as bar:
         task = bar.add_task("starting", total=1)
 
         def show(what: str, done: int, steps: int) -> None:
@@ -109,11 +122,16 @@ def progress_bar(console: Console | None = None) -> Iterator[Progress]:
         yield show
 
 
-def _silent(what: str, done: int, steps: int) -> None:
+def silent(what: str, done: int, steps: int) -> None:
     """Show nothing."""
 
 
-def _chosen(peers: Iterable[str | Peer] | None) -> tuple[Peer, ...]:
+def chosen(peers: Iterable[str | Peer] | None) -> tuple[Peer, ...]:
+    """Return the peers that are meant by names, or by themselves; all if none are given.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: a name that no peer has, or one text in place of a list.
+    """
     if peers is None:
         return PEERS
     if isinstance(peers, str):
@@ -128,12 +146,24 @@ def _chosen(peers: Iterable[str | Peer] | None) -> tuple[Peer, ...]:
     return tuple(chosen.values())
 
 
-def _footnotes(found: list[Measured], missing: str) -> tuple[str, ...]:
+def positive_seconds(name: str, value: Any) -> float:
+    """Return a positive number of seconds.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ArgumentError(f"{name}: expected positive seconds, got {value!r}")
+    return float(value)
+
+
+def footnotes(found: list[Measured], missing: str) -> tuple[str, ...]:
+    """Return which peers are left out and why, and why there is no accuracy if there is none."""
     notes = [f"left out: {m.peer.name} ({m.absent})" for m in found if m.absent]
     return (*notes, *([f"no accuracy: {missing}"] if missing else []))
 
 
-def _busy() -> tuple[str, ...]:
+def busy() -> tuple[str, ...]:
     """Say so if other processes are using the processors."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load < 0.5:
@@ -141,10 +171,10 @@ def _busy() -> tuple[str, ...]:
     return (f"the machine was busy when this started: load {load:.1f}",)
 
 
-def _machine() -> dict[str, str]:
+def machine() -> dict[str, str]:
     """Return the processor, the system, and the versions of what is installed."""
     about = {"processor": _processor(), "system": f"{platform.system()} {platform.machine()}",
-             "python": platform.python_version()}  # fmt: skip
+             "python": platform.python_version(), "symcalc": __version__}  # fmt: skip
     for package in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             about[package] = importlib.metadata.version(package)

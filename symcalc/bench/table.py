@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from symcalc.bench.inputs import Case
 from symcalc.bench.measure import Measured
-from symcalc.bench.peers import FLOOR, OURS
+from symcalc.bench.peers import BOUND, FLOOR, FRESH, NOT_PEERS, OURS
 
 _HEADS = ("", "time", "spread", "vs symcalc", "vs floor", "value", "gradient", "typical")
+_STYLES = {OURS.name: "bold", FRESH.name: "bold", BOUND.name: "bold", FLOOR.name: "dim"}
 _UNITS = (
     "time: median; spread: interquartile range; value, gradient: worst error in ulps; "
     "typical: the gradient's median error; a worst one far above it is an entry near zero, "
@@ -42,6 +44,7 @@ class Row:
             preparing at the same time.
         times: seconds a call, one for each round.
         note: "failed: reason", or empty.
+        value_typical_ulps: the median error of the value's entries.
     """
 
     name: str
@@ -55,15 +58,31 @@ class Row:
     first: float | None = None
     times: tuple[float, ...] = ()
     note: str = ""
+    value_typical_ulps: float | None = None
+
+    def is_sane(self, dtype: str) -> bool:
+        """Whether value and gradient typically keep half of the digits that the dtype has.
+
+        Args:
+            dtype: of the case, "float64" or "float32".
+
+        Returns:
+            False for a NaN, an infinity, or an error above 1/sqrt(eps) ulps; True where there was
+            no reference to measure an error against.
+        """
+        most = 1 / math.sqrt(np.finfo(dtype).eps)
+        typical = (self.value_typical_ulps, self.gradient_typical_ulps)
+        known = [one for one in typical if one is not None]
+        return all(one <= most for one in known)
 
     def cells(self) -> tuple[str, ...]:
         """Return the row as text, one cell a column."""
         if self.note:
             return (self.name, self.note, *[""] * (len(_HEADS) - 2))
         return (
-            self.name, seconds(self.median), _percent(self.spread), _ratio(self.ratio_to_ours),
-            _ratio(self.ratio_to_floor), _ulps(self.value_ulps), _ulps(self.gradient_ulps),
-            _ulps(self.gradient_typical_ulps),
+            self.name, seconds(self.median), _percent(self.spread), ratio(self.ratio_to_ours),
+            ratio(self.ratio_to_floor), error(self.value_ulps), error(self.gradient_ulps),
+            error(self.gradient_typical_ulps),
         )  # fmt: skip
 
 
@@ -73,7 +92,8 @@ class Benchmark:
 
     Args:
         case: what was measured.
-        rows: symcalc first, the floor last, peers between them, the fastest first.
+        rows: symcalc and its other calls first, the floor last, peers between them, the fastest
+            first.
         threads: how many threads each had.
         rounds: how many timed batches each had.
         bytes_moved: bytes that any method must move.
@@ -94,17 +114,26 @@ class Benchmark:
         return next((row for row in self.rows if row.name == name), None)
 
     @property
+    def peers(self) -> tuple[Row, ...]:
+        """The rows of peers that ran: neither ours nor the floor, and none that failed."""
+        return tuple(row for row in self.rows if row.name not in NOT_PEERS and row.median)
+
+    @property
+    def insane(self) -> tuple[Row, ...]:
+        """The peers whose results are no results: see `Row.is_sane`."""
+        return tuple(row for row in self.peers if not row.is_sane(self.case.dtype))
+
+    @property
     def best_peer(self) -> Row | None:
-        """The fastest peer that ran, neither ours nor the floor; None if none did."""
-        peers = [row for row in self.rows
-                 if row.name not in (OURS.name, FLOOR.name) and row.median]  # fmt: skip
-        return min(peers, key=lambda row: row.median or math.inf, default=None)
+        """The fastest peer that ran and gave a sane result; None if none did."""
+        sane = [row for row in self.peers if row.is_sane(self.case.dtype)]
+        return min(sane, key=lambda row: row.median or math.inf, default=None)
 
     @property
     def title(self) -> str:
         """The case, the threads and the bytes in one line."""
         return (f"{self.case.title}: value and gradient, {self.threads} threads, "
-                f"{_bytes(self.bytes_moved)} to move")  # fmt: skip
+                f"{size(self.bytes_moved)} to move")  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON knows it; an infinite error is the text "inf"."""
@@ -119,7 +148,11 @@ class Benchmark:
     @classmethod
     def from_json(cls, text: str) -> Benchmark:
         """Return the benchmark that `to_json` wrote."""
-        data = json.loads(text)
+        return cls.from_dict(json.loads(text))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Benchmark:
+        """Return the benchmark that `to_dict` wrote."""
         rows = tuple(
             Row(**{key: _unplain(key, value) for key, value in row.items()}) for row in data["rows"]
         )
@@ -128,8 +161,8 @@ class Benchmark:
 
     def to_markdown(self) -> str:
         """Return the table as Markdown, with its footnotes."""
-        lines = [f"**{self.title}**", "", _pipe(_HEADS), _pipe(("---", *["---:"] * 7))]
-        lines += [_pipe(row.cells()) for row in self.rows]
+        lines = [f"**{self.title}**", "", pipe(_HEADS), pipe(("---", *["---:"] * 7))]
+        lines += [pipe(row.cells()) for row in self.rows]
         lines += ["", *(f"- {note}" for note in (_UNITS, *self.footnotes))]
         return "\n".join(lines) + "\n"
 
@@ -138,7 +171,7 @@ class Benchmark:
         for place, head in enumerate(_HEADS):
             table.add_column(head, justify="left" if place == 0 else "right", overflow="fold")
         for row in self.rows:
-            style = "bold" if row.name == OURS.name else "dim" if row.name == FLOOR.name else ""
+            style = _STYLES.get(row.name, "")
             table.add_row(*map(Text, row.cells()), style=style)
         yield table
         for note in (_UNITS, *self.footnotes):
@@ -152,10 +185,10 @@ class Benchmark:
 
 
 def rows(measured: list[Measured]) -> tuple[Row, ...]:
-    """Return the rows of what was measured, absent peers left out, the fastest peers first."""
+    """Return the rows of what was measured, absent peers left out: ours, then the fastest first."""
     medians = {m.peer.name: statistics.median(m.times) for m in measured if m.runs and m.times}
     made = [_row(m, medians) for m in measured if not m.absent]
-    rank = {OURS.name: -1.0, FLOOR.name: math.inf}
+    rank = {OURS.name: -3.0, FRESH.name: -2.0, BOUND.name: -1.0, FLOOR.name: math.inf}
     return tuple(sorted(made, key=lambda r: rank.get(r.name, r.median or 1e300)))
 
 
@@ -169,6 +202,7 @@ def _row(measured: Measured, medians: dict[str, float]) -> Row:
         _over(median, medians.get(FLOOR.name)),
         accuracy.value if accuracy else None, accuracy.gradient if accuracy else None,
         accuracy.gradient_median if accuracy else None, measured.first, tuple(measured.times),
+        value_typical_ulps=accuracy.value_median if accuracy else None,
     )  # fmt: skip
 
 
@@ -202,24 +236,28 @@ def _percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.0f}%"
 
 
-def _ratio(value: float | None) -> str:
+def ratio(value: float | None) -> str:
+    """Return how many times one time is another: "3.20x"."""
     return "" if value is None else f"{value:.2f}x"
 
 
-def _ulps(value: float | None) -> str:
+def error(value: float | None) -> str:
+    """Return an error in ulps with the digits that matter."""
     if value is None:
         return ""
     return f"{value:.2f}" if value < 10 else f"{value:.0f}" if value < 1e5 else f"{value:.1e}"
 
 
-def _bytes(count: int) -> str:
+def size(count: int) -> str:
+    """Return a number of bytes in the unit that suits it: "240 MB"."""
     for factor, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if count >= factor:
             return f"{_three(count / factor)} {unit}"
     return f"{count} bytes"
 
 
-def _pipe(cells: tuple[str, ...]) -> str:
+def pipe(cells: Iterable[str]) -> str:
+    """Return one line of a Markdown table."""
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 

@@ -2,8 +2,9 @@
 
 Each request is {"do": ..., ...}; each answer {"ok": ...}, {"absent": why} or {"failed": why}.
 
-    prepare    draw the arrays, import the library, compile, run twice
+    prepare    forget the case before; draw the arrays, import the library, compile, run twice
     reference  draw the arrays, evaluate the reference at the sampled entries
+    forget     let go of the case and its arrays
     entries    run once, return the sampled entries (null where there are none)
     calibrate  choose how many calls make a batch of the wanted length
     batch      time one batch, return seconds a call
@@ -47,9 +48,15 @@ class Worker:
         try:
             return {"ok": getattr(self, "_" + request["do"])(request)}
         except NotOfferedError as error:
+            self._forget(request)
             return {"absent": str(error)}
         except Exception as error:
             return {"failed": _reason(error)}
+
+    def _forget(self, request: dict[str, Any]) -> None:
+        self._problem = self._runner = None
+        gc.unfreeze()
+        gc.collect()
 
     def _draw(self, request: dict[str, Any]) -> Problem:
         case = Case.from_dict(request["case"])
@@ -63,7 +70,8 @@ class Worker:
         return self._problem
 
     def _prepare(self, request: dict[str, Any]) -> float:
-        """Return the seconds that the first call took, import and compilation included."""
+        """Return the seconds of the first call: compilation, and at a first case the import."""
+        self._forget(request)
         if importlib.util.find_spec(request["package"]) is None:
             raise NotOfferedError(f"{request['package']} is not installed")
         problem = self._draw(request)
@@ -73,6 +81,7 @@ class Worker:
         self._runner.call()
         first = time.perf_counter() - start
         self._runner.call()
+        gc.freeze()  # so that collecting before each batch need not walk through whole libraries
         return first
 
     def _reference(self, request: dict[str, Any]) -> Any:
@@ -82,7 +91,10 @@ class Worker:
         problem = self._draw(request)
         if not is_precise_enough(problem.case.dtype):
             raise NotOfferedError("this machine's long double is too short for a reference")
-        return reference_entries(problem)
+        try:
+            return reference_entries(problem)
+        finally:
+            self._forget(request)
 
     def _entries(self, request: dict[str, Any]) -> Any:
         from symcalc.bench.accuracy import entries

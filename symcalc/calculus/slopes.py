@@ -84,7 +84,7 @@ class Slopes:
             )
             return Where(sp.Eq(reduction.index, Access(helper, *equation.indices)), 1, 0)
         if isinstance(reduction, Norm2):
-            return Where(equation.left > 0, equation.inner / equation.left, 0)
+            return Where(sp.Eq(equation.left, 0), 0, equation.inner / equation.left)
         if isinstance(reduction, Prod):
             other = reduction.index.fresh()
             rest = equation.inner.xreplace({reduction.index: other})

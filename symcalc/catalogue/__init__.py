@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from symcalc.notation.errors import UnknownObjectiveError
+from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
 
 FAMILIES = ("regression", "classification", "regularizers", "normalization", "reinforcement")
@@ -23,8 +26,7 @@ def catalogue() -> Mapping[str, Objective]:
     """
     found: dict[str, Objective] = {}
     for family in FAMILIES:
-        module = importlib.import_module(f"{__name__}.{family}")
-        found |= {o.name: o for o in vars(module).values() if isinstance(o, Objective)}
+        found |= _members(family)
     return MappingProxyType(found)
 
 
@@ -37,6 +39,10 @@ def get(name: str) -> Objective:
     Raises:
         UnknownObjectiveError: there is none; the message says which come close.
     """
+    if isinstance(name, str):
+        members = _members(_family_of(name))
+        if name in members:
+            return members[name]
     known = catalogue()
     if isinstance(name, str) and name in known:
         return known[name]
@@ -47,3 +53,23 @@ def get(name: str) -> Objective:
     if not close and not wanted.isidentifier():
         hint = "a formula becomes an objective by parse"
     raise UnknownObjectiveError(f"objective: no {name!r} in the catalogue; {hint}")
+
+
+@functools.cache
+def _members(family: str | None) -> Mapping[str, Objective]:
+    """Run the definitions of one family; of no family there are none."""
+    if family is None:
+        return {}
+    with MAKING:
+        module = importlib.import_module(f"{__name__}.{family}")
+    return {o.name: o for o in vars(module).values() if isinstance(o, Objective)}
+
+
+def _family_of(name: str) -> str | None:
+    """Tell from the text alone which family defines a name, so that the others need not run."""
+    definition = re.compile(rf"^def {re.escape(name)}\(", re.MULTILINE)
+    for family in FAMILIES:
+        path = Path(__file__).with_name(f"{family}.py")
+        if path.is_file() and definition.search(path.read_text("utf-8")):
+            return family
+    return None

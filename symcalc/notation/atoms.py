@@ -131,6 +131,19 @@ class expm1(Atom):
     definition = staticmethod(lambda x: sp.exp(x) - 1)
 
 
+class expm1x(Atom):
+    """exp(x) - 1 - x without cancellation near 0, where it is x**2/2."""
+
+    nargs = 1
+    is_primitive = True
+    latex = r"\operatorname{{expm1x}}\left({0}\right)"
+    partials = staticmethod(lambda x: (expm1(x),))
+    definition = staticmethod(lambda x: sp.exp(x) - 1 - x)
+
+    def _eval_is_nonnegative(self) -> bool:
+        return True
+
+
 class log1p(Atom):
     """log(1 + x) without cancellation near 0."""
 
@@ -155,10 +168,10 @@ class sech(Atom):
     """1 / cosh(x)."""
 
     nargs = 1
+    is_primitive = True
     latex = r"\operatorname{{sech}}\left({0}\right)"
     partials = staticmethod(lambda x: (-sech(x) * tanh(x),))
     definition = staticmethod(lambda x: 1 / sp.cosh(x))
-    stable = staticmethod(lambda x: 2 * sp.exp(-abs(x)) / (1 + sp.exp(-abs(x)) ** 2))
 
     def _eval_is_positive(self) -> bool:
         return True
@@ -168,17 +181,17 @@ class sigmoid(Atom):
     """1 / (1 + exp(-x)); its derivative is written sigmoid(x) sigmoid(-x), exact in both tails."""
 
     nargs = 1
+    is_primitive = True
     latex = r"\sigma\left({0}\right)"
     partials = staticmethod(lambda x: (sigmoid(x) * sigmoid(-x),))
     definition = staticmethod(lambda x: 1 / (1 + sp.exp(-x)))
-    stable = staticmethod(
-        lambda x: Where(x >= 0, sp.Integer(1), sp.exp(-abs(x))) / (1 + sp.exp(-abs(x)))
-    )
 
     @staticmethod
     def plus(rest: Any, x: Any) -> Any:
         """With q = sigmoid(-|x|): (1 + rest) - q on the right, rest + q on the left."""
-        tail = sp.exp(-abs(x)) / (1 + sp.exp(-abs(x)))
+        if x.is_nonpositive:
+            return None  # nothing cancels
+        tail = sigmoid(-abs(x))
         return Where(x >= 0, Grouped(1 + rest) - tail, rest + tail)
 
     def _eval_is_positive(self) -> bool:
@@ -189,15 +202,17 @@ class softplus(Atom):
     """log(1 + exp(x))."""
 
     nargs = 1
+    is_primitive = True
     latex = r"\operatorname{{softplus}}\left({0}\right)"
     partials = staticmethod(lambda x: (sigmoid(x),))
     definition = staticmethod(lambda x: sp.log(1 + sp.exp(x)))
-    stable = staticmethod(lambda x: maximum(x, 0) + log1p(sp.exp(-abs(x))))
 
     @staticmethod
     def plus(rest: Any, x: Any) -> Any:
         """With rest = c x + d: ((1 + c) x or c x) + d first, where 0 times infinity is 0."""
-        tail = log1p(sp.exp(-abs(x)))
+        if x.is_nonpositive:
+            return None  # nothing cancels
+        tail = softplus(-abs(x))
         slope = rest.coeff(x) if not x.is_Add else sp.Integer(0)
         if slope == 0 or rest.coeff(x, 0) + slope * x != rest:
             return Grouped(maximum(x, 0) + rest) + tail
@@ -212,28 +227,21 @@ class log_sigmoid(Atom):
     """log(sigmoid(x)) = -softplus(-x)."""
 
     nargs = 1
+    is_primitive = True
     latex = r"\log\sigma\left({0}\right)"
     partials = staticmethod(lambda x: (sigmoid(-x),))
     definition = staticmethod(lambda x: -sp.log(1 + sp.exp(-x)))
-    stable = staticmethod(lambda x: minimum(x, 0) - log1p(sp.exp(-abs(x))))
-    plus = staticmethod(lambda rest, x: Grouped(minimum(x, 0) + rest) - log1p(sp.exp(-abs(x))))
+    plus = staticmethod(lambda rest, x: Grouped(minimum(x, 0) + rest) - softplus(-abs(x)))
 
 
 class log_cosh(Atom):
     """log(cosh(x)): x**2/2 near zero, |x| - log 2 in the tails."""
 
     nargs = 1
+    is_primitive = True
     latex = r"\log\cosh\left({0}\right)"
     partials = staticmethod(lambda x: (tanh(x),))
     definition = staticmethod(lambda x: sp.log(sp.cosh(x)))
-    # log cosh x = log1p(expm1(|x|)**2 / (2 exp(|x|))) keeps small x; |x| - log 2 + ... the tails.
-    stable = staticmethod(
-        lambda x: Where(
-            abs(x) <= 1,
-            log1p(expm1(minimum(abs(x), 1)) ** 2 / (2 * (1 + expm1(minimum(abs(x), 1))))),
-            abs(x) - sp.log(2) + log1p(sp.exp(-2 * abs(x))),
-        )
-    )
 
     def _eval_is_nonnegative(self) -> bool:
         return True
@@ -313,20 +321,45 @@ class xlogy(Atom):
     """x log(y), and 0 where x = 0."""
 
     nargs = 2
+    is_primitive = True
     latex = r"{0} \log\left({1}\right)"
     partials = staticmethod(lambda x, y: (sp.log(y), x / y))
     definition = staticmethod(lambda x, y: sp.Piecewise((0, sp.Eq(x, 0)), (x * sp.log(y), True)))
-    stable = staticmethod(lambda x, y: Where(sp.Eq(x, 0), 0 * x, x * sp.log(y)))
+
+
+class log_ratio(Atom):
+    """log(x/y), accurate also where x and y are close, and where their quotient overflows."""
+
+    nargs = 2
+    is_primitive = True
+    latex = r"\log\left({0} / {1}\right)"
+    partials = staticmethod(lambda x, y: (1 / x, -1 / y))
+    definition = staticmethod(lambda x, y: sp.log(x / y))
+
+
+class kl_div(Atom):
+    """x log(x/y) - x + y, and y where x = 0; nothing cancels where x and y are close."""
+
+    nargs = 2
+    is_primitive = True
+    latex = r"\operatorname{{kl}}\left({0}, {1}\right)"
+    partials = staticmethod(lambda x, y: (log_ratio(x, y), 1 - x / y))
+    definition = staticmethod(
+        lambda x, y: sp.Piecewise((y, sp.Eq(x, 0)), (x * sp.log(x / y) - x + y, True))
+    )
+
+    def _eval_is_nonnegative(self) -> bool:
+        return True
 
 
 class log1mexp(Atom):
     """log(1 - exp(-x)) for x > 0 (Maechler 2012)."""
 
     nargs = 1
+    is_primitive = True
     latex = r"\operatorname{{log1mexp}}\left({0}\right)"
     partials = staticmethod(lambda x: (1 / expm1(x),))
     definition = staticmethod(lambda x: sp.log(1 - sp.exp(-x)))
-    stable = staticmethod(lambda x: Where(x <= sp.log(2), sp.log(-expm1(-x)), log1p(-sp.exp(-x))))
 
 
 class erf(Atom):
@@ -337,6 +370,19 @@ class erf(Atom):
     latex = r"\operatorname{{erf}}\left({0}\right)"
     partials = staticmethod(lambda x: (2 * sp.exp(-(x**2)) / sp.sqrt(sp.pi),))
     definition = staticmethod(sp.erf)
+
+
+class erfc(Atom):
+    """1 - erf(x), with full relative accuracy for large x."""
+
+    nargs = 1
+    is_primitive = True
+    latex = r"\operatorname{{erfc}}\left({0}\right)"
+    partials = staticmethod(lambda x: (-2 * sp.exp(-(x**2)) / sp.sqrt(sp.pi),))
+    definition = staticmethod(sp.erfc)
+
+    def _eval_is_positive(self) -> bool:
+        return True
 
 
 class lgamma(Atom):
@@ -380,8 +426,9 @@ class stop_gradient(Atom):
 
 
 ATOMS: tuple[type[Atom], ...] = (
-    abs, sign, expm1, log1p, tanh, sech, sigmoid, softplus, log_sigmoid, log_cosh, relu, maximum,
-    minimum, clip, weighted, xlogy, log1mexp, erf, lgamma, digamma, trigamma, stop_gradient,
+    abs, sign, expm1, expm1x, log1p, tanh, sech, sigmoid, softplus, log_sigmoid, log_cosh, relu,
+    maximum, minimum, clip, weighted, xlogy, log_ratio, kl_div, log1mexp, erf, erfc, lgamma,
+    digamma, trigamma, stop_gradient,
 )  # fmt: skip
 
 
@@ -406,6 +453,7 @@ _ADOPTED: dict[Any, Any] = {
     sp.sign: sign,
     sp.tanh: tanh,
     sp.erf: erf,
+    sp.erfc: erfc,
     sp.loggamma: lgamma,
 }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import time
 from typing import Any
 
 import sympy as sp
@@ -15,6 +18,28 @@ _LETTERS = {
     "t": "t", "T": "t", "b": "b", "l": "l", "q": "q", "s": "s", "v": "v",
 }  # fmt: skip
 _SPARE = "ijklmpqrstuvwabcdefgh"
+
+
+def _numbers() -> itertools.count[int]:
+    """Number the indices of a process from its beginning on, and leave others theirs.
+
+    SymPy's own numbers go on alike in a forked child and in its parent, so that an index pickled in
+    one would be taken for another in the other. These also sort a fresh index after one that came
+    from elsewhere earlier, as it does where both are made in one process.
+    """
+    return itertools.count(time.time_ns() << 20)
+
+
+_NUMBERS = _numbers()
+
+
+def _begin_anew() -> None:
+    global _NUMBERS
+    _NUMBERS = _numbers()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 class Dim(sp.Symbol):
@@ -41,7 +66,8 @@ class Index(Comparable, sp.Dummy):
 
     def __new__(cls, name: str, extent: Any, dummy_index: int | None = None) -> Index:
         """Make a fresh index, unless `dummy_index` names an old one (unpickling)."""
-        index = super().__new__(cls, name, dummy_index, integer=True, nonnegative=True)
+        number = next(_NUMBERS) if dummy_index is None else dummy_index
+        index = super().__new__(cls, name, number, integer=True, nonnegative=True)
         index._extent = sp.sympify(extent)
         return index
 

@@ -13,10 +13,18 @@ from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.reductions import ArgMax, ArgMin, LogSumExp, Max, Mean, Min, Norm2, Sum
 from symcalc.notation.tensors import Access, Tensor, accesses
-from symcalc.program.primitives import FinitePlus, ShiftedExp
+from symcalc.program.primitives import (
+    FinitePlus,
+    ShiftedExp,
+    norm_of_sums,
+    square,
+    square_of_large,
+    square_of_small,
+)
 
 # Functions dear enough that a value used in several loops is stored and not computed again.
 DEAR = (sp.exp, sp.log, sp.Pow, ShiftedExp)
+SQUARES = {"sum": square, "large": square_of_large, "small": square_of_small}
 
 
 @dataclass
@@ -54,8 +62,12 @@ class Decomposer:
             total = self._define(f"{name}_sum", indices, Sum(*body.args))
             self.out.append(Equation(equation.target, indices, total[indices] / body.index.extent))
         elif isinstance(body, Norm2):
-            total = self._define(f"{name}_sum", indices, Sum(body.body**2, body.index))
-            self.out.append(Equation(equation.target, indices, sp.sqrt(total[indices])))
+            sums = [
+                self._define(f"{name}_{part}", indices, Sum(squared(body.body), body.index))
+                for part, squared in SQUARES.items()
+            ]
+            norm = norm_of_sums(*(total[indices] for total in sums))
+            self.out.append(Equation(equation.target, indices, norm))
         elif isinstance(body, LogSumExp):
             self._logsumexp(equation)
         elif isinstance(body, (ArgMax, ArgMin)):

@@ -17,6 +17,7 @@ from symcalc.notation.tensors import Access, Tensor, accesses, dims_of
 from symcalc.program.decompose import Decomposer, inlined
 from symcalc.program.factor import factored
 from symcalc.program.needs import needs
+from symcalc.program.pivots import recentred
 from symcalc.program.primitives import to_primitives
 from symcalc.program.program import (
     Accumulate,
@@ -26,6 +27,7 @@ from symcalc.program.program import (
     Loop,
     Node,
     Program,
+    Recentre,
     Stage,
     Start,
 )
@@ -125,6 +127,7 @@ def lower(
     apart = Decomposer(namer).run(settled(_needed(equations, outputs), namer))
     plain = one_sum(factored(inlined(apart, set(outputs)), namer))
     plain = buffered(plain, set(outputs) - {value, *measures}, namer)
+    plain, pivots = recentred(plain, set(inputs), set(outputs), namer, _is_outer)
     tasks = [_task(equation) for equation in plain]
     letters = {dim.name for dim in dims_of(inputs)}
     own = {t.target: own_stage(t.equation, letters) for t in tasks}
@@ -133,7 +136,14 @@ def lower(
     return Program(
         name, objective.name, inputs, objective.parameters, outputs, dims_of(inputs),
         tuple(buffers), tuple(stages), value, measures, needs(objective),
+        pivots,
     )  # fmt: skip
+
+
+def _is_outer(equation: Equation) -> bool:
+    """Whether a sum runs over the index of its outermost loop, and is no stage of its own."""
+    task = _task(equation)
+    return task.preferred() in task.bound and own_stage(equation, set()) is None
 
 
 def _needed(equations: tuple[Equation, ...], outputs: tuple[Tensor, ...]) -> tuple[Equation, ...]:
@@ -301,7 +311,7 @@ def _buffers(equations: list[Equation], outputs: set[Tensor], stages: list[Stage
 
 def _walk(
     body: tuple[Node, ...], path: tuple[Index, ...]
-) -> Iterator[tuple[Assign | Accumulate | Contract, tuple[Index, ...]]]:
+) -> Iterator[tuple[Assign | Accumulate | Contract | Recentre, tuple[Index, ...]]]:
     for node in body:
         if isinstance(node, Loop):
             yield from _walk(node.body, (*path, node.index))

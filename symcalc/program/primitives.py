@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy as sp
 
-from symcalc.notation.atoms import Atom
+from symcalc.notation.atoms import Atom, Grouped, log1p, softplus
 from symcalc.notation.conditions import Where
 from symcalc.notation.domains import Domain
 from symcalc.notation.reductions import Reduction
@@ -45,6 +45,56 @@ class ShiftedExp(sp.Function):
         return True
 
 
+class ScaledSquare(sp.Function):
+    """A square, or 0 where it belongs into another of the three sums of a norm."""
+
+    nargs = 1
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+    def _eval_is_nonnegative(self) -> bool:
+        return True
+
+
+class square(ScaledSquare):
+    """x**2 where that neither overflows nor underflows, else 0."""
+
+
+class square_of_large(ScaledSquare):
+    """(x 2**-538)**2 where x**2 would overflow, else 0."""
+
+
+class square_of_small(ScaledSquare):
+    """(x 2**563)**2 where x**2 would underflow, else 0."""
+
+
+def norm_of_sums(ordinary: Any, large: Any, small: Any) -> Any:
+    """Return the root of a sum of squares that was added up in three sums."""
+    shrink, grow = sp.Rational(1, 2**538), sp.Integer(2) ** 563
+    return Where(
+        large > 0,
+        sp.sqrt(large + Grouped(ordinary * shrink) * shrink) / shrink,
+        Where(
+            sp.Eq(ordinary, 0),
+            sp.sqrt(small) / grow,
+            sp.sqrt(ordinary + Grouped(small / grow) / grow),
+        ),
+    )
+
+
+class exp_nonpositive(sp.Function):
+    """exp(x) for x <= 0, which is cheaper."""
+
+    nargs = 1
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+    def _eval_is_positive(self) -> bool:
+        return True
+
+
 class FinitePlus(sp.Function):
     """x + y where x is finite, x elsewhere: a logsumexp from its top and the rest."""
 
@@ -73,6 +123,10 @@ def to_primitives(expression: Any) -> Any:
     arguments = [to_primitives(argument) for argument in expression.args]
     if isinstance(expression, Reduction):
         return expression.func(*arguments)
+    if isinstance(expression, log1p) and isinstance(arguments[0], sp.exp):
+        return softplus(*arguments[0].args)
+    if isinstance(expression, sp.exp) and expression.args[0].is_nonpositive:
+        return exp_nonpositive(*arguments)
     same = all(a is b for a, b in zip(arguments, expression.args, strict=True))
     return expression if same else expression.func(*arguments)
 

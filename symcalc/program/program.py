@@ -10,6 +10,7 @@ from symcalc.notation.dims import Dim, Index
 from symcalc.notation.objective import Parameter
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.needs import Need
+from symcalc.program.pivots import Pivot, Recentred
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,18 @@ class Contract:
 
 
 @dataclass(frozen=True)
+class Recentre:
+    """`target[places]` becomes a sum around a mean, from what each block summed around its pivot.
+
+    It is done for all places at once, since it goes through the blocks one after another.
+    """
+
+    target: Tensor
+    places: tuple[Any, ...]
+    value: Recentred
+
+
+@dataclass(frozen=True)
 class Start:
     """An accumulator's state before its loop; `free` are those of its places that vary inside."""
 
@@ -72,7 +85,7 @@ class Loop:
     body: tuple[Node, ...]
 
 
-Node = Assign | Accumulate | Contract | Start | Loop
+Node = Assign | Accumulate | Contract | Recentre | Start | Loop
 
 
 @dataclass(frozen=True)
@@ -124,6 +137,7 @@ class Program:
         value: the scalar output that is handed back as a number, if there is one.
         measures: the scalar outputs that tell whether the inputs lie in their domains.
         needs: what the extents must at least be.
+        pivots: what each block of a pass measures means from.
     """
 
     name: str
@@ -137,6 +151,7 @@ class Program:
     value: Tensor | None = None
     measures: tuple[Tensor, ...] = ()
     needs: tuple[Need, ...] = ()
+    pivots: tuple[Pivot, ...] = ()
 
     @property
     def numbers(self) -> tuple[Tensor, ...]:

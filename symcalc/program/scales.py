@@ -1,6 +1,7 @@
 """Scales: what a loop multiplies by and does not change in it, computed once before it.
 
-`2 t / n` in a loop is a division an element; `scale * t` with `scale = 2 / n` is none.
+`2 t / n` in a loop is a division an element; `scale * t` with `scale = 2 / n` is none.  Only
+extents are divided by beforehand: the reciprocal of a number that may be tiny would overflow.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 import sympy as sp
 
-from symcalc.notation.dims import Index
+from symcalc.notation.dims import Dim, Index
 from symcalc.notation.tensors import Access
 from symcalc.program.program import Accumulate, Assign, Loop, Node
 from symcalc.program.sections import targets
@@ -53,14 +54,15 @@ class Scales:
             same = all(a is b for a, b in zip(arguments, expression.args, strict=True))
             return expression if same else expression.func(*arguments)
         fixed = [factor for factor in arguments if self._is_fixed(factor)]
-        rest = [factor for factor in arguments if not self._is_fixed(factor)]
+        rest = [factor for factor in arguments if factor not in fixed]
         if not rest or not any(_divides(factor) for factor in fixed):
             return sp.Mul(*arguments)
         return sp.Mul(self._named(sp.Mul(*fixed)), *rest)
 
     def _is_fixed(self, factor: Any) -> bool:
         """Whether a factor is the same for every index of the pass."""
-        if factor.atoms(Index):
+        base, exponent = factor.as_base_exp()
+        if factor.atoms(Index) or (exponent.is_negative and not _counts(base)):
             return False
         return all(not a.places and a.tensor not in self._made for a in factor.atoms(Access))
 
@@ -78,4 +80,10 @@ class Scales:
 
 def _divides(factor: Any) -> bool:
     base, exponent = factor.as_base_exp()
-    return bool(exponent.is_Rational and exponent < 0 and not base.is_number)
+    return bool(exponent.is_Rational and exponent < 0 and base.atoms(Dim))
+
+
+def _counts(base: Any) -> bool:
+    """Whether something is made of extents and numbers alone."""
+    dims = all(isinstance(symbol, Dim) for symbol in base.free_symbols)
+    return dims and not base.atoms(Access)

@@ -8,7 +8,8 @@ from typing import Any
 
 from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access, Tensor
-from symcalc.program.program import Loop, Node, Program, Stage, Start
+from symcalc.program.pivots import Pivot
+from symcalc.program.program import Loop, Node, Program, Recentre, Stage, Start
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def sections(program: Program) -> tuple[Section, ...]:
     index of the combined vectors.
     """
     found: list[Section] = []
+    alone = kept(program)
     for stage in program.stages:
         last = found[-1] if found and found[-1].index is None and not found[-1].body else None
         if stage.index is None and last is not None:
@@ -67,8 +69,9 @@ def sections(program: Program) -> tuple[Section, ...]:
             )  # fmt: skip
         else:
             found.append(Section(stage.index, stage.body, stage.reduced, stage.width))
-            if stage.reduced:
-                found.append(Section(None, (), (), 1, stage.reduced, found[-1]))
+            wanted = tuple((t, kind) for t, kind in stage.reduced if t not in alone)
+            if wanted:
+                found.append(Section(None, (), (), 1, wanted, found[-1]))
     return tuple(found)
 
 
@@ -116,15 +119,30 @@ def _read(body: tuple[Node, ...]) -> dict[Tensor, set[tuple[Any, ...]]]:
     return found
 
 
+def kept(program: Program) -> set[Tensor]:
+    """The tensors of which nothing but the blocks' own sums is wanted."""
+    reduced = {tensor for stage in program.stages for tensor, _ in stage.reduced}
+    plain = [replace(stage, body=tuple(n for n in stage.body if not isinstance(n, Recentre)))
+             for stage in program.stages]  # fmt: skip
+    read = {tensor for stage in plain for tensor in _read(stage.body)}
+    return reduced - read - set(program.outputs)
+
+
 def arrays(program: Program) -> list[Tensor]:
     """Return the tensors that live in whole arrays between the parts."""
     private = {tensor for section in sections(program) for tensor in section.private}
+    private |= kept(program)
     return [b.tensor for b in program.buffers if b.kind == "array" and b.tensor not in private]
 
 
 def partials(program: Program) -> list[tuple[Tensor, Section]]:
     """Return the tensors that leave one partial a block, each with its pass."""
     return [(t, s) for s in sections(program) if s.index is not None for t, _ in s.reduced]
+
+
+def pivots_of(program: Program, section: Section) -> list[Pivot]:
+    """Return the pivots that a pass measures from."""
+    return [pivot for pivot in program.pivots if pivot.tensor in section.reads]
 
 
 def loops(program: Program) -> set[Index]:
@@ -160,8 +178,11 @@ def accumulated(program: Program) -> set[Tensor]:
 
 def scattered(program: Program) -> set[Tensor]:
     """The tensors that one thread adds to entry by entry, in float64 whatever the precision."""
-    stages = [stage for stage in program.stages if stage.index is None]
-    return {n.target for stage in stages for n in stage.body if isinstance(n, Start) and n.free}
+    nodes = [node for stage in program.stages if stage.index is None for node in stage.body]
+    return {
+        n.target for n in nodes
+        if isinstance(n, Recentre) or (isinstance(n, Start) and n.free)
+    }  # fmt: skip
 
 
 def targets(body: tuple[Node, ...]) -> set[Tensor]:

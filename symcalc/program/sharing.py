@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import sympy as sp
 
-from symcalc.notation.atoms import sign
+from symcalc.notation.atoms import Grouped, sign
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.primitives import FinitePlus, ShiftedExp, Unsigned
 from symcalc.program.program import Accumulate, Assign
 
+_MOST_PAIRS = 20
 # What is read from memory as it stands: a label to be looked at is no number to be named.
 _WHOLE = (Access, Unsigned)
 
@@ -41,6 +43,7 @@ def share(statements: list[Assign | Accumulate], taken: set[str], local: set[Ten
         taken: names that are in use; the new ones are added.
         local: tensors that live in scalars, whose mention costs nothing.
     """
+    statements = _paired(statements)
     counts: Counter[Any] = Counter()
     for statement in statements:
         for node in _visible(statement.value):
@@ -60,6 +63,50 @@ def share(statements: list[Assign | Accumulate], taken: set[str], local: set[Ten
             lines.append(Accumulate(statement.target, statement.places, statement.kind, value,
                                     statement.index))  # fmt: skip
     return lines
+
+
+def _paired(statements: list[Assign | Accumulate]) -> list[Assign | Accumulate]:
+    """Group two factors that stand together in several products, so that they have a name.
+
+    x*y*a and x*y*b share no subexpression until (x*y) is one.
+    """
+    for _ in range(_MOST_PAIRS):
+        counts: Counter[Any] = Counter()
+        for statement in statements:
+            for product in _products(statement.value):
+                counts.update(combinations(_factors(product), 2))
+        pair, count = max(counts.items(), key=lambda c: (c[1], str(c[0])), default=(None, 0))
+        if pair is None or count < 2:
+            break
+        statements = [replace(s, value=_grouped(s.value, pair)) for s in statements]
+    return statements
+
+
+def _products(expression: Any) -> Iterator[Any]:
+    for node in sp.preorder_traversal(expression):
+        if isinstance(node, sp.Mul) and len(_factors(node)) > 2:
+            yield node
+
+
+def _factors(product: Any) -> list[Any]:
+    """The factors that take time: no numbers, no quotients, nothing under a condition."""
+    return sorted(
+        (f for f in product.args
+         if not f.is_number and not isinstance(f, Where) and not f.as_base_exp()[1].is_negative),
+        key=str,
+    )  # fmt: skip
+
+
+def _grouped(expression: Any, pair: tuple[Any, Any]) -> Any:
+    if not expression.args or isinstance(expression, Access):
+        return expression
+    arguments = [_grouped(argument, pair) for argument in expression.args]
+    if isinstance(expression, sp.Mul) and len(_factors(expression)) > 2:
+        if all(factor in arguments for factor in pair):
+            rest = [argument for argument in arguments if argument not in pair]
+            return sp.Mul(Grouped(sp.Mul(*pair)), *rest)
+    same = all(a is b for a, b in zip(arguments, expression.args, strict=True))
+    return expression if same else expression.func(*arguments)
 
 
 def _written_twice(node: Any) -> tuple[Any, ...]:
@@ -89,7 +136,10 @@ def _visible(expression: Any, seen: set[Any] | None = None) -> Iterator[Any]:
     if expression in seen or isinstance(expression, _WHOLE):
         return
     seen.add(expression)
-    for argument in expression.args[:1] if guards_bounds(expression) else expression.args:
+    inside = expression.args[:1] if guards_bounds(expression) else expression.args
+    if isinstance(expression, Grouped):  # its name is that of what it groups
+        inside = expression.args[0].args
+    for argument in inside:
         yield from _visible(argument, seen)
 
 

@@ -1,4 +1,4 @@
-"""Stages of their own: matrix products go to the BLAS, sums by label are scattered.
+"""Stages of their own: matrix products, sums by label, sums around a mean.
 
 C[i,j] = sum_k A[i,k] B[k,j]              one matrix product
 T[v,k] = sum_i [v == y[i]] f(i,k)         for i: T[y[i],k] += f(i,k)
@@ -15,8 +15,9 @@ from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index, unused
 from symcalc.notation.reductions import Sum
 from symcalc.notation.tensors import Access, Tensor
+from symcalc.program.pivots import Recentred
 from symcalc.program.primitives import to_primitives
-from symcalc.program.program import Accumulate, Contract, Loop, Node, Stage, Start
+from symcalc.program.program import Accumulate, Contract, Loop, Node, Recentre, Stage, Start
 
 
 def own_stage(equation: Equation, taken: set[str]) -> Stage | None:
@@ -26,6 +27,8 @@ def own_stage(equation: Equation, taken: set[str]) -> Stage | None:
         equation: as it is to be lowered.
         taken: letters that its loops must not have.
     """
+    if isinstance(equation.body, Recentred):
+        return Stage(None, (Recentre(equation.target, equation.indices, equation.body),))
     if not isinstance(equation.body, Sum):
         return None
     return _contraction(equation, taken) or _scatter(equation, taken)

@@ -5,7 +5,7 @@ import pytest
 
 import symcalc as sc
 from symcalc.backends import numba_backend
-from symcalc.backends.numba_frame import PARALLEL_DEAR_ELEMENTS, PARALLEL_ELEMENTS
+from symcalc.backends.numba_frame import least_shared
 from symcalc.backends.threads import share_out
 
 DTYPES = ("float64", "float32")
@@ -90,11 +90,10 @@ def test_rows_of_every_width_are_shared_alike(monkeypatch, kernel, sample, name,
         assert calls.shared(monkeypatch, count)[0] == expected
 
 
-@pytest.mark.parametrize(
-    ("name", "limit"), [("bce_with_logits", PARALLEL_DEAR_ELEMENTS), ("l2", PARALLEL_ELEMENTS)]
-)
-def test_nothing_changes_where_threads_begin_to_share(monkeypatch, kernel, sample, name, limit):
+@pytest.mark.parametrize(("name", "dear"), [("bce_with_logits", True), ("l2", False)])
+def test_nothing_changes_where_threads_begin_to_share(monkeypatch, kernel, sample, name, dear):
     for dtype in DTYPES:
+        limit = least_shared(dear, dtype == "float32")
         for n in (limit - 1, limit, limit + 1):
             calls = Calls(kernel(name, dtype=dtype), sample, n, 1)
             calls.call(**calls.arrays)
@@ -114,7 +113,7 @@ def test_the_number_of_threads_is_asked_at_every_call(monkeypatch, kernel):
     """A plan made on one thread is no promise to stay there."""
     compiled, shares = kernel("l2"), []
     monkeypatch.setattr(numba_backend, "share_out", lambda blocks, work: shares.append(blocks))
-    x = np.ones(PARALLEL_ELEMENTS + 7)
+    x = np.ones(least_shared(False, False) + 7)
     monkeypatch.setenv("SYMCALC_THREADS", "1")
     compiled.value_and_grad(x)
     assert shares == []

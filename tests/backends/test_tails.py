@@ -223,3 +223,143 @@ def test_tiny_and_denormal_inputs_are_met(kernel, sample, name):
         value, gradient = kernel(name).value_and_grad(**{**arrays, wrt: arrays[wrt] * tiny})
         assert np.isfinite(value)
         assert np.isfinite(gradient).all()
+
+
+@pytest.fixture(scope="module")
+def formula():
+    """Kernels of formulas in x (and y), compiled once."""
+
+    @functools.cache
+    def compiled(text, backend="numba", dtype="float64", wrt="x"):
+        domains = {"y": "positive"} if "y[" in text else {}
+        return sc.compile(sc.parse(text, wrt=wrt, domains=domains), backend=backend, dtype=dtype)
+
+    return compiled
+
+
+NORMS = [  # entries, their norm, and each entry over it
+    ([3e200, -4e200], 5e200, [0.6, -0.8]),
+    ([3e-200, 4e-200], 5e-200, [0.6, 0.8]),
+    ([3 * 5e-324, -4 * 5e-324], 5 * 5e-324, [0.6, -0.8]),
+    ([1e200, 1e-200, 1.0], 1e200, [1, 0, 1e-200]),
+    ([1e-200, 1.0, 1e-200], 1.0, [1e-200, 1, 1e-200]),
+    ([3e160, 4e160, 1e140], 5e160, [0.6, 0.8, 2e-21]),
+    ([3e-155, 4e-155, 1e-170], 5e-155, [0.6, 0.8, 2e-16]),
+    ([np.finfo(np.float64).max, 0.0], np.finfo(np.float64).max, [1, 0]),
+    ([0.0, 0.0], 0.0, [0, 0]),
+]
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+@pytest.mark.parametrize(("x", "norm", "slope"), NORMS)
+def test_a_norm_neither_overflows_nor_underflows(formula, backend, x, norm, slope):
+    value, gradient = formula("norm2(i, x[i])", backend).value_and_grad(x)
+    assert value == pytest.approx(norm, rel=4e-16, abs=0)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-15)
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_a_norm_in_single_precision_neither_overflows_nor_underflows(formula, backend):
+    kernel = formula("norm2(i, x[i])", backend, "float32")
+    for scale in (1e37, 1.0, 1e-30, 2.0**-147):
+        x = np.array([3 * scale, -4 * scale], np.float32)
+        value, gradient = kernel.value_and_grad(x)
+        assert value == pytest.approx(float(np.hypot(*x.astype(float))), rel=1e-7, abs=0)
+        np.testing.assert_allclose(gradient, x / np.float32(value), rtol=3e-7)
+
+
+def test_norms_of_rows_and_of_columns_are_scaled_each(formula):
+    x = np.array([[3e200, 4e200], [3e-200, -4e-200]])
+    _, rows = formula("sum(i, norm2(k, x[i, k]))").value_and_grad(x)
+    np.testing.assert_allclose(rows, [[0.6, 0.8], [0.6, -0.8]], rtol=1e-15)
+    _, columns = formula("sum(k, norm2(i, x[i, k]))").value_and_grad(x.T.copy())
+    np.testing.assert_allclose(columns, [[0.6, 0.6], [0.8, -0.8]], rtol=1e-15)
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_a_norm_of_what_is_not_finite(formula, backend):
+    kernel = formula("norm2(i, x[i])", backend)
+    assert kernel([1.0, -INF]) == INF
+    for x in ([np.nan, 1.0], [np.nan, 1e300], [1e-300, np.nan], [np.nan, INF]):
+        value, gradient = kernel.value_and_grad(x)
+        assert np.isnan(value), x
+        assert np.isnan(gradient).any(), x
+
+
+REST_OF_EXP = exactly(lambda x: mpmath.expm1(x) - x)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_is_left_of_exp_keeps_its_digits(formula, dtype):
+    kernel = formula("sum(i, expm1x(x[i]))", dtype=dtype)
+    for x in (1e-15, -1e-15, 1e-4, 0.3, -0.34, 0.35, -0.7, 2.0, -3.0, 40.0, -40.0, -1e10):
+        x = float(np.dtype(dtype).type(x))
+        value, slope = kernel.value_and_grad(np.array([x], dtype))
+        assert ulps(value, REST_OF_EXP(x), dtype) <= 4, x
+        assert ulps(slope[0], exactly(mpmath.expm1)(x), dtype) <= 2, x
+
+
+DIVERGENCE = exactly(lambda x, y: x * mpmath.log(x / y) - x + y if x else y)
+CLOSE = [(1.0, 1 + 1e-9), (3.0, 3 - 4e-16), (0.5, 0.6), (1.0, 4.1), (1.0, 0.24), (2e-5, 7.0),
+         (7.0, 2e-5), (1e-30, 1e30), (1e30, 1e-30), (0.0, 2.0)]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("x", "y"), CLOSE)
+def test_a_divergence_keeps_its_digits_where_its_arguments_are_close(formula, dtype, x, y):
+    x, y = (float(np.dtype(dtype).type(v)) for v in (x, y))
+    kernel = formula("sum(i, kl_div(x[i], y[i]))", dtype=dtype)
+    value, slope = kernel.value_and_grad(np.array([x], dtype), np.array([y], dtype))
+    assert ulps(value, DIVERGENCE(x, y), dtype) <= 4
+    if x:
+        assert ulps(slope[0], exactly(lambda x, y: mpmath.log(x / y))(x, y), dtype) <= 4
+
+
+def test_a_divergence_over_the_whole_range_of_double(formula):
+    kernel = formula("sum(i, kl_div(x[i], y[i]))")
+    for x, y in ((1e300, 1e-300), (1e-300, 1e300), (5e-324, 1.0), (1e308, 1.7e308)):
+        assert ulps(kernel([x], [y]), DIVERGENCE(x, y), "float64") <= 4, (x, y)
+    assert kernel([1.0], [5e-324]) == pytest.approx(DIVERGENCE(1.0, 5e-324), rel=1e-15)
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_both_backends_agree_on_the_new_atoms(formula, backend):
+    x, y = np.array([0.3, 2.0, 5.0, 1.0]), np.array([0.30001, 9.0, 0.2, 1.0])
+    for text, reference in (("kl_div(x[i], y[i])", DIVERGENCE),
+                            ("log_ratio(x[i], y[i])", exactly(lambda a, b: mpmath.log(a / b))),
+                            ("expm1x(x[i] - y[i])", None), ("erfc(x[i]*y[i])", None)):  # fmt: skip
+        want = (
+            sum(map(reference, x, y))
+            if reference
+            else sum(map(REST_OF_EXP, x - y))
+            if "expm1x" in text
+            else sum(map(exactly(mpmath.erfc), x * y))
+        )
+        found = formula(f"sum(i, {text})", backend)(x, y)
+        assert found == pytest.approx(want, rel=1e-13), text
+
+
+LOG1MEXP = exactly(
+    lambda x: mpmath.log1p(-mpmath.exp(-x)) if x > 1 else mpmath.log(-mpmath.expm1(-x))
+)
+
+
+def test_edges_of_log1mexp_and_xlogy(formula):
+    log1mexp = formula("sum(i, log1mexp(x[i]))")
+    for x in (5e-324, 1e-300, 1e-10, 0.69, 0.7, 37.0, 700.0, 744.0):
+        true = LOG1MEXP(x)
+        assert ulps(log1mexp([x]), true, "float64", 5e-324) <= 4, x
+    xlogy = formula("sum(i, xlogy(x[i], y[i]))")
+    for x, y in ((0.0, 1e-300), (1e-300, 1e-300), (3.0, 1 + 2**-52), (-2.0, 5e-324)):
+        true = exactly(lambda a, b: a * mpmath.log(b))(x, y)
+        assert ulps(xlogy([x], [y]), true, "float64") <= 4, (x, y)
+
+
+def test_powers_in_kernels(formula):
+    kernel = formula("sum(i, y[i]**2.7 + 2**y[i] + y[i]**11)", wrt="y")
+    true = exactly(lambda v: v ** mpmath.mpf("2.7") + 2**v + v**11)
+    for y in (1e-5, 0.5, 1.0, 3.7, 20.0):
+        assert kernel([y]) == pytest.approx(true(y), rel=2e-15), y
+    value, slope = formula("sum(i, x[i]**11)").value_and_grad([-1.5])
+    assert value == pytest.approx(-(1.5**11), rel=1e-15)
+    assert slope[0] == pytest.approx(11 * 1.5**10, rel=1e-15)

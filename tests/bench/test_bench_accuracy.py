@@ -73,6 +73,39 @@ def test_reference_evaluates_functions_that_numpy_lacks():
     assert np.isfinite(reference_entries(problem)["x"]).all()
 
 
+ATOMS_ON_BALLS = {
+    "sigmoid": lambda x: 1 / (1 + (-x).exp()),
+    "softplus": lambda x: x.exp().log1p(),
+    "log_sigmoid": lambda x: -(-x).exp().log1p(),
+    "log_cosh": lambda x: x.cosh().log(),
+    "sech": lambda x: 1 / x.cosh(),
+    "expm1x": lambda x: x.exp() - 1 - x,
+    "erfc": lambda x: x.erfc(),
+}
+
+
+@pytest.mark.parametrize("name", ATOMS_ON_BALLS)
+def test_reference_evaluates_the_atoms(name):
+    objective = parse(f"sum(i, {name}(x[i]))", wrt="x")
+    problem = draw(objective, make_case(objective, shape=(1,)))
+    with flint.ctx.workprec(200):
+        true = ATOMS_ON_BALLS[name](flint.arb(float(problem.arrays["x"][0])))
+    assert ulps([float(true)], reference_entries(problem)["value"], "float64") <= 0.51
+
+
+@pytest.mark.parametrize("name", ["kl_div", "log_ratio"])
+def test_reference_evaluates_atoms_of_two(name):
+    objective = parse(f"sum(i, {name}(2 + x[i]**2, 2.01 + x[i]**2))", wrt="x")
+    problem = draw(objective, make_case(objective, shape=(1,)))
+    with flint.ctx.workprec(200):
+        x = flint.arb(float(problem.arrays["x"][0])) ** 2 + 2
+        y = x + flint.arb(1) / 100
+        ratio = (x / y).log()
+        true = float(ratio if name == "log_ratio" else x * ratio - x + y)
+    # the arguments themselves are rounded to 64 bits, and their difference is a small one
+    assert reference_entries(problem)["value"][0][0] == pytest.approx(true, rel=1e-14)
+
+
 @pytest.mark.parametrize(
     ("found", "reference", "dtype", "expected"),
     [

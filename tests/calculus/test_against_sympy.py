@@ -78,6 +78,8 @@ TRAPS = {
     "sum(i, log1p(x[i]**2) + log1mexp(x[i]**2 + 1) + xlogy(x[i]**2, 2 + x[i]))": {},
     "sum(i, log_cosh(x[i])*abs(x[i]) + maximum(x[i], y[i])*minimum(x[i], 2*y[i]))": {},
     "sum(i, lgamma(x[i] + 3))": {"domains": {"x": "positive"}},
+    "sum(i, expm1x(x[i]) * erfc(x[i]) + log_ratio(x[i]**2 + 1, 2 + x[i]**2))": {},
+    "sum(i, kl_div(exp(x[i]), 1 + x[i]**2))": {},
     "sum(i, sign(x[i])*x[i]**2)": {},
     "sum(i, stop_gradient(x[i])*x[i]**2)": {},
     "sum(i, stop_gradient(mean(j, x[j]))*x[i])": {},

@@ -30,6 +30,7 @@ TEXTBOOK: dict[str, Any] = {
     "abs": sp.Abs,
     "sign": sp.sign,
     "expm1": lambda x: sp.exp(x) - 1,
+    "expm1x": lambda x: sp.exp(x) - 1 - x,
     "log1p": lambda x: sp.log(1 + x),
     "tanh": sp.tanh,
     "sech": lambda x: 2 / (sp.exp(x) + sp.exp(-x)),
@@ -43,7 +44,10 @@ TEXTBOOK: dict[str, Any] = {
     "clip": lambda x, a, b: sp.Piecewise((x, sp.And(x >= a, x <= b)), (a, x < a), (b, True)),
     "xlogy": lambda x, y: sp.Piecewise((0, sp.Eq(x, 0)), (x * sp.log(y), True)),
     "log1mexp": lambda x: sp.log(1 - sp.exp(-x)),
+    "log_ratio": lambda x, y: sp.log(x) - sp.log(y),
+    "kl_div": lambda x, y: x * sp.log(x) - x * sp.log(y) - x + y,
     "erf": sp.erf,
+    "erfc": sp.erfc,
     "lgamma": sp.loggamma,
     "digamma": sp.digamma,
 }

@@ -6,6 +6,7 @@ library at the top: only the process that measures it ever imports it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,8 @@ class Peer:
 
 _HERE = __name__
 OURS = Peer("symcalc", f"{_HERE}.symcalc_peer", "symcalc", catalogue_only=False)
+FRESH = dataclasses.replace(OURS, name="symcalc, fresh arrays", variant="fresh")
+BOUND = dataclasses.replace(OURS, name="symcalc, bound", variant="bound")
 FLOOR = Peer("memory floor", f"{_HERE}.floor", "numba", catalogue_only=False)
 PEERS: tuple[Peer, ...] = (
     Peer("numpy", f"{_HERE}.numpy_peer", "numpy"),
@@ -62,7 +65,12 @@ PEERS: tuple[Peer, ...] = (
     Peer("torch.compile", f"{_HERE}.torch_peer", "torch", "compile"),
     Peer("jax", f"{_HERE}.jax_peer", "jax"),
     Peer("scikit-learn", f"{_HERE}.sklearn_peer", "sklearn"),
+    Peer("lambdify", f"{_HERE}.lambdify_peer", "sympy"),
+    Peer("numexpr", f"{_HERE}.numexpr_peer", "numexpr"),
+    Peer("pytensor", f"{_HERE}.pytensor_peer", "pytensor"),
+    Peer("tensorgrad", f"{_HERE}.tensorgrad_peer", "tensorgrad"),
 )
+NOT_PEERS = frozenset(peer.name for peer in (OURS, FRESH, BOUND, FLOOR))
 
 
 def offered(table: dict[str, Any], name: str, library: str) -> Any:

@@ -55,6 +55,8 @@ def _eager(
 def _compiled(
     function: Any, tensors: list[Any], hyper: dict[str, float], places: tuple[int, ...], bar: Any
 ) -> Callable[[], Any]:
+    torch.compiler.reset()  # what the case before compiled must not make this one dynamic
+
     def value(*arrays: Any) -> Any:
         return function(*arrays, **hyper)
 
