@@ -71,7 +71,7 @@ def identical(parts, expected, dtype):
 
 
 @pytest.mark.parametrize("kind", [*IN_PLACE, *COPIED])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 def test_memory_order_is_only_another_order(kernel, kind, dtype):
     lay = {**IN_PLACE, **COPIED}[kind]
     same = close if kind in IN_PLACE else identical
