@@ -36,11 +36,11 @@ PARALLEL_BYTES = 3_200_000
 PARALLEL_DEAR_BYTES = 1_600_000
 
 _WIDEST = 88
-DOOR = ("UnfitError", "apart", "carve", "given", "release_gil", "take_gil")
+DOOR = ("UnfitError", "apart", "carve", "corner", "given", "release_gil", "take_gil")
 RESERVED = frozenset(
     ("gil", "mine", "part", "last_part", "first", "last", "start", "stop", "block", "blocks",
-     "rows", "turn", "room", "count", "shift", "few", "row", "work", "size", "njit", "np", "f4",
-     "u4", "u8", "terms",
+     "rows", "turn", "room", "count", "shift", "few", "row", "spread", "work", "size", "njit", "np",
+     "f4", "u4", "u8", "terms",
      "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
      *DOOR, *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH, *keyword.kwlist)
 )  # fmt: skip
@@ -279,7 +279,8 @@ class Frame:
         if self.needs_work:
             lines.append("work = np.empty(size) if turn is None else given(room)")
             return [*lines, *views]
-        lines.append("work = given(room)")
+        lines.append("spread = 0 if turn is None else 1  # alone, what threads leave goes nowhere")
+        lines.append("work = corner() if turn is None else given(room)")
         return lines
 
     def slots(self) -> list[Tensor]:

@@ -173,21 +173,23 @@ class SourceWriter(StatementWriter):
         return found
 
     def _leave(self, scalars: list[tuple[Tensor, str]], indent: str) -> None:
-        """Take a block's scalars into the totals, or leave them for the part that does."""
-        if not scalars:
-            return
-        self._line(indent, "if turn is None:")
+        """Take a block's scalars into the totals, and leave them for the part that does.
+
+        Both are done always: a choice here would let LLVM make two loops of one, which might add
+        in another order.
+        """
         for tensor, kind in scalars:
             name = self.names[tensor.name]
             state = self._joined(kind, tensor, name, f"{name}_block", in_order=True)
-            self._line(indent + "    ", f"{name} = {state}")
-        self._line(indent, "else:")
+            self._line(indent, f"{name} = {state}")
         for tensor, _ in scalars:
             name = self.names[tensor.name]
             left = f"{name}_block"
             if tensor.domain.integer:
                 left = self.expressions.call("from_bits", f"u8({left})")
-            self._line(indent + "    ", f"work[{name}_at + block] = {left}")
+            place = f"{name}_at + block"
+            place = place if self.frame.needs_work else f"({place}) * spread"
+            self._line(indent, f"work[{place}] = {left}")
 
     def _fill(self, name: str, shape: tuple[Any, ...], value: str, indent: str) -> None:
         inside, letters = self._over(shape, indent)
