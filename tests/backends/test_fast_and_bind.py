@@ -254,7 +254,7 @@ def test_an_interrupt_is_not_swallowed(monkeypatch, kernel):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ready, "_typed", interrupted)
+    monkeypatch.setattr(ready, "_exact", interrupted)
     for call in (
         lambda: compiled.value_and_grad(Z, Y), lambda: compiled.fast(Z, Y, np.empty(3)),
     ):  # fmt: skip
