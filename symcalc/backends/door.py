@@ -49,7 +49,7 @@ def apart(typing_context: Any, a: Any, b: Any) -> Any:
 
 @intrinsic
 def given(typing_context: Any, array: Any) -> Any:
-    """Return an array that may be None, where it is known to be none or not to be used."""
+    """Return an argument that may be None as an array: where it is none it must not be used."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         data = context.make_helper(builder, array, value=values[0]).data

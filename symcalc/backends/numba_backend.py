@@ -81,6 +81,7 @@ class NumbaExecutable:
             for number, section in enumerate(sections(program))
         ]
         self.measures = len(program.measures)
+        self.free: list[Any] = []
 
     @property
     def at_once(self) -> AtOnce:
@@ -112,23 +113,23 @@ class NumbaExecutable:
         return dispatcher.overloads[signature].entry_point
 
     def plan(self, sizes: Sizes) -> Run:
-        """Decide on sizes once; scratch memory is handed from call to call."""
+        """Decide on sizes once; scratch memory is handed from call to call, of any sizes."""
         last = len(self.passes) - 1
         elements = max((p.elements(sizes) for p in self.passes if p is not None), default=0)
         large = elements >= self.least
         whole = np.array([0, last, 0, _ALL], np.int64)
-        free: list[Any] = []
+        words: int | None = None
 
         def run(
             inputs: Sequence[Any], parameters: Sequence[float], outputs: Sequence[Any]
         ) -> Scalars:
+            nonlocal words
             layout = tuple(array.flags.c_contiguous for array in inputs)
             kernel = self.compiled.get(layout) or self._compile(layout)
             arguments = (*inputs, *parameters, *outputs)
-            try:
-                room = free.pop()
-            except IndexError:  # all of it is in use, by other threads
-                room = np.empty(int(kernel(*arguments, whole, None)))
+            if words is None:
+                words = int(kernel(*arguments, whole, None))
+            room = self._room(words)
             if large and thread_count() > 1:
                 self._together(kernel, sizes, (*arguments, room))
             else:
@@ -137,10 +138,18 @@ class NumbaExecutable:
             found = Scalars(
                 float(room[0]) if first else 0.0, room[first : first + self.measures].tolist()
             )
-            free.append(room)
+            self.free.append(room)
             return found
 
         return run
+
+    def _room(self, words: int) -> Any:
+        """Scratch memory of so many words or more; one that is too small is let go."""
+        try:
+            room = self.free.pop()
+        except IndexError:  # all of it is in use, by other threads
+            return np.empty(words)
+        return room if room.size >= words else np.empty(words)
 
     def _together(self, kernel: Any, sizes: Sizes, arguments: tuple[Any, ...]) -> None:
         """Run the parts one after another, the blocks of each shared out over threads."""

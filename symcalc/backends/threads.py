@@ -28,10 +28,10 @@ def share_out(blocks: int, work: Callable[[int, int], None]) -> None:
     """Run work(first, last) over all blocks, on several threads, each taking what is next.
 
     Args:
-        blocks: how many there are.
+        blocks: how many there are; none, where a dim is empty.
         work: called with a range of blocks; must not hold the interpreter's lock for long.
     """
-    threads = min(thread_count(), blocks)
+    threads = max(1, min(thread_count(), blocks))
     step = max(1, blocks // (threads * 4))
     starts = itertools.count(0, step)
 

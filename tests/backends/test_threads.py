@@ -120,3 +120,14 @@ def test_a_kernel_works_in_a_forked_child(kernel):
     assert queue.get(timeout=30) == expected
     child.join(timeout=30)
     assert child.exitcode == 0
+
+
+def test_a_sum_over_nothing_beside_a_large_one(monkeypatch):
+    monkeypatch.setenv("SYMCALC_THREADS", "2")
+    kernel = sc.compile(sc.parse("sum(i, exp(x[i])) + sum(j, exp(y[j]))", wrt=("x", "y")))
+    large, nothing = np.zeros(1_000_000), np.empty(0)
+    value, (by_large, by_nothing) = kernel.value_and_grad(large, nothing)
+    assert value == 1_000_000
+    assert (by_large == 1).all()
+    assert by_nothing.shape == (0,)
+    assert kernel.value_and_grad(nothing, large)[0] == 1_000_000
