@@ -124,7 +124,7 @@ def lower(
                   | {p.name for p in objective.parameters})  # fmt: skip
     apart = Decomposer(namer).run(settled(_needed(equations, outputs), namer))
     plain = one_sum(factored(inlined(apart, set(outputs)), namer))
-    plain = buffered(plain, set(outputs), namer)
+    plain = buffered(plain, set(outputs) - {value, *measures}, namer)
     tasks = [_task(equation) for equation in plain]
     letters = {dim.name for dim in dims_of(inputs)}
     own = {t.target: own_stage(t.equation, letters) for t in tasks}

@@ -17,6 +17,7 @@ from symcalc.notation.reductions import Sum
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.primitives import to_primitives
 from symcalc.program.program import Accumulate, Contract, Loop, Node, Stage, Start
+from symcalc.program.spare import names_a_place
 
 
 def own_stage(equation: Equation, taken: set[str]) -> Stage | None:
@@ -32,19 +33,31 @@ def own_stage(equation: Equation, taken: set[str]) -> Stage | None:
 
 
 def buffered(equations: list[Equation], outputs: set[Tensor], namer: Namer) -> list[Equation]:
-    """Return equations in which no output is added to entry by entry.
+    """Return equations in which no output array is added to entry by entry.
 
-    An output may be of less precision than its sums are kept in.
+    An output may be of less precision than its sums are kept in; and a single number is kept in a
+    local while it is summed, so that something has to store it.
+
+    Args:
+        equations: as they are to be lowered.
+        outputs: the arrays that are written to.
+        namer: of the sums that need a name.
     """
     found = []
     for equation in equations:
         target, indices = equation.target, equation.indices
-        if target in outputs and isinstance(equation.body, Sum) and _scatter(equation, set()):
+        if target in outputs and _is_added_to(equation):
             sums = Tensor(namer.name(f"{target.name}_sum"), target.shape)
             found.append(Equation(sums, indices, equation.body))
             equation = Equation(target, indices, Access(sums, *indices))
         found.append(equation)
     return found
+
+
+def _is_added_to(equation: Equation) -> bool:
+    if not equation.target.shape:
+        return equation.reduction is not None
+    return isinstance(equation.body, Sum) and _scatter(equation, set()) is not None
 
 
 def _contraction(equation: Equation, taken: set[str]) -> Stage | None:
@@ -97,8 +110,8 @@ def _by_label(term: Any, bound: Index, indices: tuple[Index, ...]) -> Any:
             continue
         when, then, otherwise = factor.args
         for index, label in (when.args, when.args[::-1]):
-            known = isinstance(label, Access) and label.tensor.domain.below is not None
-            if index in indices and known and otherwise == 0 and bound in label.free_symbols:
+            known = index in indices and names_a_place(label, index)
+            if known and otherwise == 0 and bound in label.free_symbols:
                 if not label.free_symbols & set(indices):
                     rest = sp.Mul(*(f for f in sp.Mul.make_args(term) if f is not factor))
                     return index, label, rest * then
