@@ -60,19 +60,31 @@ def all_but_one(term: Any, index: Index) -> tuple[Access | None, Any]:
 def _is_whole(equation: Equation, without: Equation, term: Any) -> bool:
     """Whether an equation is the sum of all the terms; what they read is known before either."""
     body = equation.body
-    if not isinstance(body, Sum) or len(equation.indices) != len(without.indices):
+    if not isinstance(body, Sum) or _extents(equation) != _extents(without):
         return False
     at = dict(zip(without.indices, equation.indices, strict=True))
     return bool(body.body == term.xreplace({**at, without.body.index: body.index}))
 
 
+def _extents(equation: Equation) -> list[Any]:
+    """What the indices of a sum, its own last, run over."""
+    return [index.extent for index in (*equation.indices, equation.body.index)]
+
+
+def names_a_place(label: Any, index: Index) -> bool:
+    """Whether a label is always one of the values that an index takes.
+
+    A label of other classes may lie beyond them, and then no entry is the chosen one.
+    """
+    return isinstance(label, Access) and label.tensor.domain.below == index.extent
+
+
 def _place(when: Any, index: Index) -> Access | None:
-    """Return the whole number that an index is compared with, if it does not vary with it."""
+    """Return the label that an index is compared with, if it is a place and does not vary."""
     if not isinstance(when, sp.Eq) or index not in when.args:
         return None
     other = when.args[1] if when.args[0] == index else when.args[0]
-    known = isinstance(other, Access) and other.tensor.domain.below is not None
-    return other if known and index not in other.free_symbols else None
+    return other if names_a_place(other, index) and index not in other.free_symbols else None
 
 
 def patched(body: tuple[Node, ...]) -> tuple[Node, ...]:

@@ -18,6 +18,7 @@ from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.pivots import Recentred
 from symcalc.program.primitives import to_primitives
 from symcalc.program.program import Accumulate, Contract, Loop, Node, Recentre, Stage, Start
+from symcalc.program.spare import names_a_place
 
 
 def own_stage(equation: Equation, taken: set[str]) -> Stage | None:
@@ -107,8 +108,8 @@ def _by_label(term: Any, bound: Index, indices: tuple[Index, ...]) -> Any:
             continue
         when, then, otherwise = factor.args
         for index, label in (when.args, when.args[::-1]):
-            known = isinstance(label, Access) and label.tensor.domain.below is not None
-            if index in indices and known and otherwise == 0 and bound in label.free_symbols:
+            known = index in indices and names_a_place(label, index)
+            if known and otherwise == 0 and bound in label.free_symbols:
                 if not label.free_symbols & set(indices):
                     rest = sp.Mul(*(f for f in sp.Mul.make_args(term) if f is not factor))
                     return index, label, rest * then

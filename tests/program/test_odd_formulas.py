@@ -96,3 +96,70 @@ def test_an_indicator_of_zero_wins_over_infinity():
     k = sc.compile(sc.parse("sum(i, relu(log(x[i])))", wrt="x"))
     np.testing.assert_array_equal(k.grad([0.0, 2.0, 0.5]), [0.0, 0.5, 0.0])
     assert np.isnan(k.grad([np.nan])[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sum(i, sum(k, z[i,k]**2))", lambda z, t: 2 * (z * t).sum()),
+        ("sum(i, max(k, z[i,k]))", lambda z, t: t[np.arange(len(z)), z.argmax(axis=1)].sum()),
+        ("sum(i, sum(k, z[i,k])**2)", lambda z, t: 2 * (z.sum(axis=1) * t.sum(axis=1)).sum()),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_tangent_that_is_a_sum_is_stored(text, expected, dtype):
+    z, t = RNG.normal(size=(2, 3, 4)).astype(dtype)
+    value, tangent = sc.compile(sc.parse(text), dtype=dtype).jvp(z, tangents={"z": t})
+    precision = 1e-12 if dtype == "float64" else 1e-5
+    assert tangent == pytest.approx(expected(z.astype(float), t.astype(float)), rel=precision)
+
+
+def test_a_tangent_is_summed_alike_by_any_number_of_threads():
+    z, t = RNG.normal(size=(2, 700, 900))
+    kernel = sc.compile(sc.parse("sum(i, sum(k, z[i,k]**2))"))
+    _, tangent = kernel.jvp(z, tangents={"z": t})
+    assert tangent == pytest.approx(2 * (z * t).sum(), rel=1e-11)
+
+
+OTHER_CLASSES = {"w": "n m", "z": "n c"}
+
+
+@BOTH
+def test_a_label_may_lie_beyond_the_entries_it_is_compared_with(backend):
+    text = "sum(i, z[i,y[i]] + sum(k, where(k == y[i], 5*w[i,k], w[i,k])))"
+    kernel = sc.compile(sc.parse(text, wrt="w", shapes=OTHER_CLASSES), backend=backend)
+    w, z, y = RNG.normal(size=(5, 3)), RNG.normal(size=(5, 9)), np.array([0, 2, 8, 7, 3])
+    expected = np.ones((5, 3))
+    expected[0, 0] = expected[1, 2] = 5.0
+    np.testing.assert_array_equal(kernel.grad(w=w, z=z, y=y), expected)
+
+
+@BOTH
+def test_a_sum_without_an_entry_that_may_not_be_there(backend):
+    text = "mean(i, z[i,y[i]] + sum(k, where(k == y[i], 0, exp(w[i,k]))) + sum(k, exp(w[i,k])))"
+    kernel = sc.compile(sc.parse(text, wrt="w", shapes=OTHER_CLASSES), backend=backend)
+    w, z, y = RNG.normal(size=(2, 3)), RNG.normal(size=(2, 9)), np.array([1, 8])
+    e = np.exp(w)
+    expected = (z[0, 1] + z[1, 8] + 2 * e.sum() - e[0, 1]) / 2
+    value, gradient = kernel.value_and_grad(w=w, z=z, y=y)
+    assert value == pytest.approx(expected, rel=1e-13)
+    np.testing.assert_allclose(gradient, e * [[1.0, 0.5, 1.0], [1.0] * 3], rtol=1e-13)
+
+
+@BOTH
+def test_what_is_added_up_by_a_label_of_other_classes(backend):
+    text = "sum(k, v[k]*sum(i, where(k == y[i], x[i], 0))) + sum(i, z[i,y[i]])"
+    formula = sc.parse(text, wrt="v", shapes={"v": "m", "z": "n c"})
+    kernel = sc.compile(formula, backend=backend)
+    found = kernel.grad(v=np.ones(3), x=np.arange(1.0, 6.0), z=np.ones((5, 9)),
+                        y=np.array([0, 2, 8, 2, 3]))  # fmt: skip
+    np.testing.assert_array_equal(found, [1.0, 0.0, 6.0])
+
+
+@BOTH
+def test_sums_over_unlike_extents_are_not_taken_for_one(backend):
+    text = "sum(i, x[i]*sum(k, where(k == y[i], 0, w[k]**2)))*sum(k, w[k]**2) + sum(i, z[i,y[i]])"
+    kernel = sc.compile(sc.parse(text, wrt="w", shapes={"w": "c", "z": "n c"}), backend=backend)
+    x, w, z, y = RNG.normal(size=2), RNG.normal(size=3), np.zeros((2, 3)), np.array([1, 1])
+    expected = x.sum() * (w[0] ** 2 + w[2] ** 2) * (w**2).sum()
+    assert kernel(x=x, w=w, z=z, y=y) == pytest.approx(expected, rel=1e-12)
