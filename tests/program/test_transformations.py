@@ -211,7 +211,7 @@ def test_a_row_of_one_has_nothing_but_its_chosen_entry():
 def test_a_quotient_that_does_not_vary_is_taken_once():
     source = sc.compile("mse").source
     loop = source[source.index("in range(start, stop):") :]
-    assert " / " not in loop[: loop.index("if turn is None")]
+    assert " / " not in loop[: loop.index("if part <= 1")]
     assert "scale = 2.0 / n" in source
 
 
