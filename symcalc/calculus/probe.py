@@ -108,7 +108,7 @@ def probe(
     precision, flint.ctx.prec = flint.ctx.prec, PRECISION
     try:
         for _ in range(tries):
-            for _attempt in range(5):
+            for _attempt in range(50):
                 try:
                     env = environment([before, after], definitions, rng)
                     if not _agree(before, after, indices, env):
@@ -127,6 +127,8 @@ def _agree(before: Any, after: Any, indices: tuple[Index, ...], env: Environment
     for _, at in points(indices, env):
         a, b = (evaluate(side, {**env, **at}) for side in (before, after))
         a, b = (ball(s) if isinstance(s, int) else s for s in (a, b))
+        if not a.is_finite() and not b.is_finite():
+            raise UndecidedError("neither side has a value here")
         if not a.overlaps(b) or not a.is_finite() or not b.is_finite():
             return False
     return True

@@ -29,7 +29,22 @@ def partial(body: Any, access: Access) -> Any:
     """Return the scalar partial derivative by one access, all others held fixed."""
     marks = {a: sp.Dummy(a.tensor.name, **_known(a)) for a in accesses(body)}
     back = {mark: a for a, mark in marks.items()}
-    return body.xreplace(marks).diff(marks[access]).xreplace(back)
+    return _joined(body.xreplace(marks).diff(marks[access])).xreplace(back)
+
+
+def _joined(slope: Any) -> Any:
+    """Write p x**(p - 1) for the p x**p / x of SymPy, which is 0/0 at x = 0."""
+    return slope.replace(lambda node: isinstance(node, sp.Mul), _lowered)
+
+
+def _lowered(product: Any) -> Any:
+    factors = list(product.args)
+    for factor in product.args:
+        base, exponent = factor.as_base_exp()
+        if not exponent.is_number and 1 / base in factors:
+            factors.remove(1 / base)
+            factors[factors.index(factor)] = base ** (exponent - 1)
+    return product if len(factors) == len(product.args) else sp.Mul(*factors)
 
 
 def _known(access: Access) -> dict[str, bool]:

@@ -163,3 +163,20 @@ def test_sums_over_unlike_extents_are_not_taken_for_one(backend):
     x, w, z, y = RNG.normal(size=2), RNG.normal(size=3), np.zeros((2, 3)), np.array([1, 1])
     expected = x.sum() * (w[0] ** 2 + w[2] ** 2) * (w**2).sum()
     assert kernel(x=x, w=w, z=z, y=y) == pytest.approx(expected, rel=1e-12)
+
+
+@BOTH
+def test_the_slope_of_a_power_has_its_value_at_zero(backend):
+    x = np.array([0.0, -0.0, -2.0, 3.0])
+    kernel = sc.compile(sc.parse("sum(i, x[i]**p)", wrt="x"), backend=backend)
+    np.testing.assert_allclose(kernel.grad(x, p=2.0), 2 * x, rtol=1e-15)
+    np.testing.assert_allclose(kernel.grad(x, p=3.0), 3 * x**2, rtol=1e-15)
+    np.testing.assert_allclose(kernel.grad(x, p=1.0), np.ones(4), rtol=1e-15)
+    np.testing.assert_allclose(kernel.hvp(x, p=3.0, vector=np.ones(4)), 6 * x, rtol=1e-15)
+
+
+@BOTH
+def test_the_slope_of_a_power_of_an_array_has_its_value_at_zero(backend):
+    kernel = sc.compile(sc.parse("sum(i, x[i]**q[i])", wrt="x"), backend=backend)
+    found = kernel.grad(x=np.array([0.0, 0.0, -2.0]), q=np.array([2.0, 1.0, 3.0]))
+    np.testing.assert_allclose(found, [0.0, 1.0, 12.0], rtol=1e-15)
