@@ -270,9 +270,7 @@ def test_a_bound_call_refuses_an_array_that_changed_its_shape(kernel, strided):
     step = kernel("mse").bind(owned, target)
     assert step() == 1
     owned.resize(3_000_000, refcheck=False)
-    with pytest.raises(
-        sc.ArgumentError, match=r"bind: expected arrays of the shapes \(\(3,\)"
-    ):
+    with pytest.raises(sc.ArgumentError, match=r"bind: expected arrays of the shapes \(\(3,\)"):
         step()
     owned.resize(3, refcheck=False)
     owned[:] = 2
