@@ -31,7 +31,7 @@ class AtOnce:
     large to be done at once.
 
     Args:
-        typed: refuses arguments of other types by a TypeError.
+        typed: refuses arguments of other types by an error.
         bare: takes the types on trust: for arguments that were looked at before.
         tail: what the last arguments are.
     """

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from symcalc.backends.door import UnfitError
 from symcalc.backends.executable import AtOnce, Run, Scalars, Sizes
 from symcalc.backends.modes import Task
 from symcalc.backends.numba_cache import load_module, sealed
@@ -74,6 +75,7 @@ class NumbaExecutable:
         self.plain = (True,) * len(program.inputs)
         self.compiled: dict[Layout, Any] = {}
         self._compile(self.plain)
+        _refuse_at_once(self.dispatcher, [self._input_type(t) for t in program.inputs])
         self.least = least_shared(writer.is_dear, writer.single)
         known = cuts(program)
         self.passes = [
@@ -163,27 +165,52 @@ class NumbaExecutable:
     def _size(self, extent: Any) -> Size:
         return size_function(extent, self.program.dims)
 
-    def _array_type(self, tensor: Tensor) -> Any:
-        if tensor.domain.integer:
-            return np.dtype(np.int64)
-        return self.dtype if tensor.shape else np.dtype(np.float64)
+    def _input_type(self, tensor: Tensor) -> np.dtype[Any]:
+        return np.dtype(np.int64) if tensor.domain.integer else self.dtype
+
+    def _array_type(self, tensor: Tensor) -> np.dtype[Any]:
+        return self._input_type(tensor) if tensor.shape else np.dtype(np.float64)
 
     def _signature(self, layout: Layout) -> tuple[Any, ...]:
         """The exact types, inputs read-only so that any array may be passed."""
         from numba import from_dtype, types
 
         def array(dtype: Any, rank: int, order: str, readonly: bool) -> Any:
-            return types.Array(from_dtype(np.dtype(dtype)), rank, order, readonly=readonly)
+            return types.Array(from_dtype(dtype), rank, order, readonly=readonly)
 
         program = self.program
         found: list[Any] = []
         for tensor, contiguous in zip(program.inputs, layout, strict=True):
-            dtype = np.int64 if tensor.domain.integer else self.dtype
-            found.append(array(dtype, len(tensor.shape), "C" if contiguous else "A", True))
+            order = "C" if contiguous else "A"
+            found.append(array(self._input_type(tensor), len(tensor.shape), order, True))
         found += [types.float64] * len(program.parameters)
         for tensor in program.written:
             found.append(array(self._array_type(tensor), max(len(tensor.shape), 1), "C", False))
         return (*found, types.Optional(types.int64[::1]), types.Optional(types.float64[::1]))
+
+
+def _refuse_at_once(dispatcher: Any, dtypes: Sequence[np.dtype[Any]]) -> None:
+    """Have a dispatcher refuse arrays of other types and strided ones without much ado.
+
+    Numba looks for conversions and puts its refusal into words first: that takes 50 microseconds,
+    ten times as long as the careful call that follows.
+
+    Args:
+        dispatcher: compiled, and never to compile again.
+        dtypes: of the arrays it begins with.
+    """
+
+    def convert(*arguments: Any) -> Any:
+        for array, dtype in zip(arguments, dtypes, strict=False):
+            if array.dtype != dtype or not array.flags.c_contiguous:
+                return False
+        return type(dispatcher)._search_new_conversions(dispatcher, *arguments)
+
+    def refuse(*arguments: Any) -> None:
+        raise UnfitError
+
+    dispatcher._search_new_conversions = convert
+    dispatcher._explain_matching_error = refuse
 
 
 def _work(kernel: Any, number: int, arguments: tuple[Any, ...], first: int, last: int) -> None:

@@ -16,7 +16,7 @@ from symcalc.backends.numba_expressions import PLAIN_MATH, SCALAR_MATH, VECTOR_M
 from symcalc.notation.dims import Dim
 from symcalc.notation.tensors import Tensor
 from symcalc.program.primitives import PATTERNS, UNSIGNED
-from symcalc.program.program import Program
+from symcalc.program.program import Contract, Loop, Node, Program
 from symcalc.program.sections import (
     Section,
     arrays,
@@ -191,7 +191,7 @@ class Frame:
     def door(self, dear: bool) -> list[str]:
         """The look at what came, when all is to be done at once; else whose turn it is."""
         looks = (
-            ("sizes, and what is better shared by several threads",
+            ("sizes, and what is better done beside other threads",
              [*self._too_small(), *self._too_large(dear)]),
             ("shapes", self._wrong_shapes()),
             ("hyperparameters", self._wrong_numbers()),
@@ -219,6 +219,8 @@ class Frame:
     def _too_large(self, dear: bool) -> list[str]:
         most = least_shared(dear, self.single)
         elements = [cut.extent * cut.width for cut in self.cuts.values()]
+        for section in sections(self.program):
+            elements += _multiplications(section.body)
         return [f"{self.whole(count)} >= {most}" for count in dict.fromkeys(elements)]
 
     def _wrong_shapes(self) -> list[str]:
@@ -340,6 +342,18 @@ class Frame:
         if tensor.domain.integer:
             return "np.int64"
         return "np.float32" if single else "np.float64"
+
+
+def _multiplications(body: tuple[Node, ...]) -> list[Any]:
+    """How many numbers each matrix product multiplies: a large one is to let other threads run."""
+    found = []
+    for node in body:
+        if isinstance(node, Loop):
+            found += [node.index.extent * count for count in _multiplications(node.body)]
+        elif isinstance(node, Contract):
+            row, column = node.places[-2:]
+            found.append(row.extent * column.extent * node.index.extent)
+    return found
 
 
 def _any_of(conditions: list[str]) -> list[str]:

@@ -123,7 +123,7 @@ class SourceWriter(StatementWriter):
         """Write a loop over blocks, each with accumulators of its own."""
         cut = self.frame.cuts[number]
         extent = self.expressions.whole(section.index.extent)
-        scales = Scales(section.body, self._taken())
+        scales = Scales(section.body, self.program.inputs, self._taken())
         self.scales = {symbol.name for symbol, _ in scales.defined}
         for symbol, value in scales.defined:
             self._line(indent, f"{symbol.name} = {self.expressions.write(value)}")

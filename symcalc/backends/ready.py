@@ -56,6 +56,11 @@ class Call:
         """All arrays to fill, in order."""
         return (*(() if self.value is None else (self.value,)), *self.gradients)
 
+    @property
+    def shapes(self) -> tuple[Sizes, ...]:
+        """The shapes that all arrays have by now."""
+        return tuple([array.shape for array in (*self.inputs, *self.outputs)])
+
 
 class Ready:
     """One mode, compiled: what it is bound by, what it fills, what it measures.
@@ -131,8 +136,9 @@ class Ready:
     def step(self, call: Call) -> Callable[[], Any]:
         """Return a function of no arguments that does a call that was looked at before."""
         once, value = self.at_once, call.value
+        again = functools.partial(self._again, call, call.shapes)
         if once is None or not all(array.flags.c_contiguous for array in call.inputs):
-            return functools.partial(self.run, call)
+            return again
         bare = functools.partial(
             once.bare, *call.inputs, *call.parameters, *call.outputs, *once.tail
         )
@@ -141,10 +147,23 @@ class Ready:
             try:
                 number = bare()
             except Exception:  # too large to be done at once, or to be looked at again
-                return self.run(call)
+                return again()
             return number if value is None else value
 
         return step
+
+    def _again(self, call: Call, shapes: tuple[Sizes, ...]) -> Any:
+        """Run a call that was looked at when its arrays had these shapes.
+
+        Raises:
+            ArgumentError: one has another by now, or an entry lies outside its domain.
+        """
+        if call.shapes != shapes:
+            raise ArgumentError(
+                f"{self.objective.name}: bind: expected arrays of the shapes {shapes}, as they "
+                f"were bound, got {call.shapes}"
+            )
+        return self.run(call)
 
     def _split(self, arguments: tuple[Any, ...]) -> Call:
         """Look at arguments that are all given in order: inputs, hyperparameters, outputs."""

@@ -12,7 +12,7 @@ from typing import Any
 import sympy as sp
 
 from symcalc.notation.dims import Dim, Index
-from symcalc.notation.tensors import Access
+from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.program import Accumulate, Assign, Loop, Node
 from symcalc.program.sections import targets
 
@@ -22,6 +22,7 @@ class Scales:
 
     Args:
         body: the statements of the pass.
+        inputs: the arrays given.
         taken: names in use; the new ones are added.
 
     Attributes:
@@ -29,7 +30,8 @@ class Scales:
         defined: (symbol, value) for each name, to be computed before the pass.
     """
 
-    def __init__(self, body: tuple[Node, ...], taken: set[str]) -> None:
+    def __init__(self, body: tuple[Node, ...], inputs: tuple[Tensor, ...], taken: set[str]) -> None:
+        self._inputs = inputs
         self._made = targets(body)
         self._taken = taken
         self._known: dict[Any, Any] = {}
@@ -55,9 +57,14 @@ class Scales:
             return expression if same else expression.func(*arguments)
         fixed = [factor for factor in arguments if self._is_fixed(factor)]
         rest = [factor for factor in arguments if factor not in fixed]
-        if not rest or not any(_divides(factor) for factor in fixed):
+        if not any(_divides(factor) for factor in fixed) or self._is_total(rest):
             return sp.Mul(*arguments)
         return sp.Mul(self._named(sp.Mul(*fixed)), *rest)
+
+    def _is_total(self, rest: list[Any]) -> bool:
+        """Whether what is divided is one computed number: the quotient is a mean, kept exact."""
+        computed = [f for f in rest if isinstance(f, Access) and f.tensor not in self._inputs]
+        return len(rest) <= 1 and rest == computed
 
     def _is_fixed(self, factor: Any) -> bool:
         """Whether a factor is the same for every index of the pass."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import symcalc as sc
+from symcalc.backends.door import UnfitError
 
 Z = np.array([0.3, -1.2, 2.0])
 Y = np.array([1.0, 0.0, 0.25])
@@ -260,3 +261,30 @@ def test_an_interrupt_is_not_swallowed(monkeypatch, kernel):
     ):  # fmt: skip
         with pytest.raises(KeyboardInterrupt):
             call()
+
+
+@pytest.mark.parametrize("strided", [True, False], ids=["strided", "contiguous"])
+def test_a_bound_call_refuses_an_array_that_changed_its_shape(kernel, strided):
+    target = np.zeros(6)[::2] if strided else np.zeros(3)
+    owned = np.ones(3)
+    step = kernel("mse").bind(owned, target)
+    assert step() == 1
+    owned.resize(3_000_000, refcheck=False)
+    with pytest.raises(sc.ArgumentError, match=r"bind: expected arrays of the shapes \(\(3,\)"):
+        step()
+    owned.resize(3, refcheck=False)
+    owned[:] = 2
+    assert step() == 4
+
+
+def test_the_bare_call_refuses_other_types_without_numbas_words(kernel):
+    compiled, out = kernel("mse"), np.empty(3)
+    once = compiled.prepare()._mode("value_and_grad").at_once
+    whole, other = np.ones(3, np.float32), np.ones(6)[::2]
+    for array in (whole, other, np.ones((3, 1))):
+        with pytest.raises(UnfitError):
+            once.typed(array, np.zeros(3), out, *once.tail)
+    fixed = np.ones(3)
+    fixed.flags.writeable = False
+    assert once.typed(fixed, np.zeros(3), out, *once.tail) == 1
+    assert compiled.value_and_grad(other, np.zeros(3), out=out)[0] == 1

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import symcalc as sc
+from symcalc.backends.door import UnfitError
 
 COUNTS = (1, 2, 3, 5)
 
@@ -131,3 +132,21 @@ def test_a_sum_over_nothing_beside_a_large_one(monkeypatch):
     assert (by_large == 1).all()
     assert by_nothing.shape == (0,)
     assert kernel.value_and_grad(nothing, large)[0] == 1_000_000
+
+
+def test_a_large_matrix_product_is_not_done_at_once_for_it_would_stop_other_threads():
+    shapes = {"A": "n m", "B": "m p"}
+    kernel = sc.compile(sc.parse("sum(j, A[i,j]*B[j,k])", wrt="A", shapes=shapes)).prepare()
+    once = kernel._mode("vjp").at_once
+
+    def call(size):
+        square = np.ones((size, size))
+        out, gradient = np.empty_like(square), np.empty_like(square)
+        once.typed(square, square, square, out, gradient, *once.tail)
+        return out
+
+    assert (call(8) == 8).all()
+    with pytest.raises(UnfitError):
+        call(200)
+    square = np.ones((200, 200))
+    assert (kernel.vjp(square, square, cotangent=square)[0] == 200).all()
