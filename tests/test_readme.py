@@ -54,6 +54,15 @@ def test_the_objective_of_ones_own_compiles(tmp_path: Path) -> None:
     assert kernel(np.array([3.0, 1.0]), np.array([0.0, 1.0]), eps=4.0) == 4.5  # type: ignore[operator]
 
 
+def test_the_hot_loop_fills_its_buffer() -> None:
+    prediction, target = np.array([0.5, 3.0]), np.zeros(2)
+    names: dict[str, object] = {"np": np, "prediction": prediction, "target": target}
+    exec(compile("\n".join(blocks("python")[1:3]), "README.md", "exec"), names)
+    roots = np.hypot(prediction, 1e-3)
+    assert names["value"] == pytest.approx(roots.mean(), rel=1e-15)
+    np.testing.assert_allclose(names["buffer"], prediction / roots / 2, rtol=1e-15)
+
+
 def test_exactly_two_set_up_commands() -> None:
     lines = [line for block in blocks("sh") for line in block.splitlines() if line]
     assert len(lines) == 2

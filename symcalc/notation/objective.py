@@ -22,7 +22,7 @@ from symcalc.notation.spelling import ArraySpec, read_annotation
 from symcalc.notation.tensors import Access, Tensor, dims_of, free_indices
 
 REDUCTIONS = ("mean", "sum", "none")
-RESERVED = ("self", "out", "cotangent", "tangents", "vector")
+RESERVED = ("self", "out", "value_out", "cotangent", "tangents", "vector")
 _PLAIN_KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -231,6 +231,10 @@ def make_objective(
     for taken in (*(tensor.name for tensor in inputs), *(p.name for p in parameters)):
         if taken in RESERVED:
             raise NotationError(f"{name}: {taken!r} is an argument of every kernel: rename it")
+        if taken in {dim.name for dim in dims_of(inputs)}:
+            raise NotationError(
+                f"{name}: {taken!r} is both an argument and a dim: rename the one or the other"
+            )
     _check_nodes(name, body)
     known = {tensor.name for tensor in inputs}
     for access in body.atoms(Access):

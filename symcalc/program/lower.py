@@ -129,9 +129,10 @@ def lower(
     plain = buffered(plain, set(outputs) - {value, *measures}, namer)
     plain, pivots = recentred(plain, set(inputs), set(outputs), namer, _is_outer)
     tasks = [_task(equation) for equation in plain]
-    letters = {dim.name for dim in dims_of(inputs)}
-    own = {t.target: own_stage(t.equation, letters) for t in tasks}
-    stages = [_stage(group, letters) for group in _grouped(tasks, letters, own)]
+    taken = {dim.name for dim in dims_of(inputs)} | {t.name for t in inputs}
+    taken |= {p.name for p in objective.parameters} | {t.target.name for t in tasks}
+    own = {t.target: own_stage(t.equation, taken) for t in tasks}
+    stages = [_stage(group, taken) for group in _grouped(tasks, taken, own)]
     buffers = _buffers(plain, set(outputs), stages)
     return Program(
         name, objective.name, inputs, objective.parameters, outputs, dims_of(inputs),

@@ -82,7 +82,25 @@ def test_hyperparameters_may_be_called_like_functions(backend):
     np.testing.assert_allclose(gradient, slope / 3, rtol=1e-13)
 
 
-@pytest.mark.parametrize("name", ["out", "self"])
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_a_hyperparameter_may_be_called_as_an_index_is(backend):
+    @sc.objective(wrt="x")
+    def loss(x: sc.Real[sc.Array, "n"], i: sc.Positive = 7.0, j: sc.Positive = 2.0):
+        a = sc.indices("n")
+        return sc.sum(a, i * j * x[a] ** 2)
+
+    value, gradient = sc.compile(loss, backend=backend).value_and_grad(np.ones(3))
+    assert value == 42
+    assert (gradient == 28).all()
+
+
+@pytest.mark.parametrize("name", ["n", "d"])
+def test_an_argument_called_as_a_dim_is_refused(name):
+    with pytest.raises(sc.NotationError, match=f"'{name}' is both an argument and a dim"):
+        sc.parse(f"sum(i, {name}[i]**2)", wrt=name, shapes={name: name})
+
+
+@pytest.mark.parametrize("name", ["out", "self", "value_out"])
 def test_a_name_that_the_calls_use_themselves_is_refused_in_words(name):
     with pytest.raises(sc.SymcalcError, match=name):
         sc.compile(sc.parse(f"sum(j, {name}[j]*q[j])", wrt="q"), backend="numpy").value_and_grad(
