@@ -24,7 +24,7 @@ VECTOR_MATH = (
 CHEAP_MATH = ("square", "square_of_large", "square_of_small")
 SCALAR_MATH = (
     "maximum", "minimum", "add", "bits", "from_bits", "total", "total_but", "wide_vectors",
-    "fetch_row",
+    "fetch_row", "two_sum", "with_lost",
 )  # fmt: skip
 PLAIN_MATH = ("sqrt", "copysign")
 

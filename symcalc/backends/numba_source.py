@@ -78,9 +78,8 @@ class SourceWriter(StatementWriter):
                 self._line("    ", f"{self.names[tensor.name]} = 0.0")
         for section in sections(program):
             for tensor, kind in section.reduced:
-                if not tensor.shape and tensor not in program.numbers:
-                    start = self._identity(tensor, kind)
-                    self._line("    ", f"{self.names[tensor.name]} = {start}")
+                if not tensor.shape:
+                    self._begin(tensor, kind, "    ")
 
     def _return(self) -> list[str]:
         """Look at the measures, when all was done at once; hand the value back."""
@@ -179,9 +178,7 @@ class SourceWriter(StatementWriter):
         in another order.
         """
         for tensor, kind in scalars:
-            name = self.names[tensor.name]
-            state = self._joined(kind, tensor, name, f"{name}_block", in_order=True)
-            self._line(indent, f"{name} = {state}")
+            self._take_in(tensor, kind, f"{self.names[tensor.name]}_block", indent)
         for tensor, _ in scalars:
             name = self.names[tensor.name]
             left = f"{name}_block"
@@ -190,6 +187,28 @@ class SourceWriter(StatementWriter):
             place = f"{name}_at + block"
             place = place if self.frame.needs_work else f"({place}) * spread"
             self._line(indent, f"work[{place}] = {left}")
+
+    def _begin(self, tensor: Tensor, kind: str, indent: str) -> None:
+        """Set the total of a scalar up, before any block has come in."""
+        name = self.names[tensor.name]
+        self._line(indent, f"{name} = {self._identity(tensor, kind)}")
+        if self._is_compensated(tensor, kind):
+            self._line(indent, f"{name}_lost = 0.0")
+
+    @staticmethod
+    def _is_compensated(tensor: Tensor, kind: str) -> bool:
+        """Whether a total is a sum of reals, which keeps what its roundings lose."""
+        return kind == "sum" and not tensor.domain.integer
+
+    def _take_in(self, tensor: Tensor, kind: str, term: str, indent: str) -> None:
+        """Take one more block's scalar into the total; a sum keeps what its roundings lose."""
+        name = self.names[tensor.name]
+        if self._is_compensated(tensor, kind):
+            both = self.expressions.call("two_sum", name, f"{name}_lost", term)
+            self._line(indent, f"{name}, {name}_lost = {both}")
+        else:
+            state = self._joined(kind, tensor, name, term, in_order=True)
+            self._line(indent, f"{name} = {state}")
 
     def _fill(self, name: str, shape: tuple[Any, ...], value: str, indent: str) -> None:
         inside, letters = self._over(shape, indent)
@@ -243,7 +262,7 @@ class SourceWriter(StatementWriter):
         inside = indent + "    "
         self._line(indent, "if turn is not None:")
         for tensor, kind in scalars:
-            self._line(inside, f"{self.names[tensor.name]} = {self._identity(tensor, kind)}")
+            self._begin(tensor, kind, inside)
         self._line(inside, f"for block in range({blocks}):")
         for tensor, kind in scalars:
             name = self.names[tensor.name]
@@ -251,9 +270,12 @@ class SourceWriter(StatementWriter):
             if tensor.domain.integer:
                 part = self.expressions.call("bits", part)
                 part = part if tensor.domain in (PATTERNS, UNSIGNED) else f"np.int64({part})"
-            state = self._joined(kind, tensor, name, part, in_order=True)
-            self._line(inside + "    ", f"{name} = {state}")
-        for tensor, _ in scalars:
+            self._take_in(tensor, kind, part, inside + "    ")
+        for tensor, kind in scalars:
+            if self._is_compensated(tensor, kind):
+                name = self.names[tensor.name]
+                whole = self.expressions.call("with_lost", name, f"{name}_lost")
+                self._line(indent, f"{name} = {whole}")
             self._store(tensor, indent)
 
     def _join_vectors(self, tensor: Tensor, kind: str, blocks: str, indent: str) -> None:

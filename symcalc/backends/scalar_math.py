@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from llvmlite import ir
@@ -118,6 +119,20 @@ def total(terms: Any, count: int) -> float:
     for place in range(count):
         result = add(result, terms[place])
     return result
+
+
+@njit(error_model="numpy")
+def two_sum(whole: float, lost: float, term: float) -> tuple[float, float]:
+    """Return whole + term as rounded, and `lost` with what that rounding has lost (Knuth)."""
+    rounded = whole + term
+    back = rounded - whole
+    return rounded, lost + ((whole - (rounded - back)) + (term - back))
+
+
+@njit(error_model="numpy")
+def with_lost(whole: float, lost: float) -> float:
+    """Return a sum with what its roundings lost; an infinite sum has lost nothing."""
+    return whole + lost if abs(lost) < math.inf else whole
 
 
 @njit(error_model="numpy")
