@@ -10,7 +10,7 @@ from symcalc.calculus.derive import Derivation
 from symcalc.calculus.derive import derive as _derive
 from symcalc.catalogue import get
 from symcalc.notation.errors import ArgumentError, ArgumentTypeError
-from symcalc.notation.making import MAKING
+from symcalc.notation.making import MAKING, collector_at_rest
 from symcalc.notation.objective import Objective
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def compile(
     name = getattr(dtype, "__name__", str(dtype))
     if name not in DTYPES:
         raise ArgumentError(f"dtype: expected one of {', '.join(DTYPES)}, got {dtype!r}")
-    with MAKING:
+    with MAKING, collector_at_rest():
         objective = resolve(obj).with_reduction(reduction)
         if wrt is not None:
             objective = objective.by(wrt)
