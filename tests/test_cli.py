@@ -433,7 +433,8 @@ def test_module_and_status() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals are another matter there")
 def test_an_interrupt_ends_quietly() -> None:
     code = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a job behind '&' ignores it\n"
         "from symcalc import api, cli\n"
         "api.derive = lambda *_: (print('begun', flush=True), time.sleep(60))\n"
         "sys.argv = ['symcalc', 'derive', 'mse']\n"
