@@ -13,8 +13,10 @@ def test_the_collector_is_left_as_it_was(was_on):
     before = gc.isenabled()
     try:
         (gc.enable if was_on else gc.disable)()
-        with pytest.raises(sc.SymcalcError), collector_at_rest():
+        with collector_at_rest():
             assert not gc.isenabled()
+        assert gc.isenabled() is was_on
+        with pytest.raises(sc.UnknownObjectiveError):
             sc.compile("hubert")
         assert gc.isenabled() is was_on
     finally:
