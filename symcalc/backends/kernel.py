@@ -196,7 +196,7 @@ class Kernel:
         """Look at arguments once, for a hot loop that computes from these very arrays.
 
         step = kernel.bind(x, y, out=g); then each step() computes value and gradient from what
-        the arrays hold by then.
+        the arrays hold by then. Binding computes once too, so that data are looked at as well.
 
         Args:
             arrays: the inputs in declared order; they must be arrays of the kernel's dtype, for a
