@@ -216,6 +216,11 @@ def print_derivation(console: Console, derivation: Derivation, *, steps: bool) -
         left = text(Access(adjoint.target, *adjoint.indices))
         style = "bold" if adjoint.of.name in derivation.wrt else ""
         _print_equation(console, left, adjoint.body, style=style)
+    _print_heading(console, "Operations of the gradient")
+    for words, count in zip(
+        ("by the chain rule", "simplified"), derivation.operations, strict=True
+    ):
+        _print_words(console, f"{words}: {count}")
 
 
 def print_source(console: Console, source: str) -> None:

@@ -14,6 +14,7 @@ import sympy as sp
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation
 from symcalc.calculus.operations import cost
+from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access, Tensor, accesses
 
 
@@ -87,7 +88,11 @@ def _fold(expression: Any, equation: Equation, base: Any, exponent: Any, rest: A
 def _no_worse(folded: Any, written: Any) -> bool:
     """Whether folding brings in no function, as exp(s) for exp(-s), and no more operations."""
     return bool(
-        folded.atoms(sp.Function) <= written.atoms(sp.Function) and cost(folded) <= cost(written)
+        folded == written
+        or (
+            folded.atoms(sp.Function) <= written.atoms(sp.Function)
+            and cost(folded) <= cost(written)
+        )
     )
 
 

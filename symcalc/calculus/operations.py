@@ -1,8 +1,8 @@
 """Operations: how many additions, products, divisions and functions a formula costs.
 
-Counts are polynomials in the extents: `2 c n additions, c n exp`. An operation is counted where the
-formula writes it, a sum over n terms as n additions; signs, places and equal parts that a kernel
-would share are not looked at.
+Counts are polynomials in the extents: `2 c n additions, c n exp`. A part of a formula is computed
+once for every value of the indices it depends on, no oftener; a sum over n terms is n additions.
+Signs, places, numbers and the sharing of equal parts are not looked at.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from symcalc.notation.atoms import abs, clip, maximum, minimum, relu, sign, stop
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Index
 from symcalc.notation.reductions import LogSumExp, Mean, Norm2, Prod, Reduction, Sum
-from symcalc.notation.tensors import Access
+from symcalc.notation.tensors import Access, free_indices
 
 _ORDER = ("additions", "multiplications", "divisions", "choices")
 _CHOICES = (abs, clip, maximum, minimum, relu, sign)
@@ -51,10 +51,6 @@ class Operations:
             found[name] = found.get(name, 0) + count
         return Operations.of(found)
 
-    def times(self, factor: Any) -> Operations:
-        """The same done several times."""
-        return Operations.of({name: count * factor for name, count in self.counts})
-
     @property
     def total(self) -> Any:
         """All operations alike, a polynomial in the extents."""
@@ -64,7 +60,9 @@ class Operations:
         return dict(self.counts).get(name, sp.Integer(0))
 
     def __str__(self) -> str:
-        return ", ".join(f"{_words(count)} {name}" for name, count in self.counts) or "none"
+        words = (f"{_words(n)} {name[:-1] if n == 1 and name in _ORDER else name}"
+                 for name, n in self.counts)  # fmt: skip
+        return ", ".join(words) or "none"
 
 
 def _place(name: str) -> int:
@@ -85,63 +83,94 @@ def _words(count: Any) -> str:
     return " + ".join(terms).replace("+ -", "- ")
 
 
-def operations(expression: Any, indices: Iterable[Index] = ()) -> Operations:
-    """Count the operations of a formula.
+def operations(expression: Any) -> Operations:
+    """Count the operations of a formula, for all values of its indices.
 
     Args:
         expression: the formula.
-        indices: its free indices, if all entries are meant and not one.
 
     Returns:
         The Operations.
     """
-    return _count(expression).times(sp.Mul(*(index.extent for index in indices)))
+    return _count(expression)[0]
 
 
 def operations_of(equations: Iterable[Equation]) -> Operations:
-    """Count the operations of equations, each for every value of its indices."""
-    return builtins.sum((operations(e.body, e.indices) for e in equations), Operations())
+    """Count the operations of equations."""
+    return builtins.sum((operations(equation.body) for equation in equations), Operations())
 
 
-def cost(expression: Any) -> Any:
-    """All operations of one entry of a formula alike, every extent taken as large."""
-    return _count(expression).total
+def cost(expression: Any) -> int:
+    """All operations of a formula alike, every extent being ten."""
+    total = operations(expression).total
+    return int(total.xreplace({extent: sp.Integer(10) for extent in total.free_symbols}))
 
 
-def _count(expression: Any) -> Operations:
-    if not expression.args or isinstance(expression, (Access, sp.Symbol)):
-        return Operations()
+_Counted = tuple[Operations, frozenset[Index]]  # the operations, and the indices they depend on
+
+
+def _count(expression: Any) -> _Counted:
+    if isinstance(expression, (Access, sp.Symbol)) or not expression.args:
+        return Operations(), frozenset(free_indices(expression))
+    if not expression.free_symbols and not expression.atoms(Access):
+        return Operations(), frozenset()  # a number
     if isinstance(expression, Where):
         when, *sides = expression.args
         relations = when.atoms(sp.core.relational.Relational)
         compared = [side for relation in relations for side in relation.args]
-        return _of_all((*sides, *compared)) + _one("choices", builtins.max(len(relations), 1))
+        return _joined((*sides, *compared), "choices", builtins.max(len(relations), 1))
     if isinstance(expression, (Let, Partial, stop_gradient)):
         return _count(expression.args[-1] if isinstance(expression, Let) else expression.args[0])
     if isinstance(expression, Reduction):
         return _count_reduction(expression)
     if isinstance(expression, sp.Add):
-        return _of_all(expression.args) + _one("additions", len(expression.args) - 1)
+        return _chained(expression.args, "additions")
     if isinstance(expression, (sp.Mul, sp.Pow)):
         return _count_product(expression)
     if isinstance(expression, _CHOICES):
-        return _of_all(expression.args) + _one("choices")
-    return _of_all(expression.args) + _one(expression.func.__name__)
+        return _joined(expression.args, "choices")
+    return _joined(expression.args, expression.func.__name__)
 
 
-def _of_all(expressions: Iterable[Any]) -> Operations:
-    return builtins.sum((_count(expression) for expression in expressions), Operations())
+def _done(name: str, indices: frozenset[Index], count: Any = 1) -> Operations:
+    """One operation (or several) for each value of some indices."""
+    return Operations.of({name: sp.Mul(count, *(index.extent for index in indices))})
 
 
-def _one(name: str, count: Any = 1) -> Operations:
-    return Operations.of({name: sp.sympify(count)})
+def _joined(parts: Iterable[Any], name: str, count: int = 1) -> _Counted:
+    """All parts, and one operation that takes them all."""
+    counted = [_count(part) for part in parts]
+    indices = frozenset[Index]().union(*(own for _, own in counted))
+    return builtins.sum((ops for ops, _ in counted), Operations()) + _done(
+        name, indices, count
+    ), indices
 
 
-def _count_reduction(reduction: Reduction) -> Operations:
-    n = reduction.index.extent
+def _chained(parts: Iterable[Any], name: str) -> _Counted:
+    """All parts, put together two by two, those first that depend on fewer indices."""
+    return _chain([_count(part) for part in parts], name)
+
+
+def _chain(counted: list[_Counted], name: str) -> _Counted:
+    found, indices = Operations(), frozenset[Index]()
+    for place, (ops, own) in enumerate(sorted(counted, key=_spread)):
+        indices |= own
+        found += ops + (_done(name, indices) if place else Operations())
+    return found, indices
+
+
+def _spread(one: _Counted) -> tuple[int, list[str]]:
+    """Sort what depends on few indices first, and what depends on the same ones together."""
+    return len(one[1]), sorted(f"{index.name} {index.dummy_index}" for index in one[1])
+
+
+def _count_reduction(reduction: Reduction) -> _Counted:
+    inner, indices = _count(reduction.body)
+    indices -= {reduction.index}
     parts = _PARTS.get(type(reduction), {"choices": (1, 0)})
-    own = Operations.of({name: each * n + once for name, (each, once) in parts.items()})
-    return _count(reduction.body).times(n) + own
+    for name, (each, once) in parts.items():
+        inner += _done(name, indices, each * reduction.index.extent + once)
+    return inner, indices
 
 
 # What a reduction does for each value, and once.
@@ -154,27 +183,34 @@ _PARTS: dict[type[Reduction], dict[str, tuple[int, int]]] = {
 }
 
 
-def _count_product(product: Any) -> Operations:
+def _count_product(product: Any) -> _Counted:
     """Count a quotient of two products, each power written out."""
-    found = Operations()
-    above, below = 0, 0
+    above: list[_Counted] = []
+    below: list[_Counted] = []
     for factor in sp.Mul.make_args(product):
         if isinstance(factor, sp.Rational):
-            above += builtins.abs(factor.p) != 1
-            below += factor.q != 1
+            above += [_NUMBER] * (builtins.abs(factor.p) != 1)
+            below += [_NUMBER] * (factor.q != 1)
             continue
         base, exponent = factor.as_base_exp() if factor.is_Pow else (factor, sp.Integer(1))
-        found += _count(base)
-        if not exponent.is_number:
-            found += _count(exponent)
-        size = builtins.abs(exponent) if exponent.is_Rational else exponent
-        if size == sp.Rational(1, 2):
-            found += _one("sqrt")
-        elif size.is_Integer and size <= _LARGEST_PRODUCT:
-            found += _one("multiplications", size - 1)
-        else:
-            found += _one("pow")
-        downward = bool(exponent.is_Rational and exponent.is_negative)
-        above, below = above + (not downward), below + downward
-    inner = builtins.max(above - 1, 0) + builtins.max(below - 1, 0)
-    return found + _one("multiplications", inner) + _one("divisions", int(below > 0))
+        down = bool(exponent.is_Rational and exponent.is_negative)
+        (below if down else above).append(_count_power(base, -exponent if down else exponent))
+    top, bottom = _chain(above, "multiplications"), _chain(below, "multiplications")
+    if not below:
+        return top
+    indices = top[1] | bottom[1]
+    return top[0] + bottom[0] + _done("divisions", indices), indices
+
+
+_NUMBER: _Counted = (Operations(), frozenset())
+
+
+def _count_power(base: Any, exponent: Any) -> _Counted:
+    """Count a power: a few products, a root, or a function of its own."""
+    if exponent == 1:
+        return _count(base)
+    if exponent == sp.Rational(1, 2):
+        return _joined((base,), "sqrt")
+    if exponent.is_Integer and exponent <= _LARGEST_PRODUCT:
+        return _joined((base,), "multiplications", int(exponent) - 1)
+    return _joined((base, exponent), "pow")

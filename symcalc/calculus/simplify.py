@@ -24,7 +24,7 @@ from symcalc.calculus.steps import Step
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.errors import SymcalcError
-from symcalc.notation.reductions import Mean, Reduction, Sum
+from symcalc.notation.reductions import Mean, Sum
 from symcalc.notation.tensors import Access, Tensor
 
 ROUNDS = 12

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symcalc.calculus.equations import Equation
+from symcalc.calculus.operations import Operations, operations
 from symcalc.calculus.probe import probe
 from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access, Tensor
@@ -38,6 +39,11 @@ class Step:
     def left(self) -> Access:
         """The left-hand side."""
         return Access(self.target, *self.indices)
+
+    @property
+    def operations(self) -> tuple[Operations, Operations]:
+        """What the formula costs for all entries, before the step and after."""
+        return operations(self.before), operations(self.after)
 
     def holds(self, seed: int = 0, points: int = 2) -> bool:
         """Whether both sides agree at random points, in ball arithmetic of 200 bits.

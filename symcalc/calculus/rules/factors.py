@@ -128,18 +128,19 @@ def one_power(expression: Any, context: Context) -> Any:
 
 
 def one_sign(expression: Any, context: Context) -> Any:
-    """Write (-a - b) c as -(a + b) c."""
+    """Write (-a - b) c as -(a + b) c, and -(a - b) c as (b - a) c."""
 
     def change(node: Any) -> Any:
-        if not isinstance(node, sp.Mul) or len(node.args) < 2:
+        if not isinstance(node, sp.Mul):
             return node
+        negative = node.as_coeff_Mul()[0].is_negative
         for factor in node.args:
-            negative = isinstance(factor, sp.Add) and all(
-                term.could_extract_minus_sign() and term.as_coeff_Mul()[0].is_negative
-                for term in factor.args
-            )
-            if negative and len([f for f in node.args if f is not factor and f != -1]) > 0:
-                return sp.Mul(-1, *(-f if f is factor else f for f in node.args))
+            if not isinstance(factor, sp.Add):
+                continue
+            signs = [bool(term.as_coeff_Mul()[0].is_negative) for term in factor.args]
+            if all(signs) if not negative else 2 * sum(signs) >= len(signs):
+                rest = [f for f in node.args if f is not factor]
+                return sp.Mul(-sp.Mul(*rest), -factor, evaluate=len(rest) > 1)
         return node
 
     return bottom_up(expression, change)
