@@ -26,6 +26,7 @@ from symcalc.notation.dims import Index
 from symcalc.notation.errors import SymcalcError
 from symcalc.notation.reductions import Mean, Sum
 from symcalc.notation.tensors import Access, Tensor
+from symcalc.notation.text import text
 
 ROUNDS = 12
 
@@ -72,7 +73,8 @@ def _probed(
         step = Step(name, target, indices, before, after, (), definitions(before, after))
         if step.holds(points=1):
             return step
-    raise RewriteError(f"{name}: {before} is not {after}")
+    where = step.counterexample(points=1)
+    raise RewriteError(f"{name}: {text(before)} is not {text(after)}, {where}")
 
 
 def pull_out(expression: Any, context: Context) -> Any:

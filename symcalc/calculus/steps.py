@@ -7,7 +7,7 @@ from typing import Any
 
 from symcalc.calculus.equations import Equation
 from symcalc.calculus.operations import Operations, operations
-from symcalc.calculus.probe import probe
+from symcalc.calculus.probe import disagreement, probe
 from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.notation.text import text
@@ -56,6 +56,15 @@ class Step:
             False as soon as two balls do not overlap; True if they always do.
         """
         return probe(self.before, self.after, self.indices, self.definitions, seed, points)
+
+    def counterexample(self, seed: int = 0, points: int = 2) -> str | None:
+        """A point at which the two sides differ, and their values there, in words; None if none.
+
+        Args:
+            seed: of the random points.
+            points: how many points to try.
+        """
+        return disagreement(self.before, self.after, self.indices, self.definitions, seed, points)
 
     def __str__(self) -> str:
         return f"{self.rule}: {text(self.left)} = {text(self.before)}  ->  {text(self.after)}"

@@ -113,18 +113,16 @@ def _mean(factor: Any, context: Context) -> Mean | None:
 def _sums_to_one(body: Any, index: Index, context: Context) -> bool:
     """Whether the part of a product that depends on the index is a distribution over it."""
     _, inside = parted(body, index)
-    return isinstance(inside, Access) and is_distribution(inside, index, context)
-
-
-def is_distribution(access: Access, index: Index, context: Context) -> bool:
-    """Whether a tensor's entries sum to one over an index, as those of a softmax do.
-
-    By its definition it is exp(e - logsumexp(e)), or e / sum(e).
-    """
-    equation = context.definition(access.tensor)
-    if equation is None or equation.reduction is not None or access.places.count(index) != 1:
+    if not isinstance(inside, Access):
+        return _is_normalised(inside, index, context)
+    equation = context.definition(inside.tensor)
+    if equation is None or equation.reduction is not None or inside.places.count(index) != 1:
         return False
-    body = equation.at(access.places)
+    return _is_normalised(equation.at(inside.places), index, context)
+
+
+def _is_normalised(body: Any, index: Index, context: Context) -> bool:
+    """Whether a formula is exp(e - logsumexp(e)), or e / sum(e), by the names of those."""
     if isinstance(body, sp.exp):
         return any(
             _is_total(-term, body.args[0] - term, LogSumExp, index, context)

@@ -139,8 +139,8 @@ def one_sign(expression: Any, context: Context) -> Any:
                 continue
             signs = [bool(term.as_coeff_Mul()[0].is_negative) for term in factor.args]
             if all(signs) if not negative else 2 * sum(signs) >= len(signs):
-                rest = [f for f in node.args if f is not factor]
-                return sp.Mul(-sp.Mul(*rest), -factor, evaluate=len(rest) > 1)
+                rest = -sp.Mul(*(f for f in node.args if f is not factor))
+                return sp.Mul(rest, -factor, evaluate=not rest.is_Number or rest == 1)
         return node
 
     return bottom_up(expression, change)
