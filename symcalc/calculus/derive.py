@@ -123,7 +123,7 @@ def derive(objective: Objective, wrt: str | tuple[str, ...] | None = None) -> De
     """
     names = objective.wrt if wrt is None else (wrt,) if isinstance(wrt, str) else tuple(wrt)
     for name in names:
-        check_differentiable(objective.name, objective.inputs, name)
+        check_differentiable(objective.name, objective.inputs, name, objective.body)
     primal, namer = lift_objective(objective)
     value = primal[-1].target
     cotangent = (
