@@ -35,6 +35,9 @@ MOST_VECTOR_BLOCKS = 64
 PARALLEL_BYTES = 3_200_000
 PARALLEL_DEAR_BYTES = 1_600_000
 
+# A kernel of more pairs of arrays than this does not look at them itself.
+MOST_PAIRS = 512
+
 _WIDEST = 88
 DOOR = ("UnfitError", "apart", "carve", "corner", "given", "release_gil", "take_gil")
 RESERVED = frozenset(
@@ -143,6 +146,12 @@ class Frame:
         return [*names, "turn", "room"]
 
     @property
+    def has_door(self) -> bool:
+        """Whether the kernel may be called at once: whether its arrays are few enough for that."""
+        written, read = len(self.program.written), len(self.program.inputs)
+        return written * (read + (written - 1) / 2) <= MOST_PAIRS
+
+    @property
     def needs_work(self) -> bool:
         """Whether memory besides inputs and outputs is needed even when all is done at once."""
         return bool(self.scratch or self.vectors or self.shared)
@@ -199,7 +208,9 @@ class Frame:
         )  # fmt: skip
         lines = [f"part, last_part, first, last = 0, {len(sections(self.program))}, 0, 2**62",
                  "if turn is None:  # all at once, unless something speaks against it"]  # fmt: skip
-        for what, conditions in looks:
+        if not self.has_door:
+            lines.append("    raise UnfitError  # so many arrays are looked at beforehand")
+        for what, conditions in looks if self.has_door else ():
             if conditions:
                 lines.append(f"    # {what}")
                 lines += [f"    {line}" for line in _any_of(conditions)]
