@@ -7,6 +7,7 @@ from typing import Any
 
 from symcalc.backends.numba_expressions import PLAIN_MATH, SCALAR_MATH, VECTOR_MATH
 from symcalc.backends.numba_frame import DOOR
+from symcalc.backends.numba_parts import assigned, parted
 from symcalc.backends.numba_statements import DEAR_MATH, StatementWriter
 from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Tensor
@@ -26,12 +27,21 @@ class SourceWriter(StatementWriter):
 
     def write(self) -> str:
         """Return the module's source."""
+        parts = []
         for number, section in enumerate(sections(self.program)):
+            self.lines = []
             self._section(number, section)
-        body = self.lines
+            parts.append(self.lines)
         self.lines = []
         self._frame()  # knows by now what the parts use
-        return "\n".join([*self._head(), *self.lines, *body, *self._return(), ""])
+        frame, counts = self.lines, self._counts()
+        functions: list[str] = []
+        body = [line for part in parts for line in part]
+        if not self.frame.has_door:
+            names = [*self.frame.arguments, *assigned(frame)]
+            functions, body = parted(parts, names, counts, frame[0])
+        kernel = [*self._definition(), *frame, *counts, *body, *self._return(), ""]
+        return "\n".join([*self._head(), *functions, *kernel])
 
     @property
     def is_dear(self) -> bool:
@@ -59,9 +69,11 @@ class SourceWriter(StatementWriter):
         lines += ["", "u8 = np.uint64  # an index that cannot be negative vectorizes"]
         if self.single:
             lines += ["u4 = np.uint32", "f4 = np.float32"]
-        lines += ["", "", '@njit(error_model="numpy")']
-        lines.append(f"def {program.name}({', '.join(self.frame.arguments)}):")
         return lines
+
+    def _definition(self) -> list[str]:
+        arguments = ", ".join(self.frame.arguments)
+        return ["", "", '@njit(error_model="numpy")', f"def {self.program.name}({arguments}):"]
 
     def _frame(self) -> None:
         """Write what stands before the parts."""
@@ -73,13 +85,18 @@ class SourceWriter(StatementWriter):
             for parameter in program.parameters:
                 name = self.names[parameter.name]
                 self._line("    ", f"{name} = f4({name})")
-        for tensor in program.numbers:
-            if tensor not in frame.shared:
+
+    def _counts(self) -> list[str]:
+        """Set up the scalars that the parts count in."""
+        self.lines = []
+        for tensor in self.program.numbers:
+            if tensor not in self.frame.shared:
                 self._line("    ", f"{self.names[tensor.name]} = 0.0")
-        for section in sections(program):
+        for section in sections(self.program):
             for tensor, kind in section.reduced:
                 if not tensor.shape:
                     self._begin(tensor, kind, "    ")
+        return self.lines
 
     def _return(self) -> list[str]:
         """Look at the measures, when all was done at once; hand the value back."""
