@@ -9,7 +9,7 @@ import sympy as sp
 from symcalc.calculus.context import Context
 from symcalc.calculus.fold import fold_definitions
 from symcalc.calculus.rewriting import Rule, bottom_up, depends, parted, without
-from symcalc.calculus.rules.atoms import complements, exponentials, mirrored_sigmoids
+from symcalc.calculus.rules.atoms import complements, exponentials, logistic, mirrored_sigmoids
 from symcalc.calculus.rules.averages import distributions, vanishing_deviations
 from symcalc.calculus.rules.choices import (
     decided_conditions,
@@ -156,6 +156,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("equal sums are one", equal_sums),
     ("by definition", fold_definitions),
     ("exp(log sigmoid) and log(sigmoid)", exponentials),
+    ("1/(1 + exp(x)) = sigmoid(-x)", logistic),
     ("exp(-x) sigmoid(x) = sigmoid(-x)", mirrored_sigmoids),
     ("1 - sigmoid(x) = sigmoid(-x)", complements),
     ("two halves of a choice", merge_choices),

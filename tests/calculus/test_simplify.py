@@ -30,6 +30,8 @@ GRADIENTS = {
         "sum(i, sum(k, exp(z[i,k] - logsumexp(j, z[i,j]))*c[i]))", "c", "1"),
     "a sum of a label's entries": ("sum(k, sum(i, where(k == y[i], z[i,k]*w[k], 0)))", "z",
                                    "where(k == y[i], w[k], 0)"),
+    "a logistic loss written out": (
+        "mean(i, log(1 + exp(-y[i]*z[i])))", "z", "-sigmoid(-y[i]*z[i])*y[i]/n"),
     "a log variance": ("mean(i, s[i]/2 + (y[i] - m[i])**2*exp(-s[i])/2)", "s",
                        "(1 - (y[i] - m[i])**2*exp(-s[i]))/(2*n)"),
 }  # fmt: skip

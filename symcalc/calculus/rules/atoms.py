@@ -12,10 +12,11 @@ from symcalc.notation.atoms import log_sigmoid, sech, sigmoid, softplus, tanh
 
 
 def complements(expression: Any, context: Context) -> Any:
-    """Write 1 - sigmoid(x) as sigmoid(-x), sigmoid(x) + sigmoid(-x) as 1, 1 - tanh(x)^2 as sech(x)^2.
+    """Write 1 - sigmoid(x) as sigmoid(-x), and 1 - tanh(x)^2 as sech(x)^2.
 
-    A common multiple of both terms is allowed: c - c sigmoid(x) = c sigmoid(-x).
-    """  # noqa: E501
+    A common multiple of both terms is allowed, c - c sigmoid(x) = c sigmoid(-x); so is the sum
+    sigmoid(x) + sigmoid(-x) = 1.
+    """
 
     def change(node: Any) -> Any:
         while isinstance(node, sp.Add):
@@ -47,7 +48,7 @@ def _without_complement(total: Any) -> Any:
 
 
 def exponentials(expression: Any, context: Context) -> Any:
-    """Write exp(log_sigmoid(x)) and exp(-softplus(-x)) as sigmoid(x), log(sigmoid(x)) as its atom."""  # noqa: E501
+    """Write exp(log_sigmoid(x)) and exp(-softplus(-x)) as sigmoid(x), log of it by its atom."""
 
     def change(node: Any) -> Any:
         if isinstance(node, sp.log) and isinstance(node.args[0], sigmoid):
@@ -64,8 +65,22 @@ def exponentials(expression: Any, context: Context) -> Any:
     return bottom_up(expression, change)
 
 
+def logistic(expression: Any, context: Context) -> Any:
+    """Write 1/(1 + exp(x)) as sigmoid(-x)."""
+
+    def change(node: Any) -> Any:
+        if not node.is_Pow or not node.base.is_Add or not (-node.exp).is_positive:
+            return node
+        powers = [term for term in node.base.args if isinstance(term, sp.exp)]
+        if not node.exp.is_Integer or len(powers) != 1 or node.base != 1 + powers[0]:
+            return node
+        return sigmoid(-powers[0].args[0]) ** (-node.exp)
+
+    return bottom_up(expression, change)
+
+
 def mirrored_sigmoids(expression: Any, context: Context) -> Any:
-    """Write exp(-x) sigmoid(x) as sigmoid(-x), and a product of exponentials as one."""
+    """Write exp(-x) sigmoid(x) as sigmoid(-x)."""
 
     def change(node: Any) -> Any:
         if not isinstance(node, sp.Mul):
