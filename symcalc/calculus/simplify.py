@@ -14,6 +14,7 @@ from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.errors import SymcalcError
 from symcalc.notation.reductions import Mean, Reduction, Sum
+from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access, Tensor
 
 ROUNDS = 12
@@ -226,6 +227,16 @@ def _factor_table(term: Any) -> dict[Any, Any]:
     return table
 
 
+def nothing_recurs(expression: Any, context: Context) -> Any:
+    """A recurrence that starts from zero and adds nothing stays at zero."""
+
+    def change(node: Any) -> Any:
+        still = isinstance(node, Recurrence) and node.term == 0 and node.start == 0
+        return sp.Integer(0) if still else node
+
+    return bottom_up(expression, change)
+
+
 def merge_choices(expression: Any, context: Context) -> Any:
     """Write a [c] + b [not c] as the choice where(c, a, b)."""
 
@@ -270,6 +281,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("a Kronecker delta collapses its sum", use_indicators),
     ("deviations from a mean sum to zero", vanishing_deviations),
     ("a sum over its extent is a mean", sums_to_means),
+    ("a recurrence of nothing is zero", nothing_recurs),
     ("by definition", fold_definitions),
     ("two halves of a choice", merge_choices),
     ("common factors", common_factors),
