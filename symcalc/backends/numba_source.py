@@ -338,6 +338,7 @@ class SourceWriter(StatementWriter):
                     self.expressions.whole(buffer.tensor.shape[axis]) for axis in buffer.axes
                 )
                 shape = f"({shape})" if len(buffer.axes) > 1 else shape
-                kind = self.frame.kind(buffer.tensor, self.single)
+                single = self.single and buffer.tensor not in self.carried
+                kind = self.frame.kind(buffer.tensor, single)
                 lines.append(f"{self.names[buffer.tensor.name]} = np.empty({shape}, {kind})")
         return lines

@@ -15,7 +15,7 @@ from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation, Lifter, Namer
 from symcalc.calculus.recurrences import driven, local_formula
 from symcalc.calculus.simplify import simplified
-from symcalc.calculus.slopes import Slopes, active, partial
+from symcalc.calculus.slopes import Slopes, active, along
 from symcalc.notation.reductions import Sum
 from symcalc.notation.tensors import Access, Tensor, accesses
 
@@ -59,7 +59,7 @@ def _tangent(
     for access in accesses(formula):
         tangent = directions.get(access.tensor.name) or found.get(access.tensor)
         if tangent is not None:
-            terms.append(partial(formula, access) * Access(tangent, *access.places))
+            terms.append(along(formula, access, Access(tangent, *access.places)))
     total = sp.Add(*terms)
     if recurrence is not None and total != 0:
         return driven(recurrence, recurrence.place, total)

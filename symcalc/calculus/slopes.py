@@ -27,11 +27,41 @@ from symcalc.notation.reductions import (
 from symcalc.notation.tensors import Access, Tensor, accesses
 
 
-def partial(body: Any, access: Access) -> Any:
-    """Return the scalar partial derivative by one access, all others held fixed."""
+def partial(body: Any, by: Any) -> Any:
+    """Return the scalar partial derivative by one access, or one symbol, all others held fixed."""
     marks = {a: sp.Dummy(a.tensor.name, **_known(a)) for a in accesses(body)}
     back = {mark: a for a, mark in marks.items()}
-    return _joined(body.xreplace(marks).diff(marks[access])).xreplace(back)
+    return _joined(body.xreplace(marks).diff(marks.get(by, by))).xreplace(back)
+
+
+def along(body: Any, access: Access, tangent: Any) -> Any:
+    """Return the partial derivative by one access, times its tangent.
+
+    Where a choice by indices guards the access, it guards the tangent too: beyond the bounds
+    neither has an entry.
+    """
+    marks = {w: sp.Dummy(real=True) for w in _choices_by_index(body) if w.has(access)}
+    back = {mark: w for w, mark in marks.items()}
+    plain = body.xreplace(marks)
+    total = partial(plain, access) * tangent if access in accesses(plain) else sp.Integer(0)
+    for choice, mark in marks.items():
+        when, *sides = choice.args
+        inside = Where(when, *(along(side, access, tangent) for side in sides))
+        total += partial(plain, mark) * inside
+    return total.xreplace(back)
+
+
+def _choices_by_index(body: Any) -> list[Where]:
+    """The outermost choices whose conditions are about indices alone, in a fixed order."""
+    found: dict[Where, None] = {}
+    walk = sp.preorder_traversal(body)
+    for node in walk:
+        if isinstance(node, Access):
+            walk.skip()
+        elif isinstance(node, Where) and not node.args[0].atoms(Access):
+            found.setdefault(node)
+            walk.skip()
+    return list(found)
 
 
 def _joined(slope: Any) -> Any:

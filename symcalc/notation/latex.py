@@ -76,6 +76,8 @@ class LatexWriter(LatexPrinter):
         """Choose by class where SymPy has a class of the same name, by name elsewhere."""
         if isinstance(expr, Reduction):
             return self._print_Reduction(expr)
+        if isinstance(expr, Recurrence):
+            return self._print_Recurrence(expr)
         if isinstance(expr, Atom):
             return self._print_Atom(expr)
         return super()._print(expr, **kwargs)
@@ -191,7 +193,11 @@ class LatexWriter(LatexPrinter):
         return self._print_Symbol(expr)
 
     def _print_Let(self, expr: Let) -> str:
-        places = tuple(str(self._print(index)) for index in standing(expr.body))
+        body, at = expr.body, {}
+        if isinstance(body, Recurrence):
+            at = {body.index: body.place}
+            body = sp.Tuple(*body.parts)
+        places = tuple(str(self._print(at.get(index, index))) for index in standing(body))
         return glyph(expr.name, self.symbols).at(places)
 
     # Operators over an index
@@ -220,6 +226,32 @@ class LatexWriter(LatexPrinter):
         if isinstance(expr, Norm2):
             return str(self._print_Pow(sp.Pow(expr.body, 2, evaluate=False)))
         return self._enclosed(expr.body, "body")
+
+    def _print_Recurrence(self, expr: Recurrence) -> str:
+        r"""Sums and products up to a place as such; anything else as the entry it is.
+
+        `\sum_{u \le t} x_u`, `\prod_{u \le t} x_u`, `\operatorname{scan}_t(a_u, b_u; y)`.
+        """
+        outside = dict(self.letters)
+        for index in sorted(free_indices(expr), key=lambda i: (i.name, i.dummy_index)):
+            if index not in self.letters:
+                self._enter(index)
+        place, letter = self._print(expr.place), self._enter(expr.index)
+        order = r"\ge" if isinstance(expr, ReverseScan) else r"\le"
+        if (expr.decay, expr.start) == (1, 0):
+            shown = rf"\sum_{{{letter} {order} {place}}} {self._enclosed(expr.term, 'body')}"
+        elif (expr.term, expr.start) == (0, 1):
+            shown = rf"\prod_{{{letter} {order} {place}}} {self._enclosed(expr.decay, 'body')}"
+        else:
+            shown = self._entry_of(expr, letter, str(place))
+        self.letters = outside
+        return shown
+
+    def _entry_of(self, expr: Recurrence, letter: str, place: str) -> str:
+        before = f"y{script('_', str(self._print(expr.before(expr.index))))}"
+        y = sp.Symbol("y", real=True)
+        shown = str(self._print(expr.entry(expr.index, y)))
+        return shown
 
     def _print_Partial(self, expr: Any) -> str:
         body, by = expr.args

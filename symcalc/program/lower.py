@@ -31,6 +31,7 @@ from symcalc.program.program import (
     Stage,
     Start,
 )
+from symcalc.program.recurrences import carriers, recurrence_stage
 from symcalc.program.settle import settled
 from symcalc.program.spare import one_sum, patched
 from symcalc.program.special import buffered, own_stage
@@ -131,9 +132,12 @@ def lower(
     tasks = [_task(equation) for equation in plain]
     taken = {dim.name for dim in dims_of(inputs)} | {t.name for t in inputs}
     taken |= {p.name for p in objective.parameters} | {t.target.name for t in tasks}
-    own = {t.target: own_stage(t.equation, taken) for t in tasks}
+    own = {
+        t.target: recurrence_stage(t.equation, taken, namer) or own_stage(t.equation, taken)
+        for t in tasks
+    }
     stages = [_stage(group, taken) for group in _grouped(tasks, taken, own)]
-    buffers = _buffers(plain, set(outputs), stages)
+    buffers = _buffers(plain, set(outputs), stages) + carriers(stages)
     return Program(
         name, objective.name, inputs, objective.parameters, outputs, dims_of(inputs),
         tuple(buffers), tuple(stages), value, measures, needs(objective),

@@ -177,10 +177,15 @@ def accumulated(program: Program) -> set[Tensor]:
     return set().union(*(walk(stage.body) for stage in program.stages))
 
 
+def carried(program: Program) -> set[Tensor]:
+    """What recurrences carry from entry to entry, in float64 whatever the kernel's precision."""
+    return {tensor for stage in program.stages for tensor in stage.carried}
+
+
 def scattered(program: Program) -> set[Tensor]:
-    """The tensors that one thread adds to entry by entry, in float64 whatever the precision."""
+    """The arrays of one thread's own sums and recurrences, in float64 whatever the precision."""
     nodes = [node for stage in program.stages if stage.index is None for node in stage.body]
-    return {
+    return carried(program) | {
         n.target for n in nodes
         if isinstance(n, Recentre) or (isinstance(n, Start) and n.free)
     }  # fmt: skip
