@@ -325,6 +325,8 @@ def _read(
     for place, size in zip(access.places, array.shape, strict=True):
         where = _whole(place, known, grid, scalars)
         places.append(np.clip(where, 0, max(size - 1, 0)))
+    if not array.size:  # no condition takes an entry, since there is none
+        return np.zeros(np.broadcast_shapes(*(np.shape(place) for place in places)), array.dtype)
     return array[tuple(places)]
 
 

@@ -197,4 +197,6 @@ def _written_out(
 
 def refresh(expression: Any) -> Any:
     """Give every reduction inside a bound index of its own."""
-    return bottom_up(expression, lambda n: n.refreshed() if isinstance(n, (Reduction, Recurrence)) else n)
+    return bottom_up(
+        expression, lambda n: n.refreshed() if isinstance(n, (Reduction, Recurrence)) else n
+    )

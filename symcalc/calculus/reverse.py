@@ -142,16 +142,15 @@ class ReversePass:
             if wanted and access.tensor != equation.target:
                 self._contribute(equation, formula, access, cotangent)
 
-    def _contribute(
-        self, equation: Equation, formula: Any, access: Access, cotangent: Any
-    ) -> None:
+    def _contribute(self, equation: Equation, formula: Any, access: Access, cotangent: Any) -> None:
         reduction = equation.reduction
         bound = () if reduction is None else (reduction.index,)
         deltas = Deltas(access, self._places(access))
         local = self.slopes.of_reduction(equation)
         slope = partial(formula, access)
         summed = (*equation.indices, *bound)
-        before = expanded(cotangent * local * Partial(formula, access), deltas, summed)
+        stated = cotangent * self.slopes.stated(equation) * Partial(formula, access)
+        before = expanded(stated, deltas, summed)
         raw = contracted(cotangent * local * slope, deltas, summed)
         target = Tensor(f"{access.tensor.name}_bar", access.tensor.shape)
         definitions = self.context.near(before, raw, equation.left)

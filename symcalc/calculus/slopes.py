@@ -136,6 +136,15 @@ class Slopes:
             return sp.Mul(*self._all_but_one(equation, reduction.index))
         raise DerivationError(f"derive: no derivative for {reduction.spelling} in {equation}")
 
+    def stated(self, equation: Equation) -> Any:
+        """The same as the textbook states it: for a product, that of all other factors."""
+        reduction = equation.reduction
+        if not isinstance(reduction, Prod):
+            return self.of_reduction(equation)
+        other = reduction.index.fresh()
+        factor = equation.inner.xreplace({reduction.index: other})
+        return Prod(Where(sp.Ne(other, reduction.index), factor, 1), other)
+
     def _all_but_one(self, equation: Equation, index: Index) -> list[Access]:
         """The products of all factors before a place and behind it, laid out as the factors are."""
         order = layout(equation.inner)

@@ -18,8 +18,8 @@ from symcalc.notation.dims import Dim, Index
 from symcalc.notation.domains import NONNEGATIVE, WEIGHTS, Domain
 from symcalc.notation.errors import NotationError, SymcalcError
 from symcalc.notation.reductions import Mean, Reduction, Sum, in_bounds
-from symcalc.notation.spelling import ArraySpec, read_annotation
 from symcalc.notation.scans import Recurrence
+from symcalc.notation.spelling import ArraySpec, read_annotation
 from symcalc.notation.tensors import Access, Tensor, dims_of, free_indices
 
 REDUCTIONS = ("mean", "sum", "none")

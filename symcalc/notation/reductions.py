@@ -235,5 +235,6 @@ def extent(index: Index) -> Any:
 
 __all__ = [
     "ArgMax", "ArgMin", "Dim", "LogSumExp", "Max", "Mean", "Min", "Norm2", "Prod", "Reduction",
-    "Sum", "extent", "in_bounds", "logsumexp", "margins", "mean", "norm2", "prod", "readable", "sum",
+    "Sum", "extent", "in_bounds", "logsumexp", "margins", "mean", "norm2", "prod", "readable",
+    "sum",
 ]  # fmt: skip

@@ -79,4 +79,3 @@ def _letters(indices: tuple[Index, ...], taken: set[str]) -> tuple[Index, ...]:
         used = taken | {other.name for other in made}
         made.append(index.fresh(unused(index.name, used)))
     return tuple(made)
-
