@@ -18,7 +18,7 @@ from symcalc.notation import atoms
 from symcalc.notation.atoms import Atom
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
-from symcalc.notation.latex_recurrences import stepwise, summed
+from symcalc.notation.latex_recurrences import is_sum, stepwise, summed
 from symcalc.notation.lettering import Glyph, glyph, script
 from symcalc.notation.products import arrange, bracketed, juxtaposed, letters, tall
 from symcalc.notation.reductions import (
@@ -162,7 +162,7 @@ class LatexWriter(LatexPrinter):
         Roles: `term` of a sum, `factor` of a product, its `last` factor, `body` of an operator.
         """
         shown = str(self._print(expr))
-        loose = isinstance(expr, sp.Add) or shown.startswith("-")
+        loose = isinstance(expr, sp.Add) or is_sum(expr) or shown.startswith("-")
         if loose and role != "term":
             return bracketed(shown)
         open_ended = isinstance(expr, (Recurrence, Reduction, Where)) and not shown.startswith("[")

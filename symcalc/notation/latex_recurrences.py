@@ -43,6 +43,11 @@ def summed(writer: Writer, expr: Recurrence) -> str:
     return " + ".join(terms) or "0"
 
 
+def is_sum(expr: Any) -> bool:
+    """Whether this is a recurrence that is written as two terms."""
+    return isinstance(expr, Recurrence) and expr.term != 0 and expr.start != 0
+
+
 def _weighted(writer: Writer, expr: Recurrence, letter: str) -> str:
     """Write the term of an entry with the decays that lie on the way from it to the place."""
     backwards = isinstance(expr, ReverseScan)

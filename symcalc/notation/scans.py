@@ -61,8 +61,13 @@ class Recurrence(sp.Expr):
         outside = self.start.free_symbols | self.place.free_symbols
         return inside | outside | self.index.extent.free_symbols
 
+    __iter__ = None  # having places does not make a recurrence a sequence of Python's
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.asked(sp.sympify(place))
+
     def asked(self, place: Any) -> Any:
-        """Return another entry of the same sequence."""
+        """Return another entry: `y[t - 1]`, `y[0]`, where y is the entry at t."""
         return self.func(*self.args[:4], place)
 
     def refreshed(self) -> Any:
