@@ -1,4 +1,4 @@
-"""Recurrences as they are written: what binds, at which place they are asked for, what is refused."""
+"""Recurrences as they are written: what binds, which entry is asked for, what is refused."""
 
 import pytest
 import sympy as sp
@@ -156,8 +156,10 @@ LATEX = {
     "scan(t, a[t], r[t])": r"\sum_{u \le t} \left(\prod_{u < v \le t} a_v\right) r_u",
     "2*cumsum(t, r[t])": r"2 \sum_{u \le t} r_u",
     "r[t]*scan(u, g, 0, 3, t)": r"r_t \, 3 g^{t + 1}",
-    "scan(t, a[t], r[t], 2)*r[t]": r"r_t \, \left(\sum_{u \le t} \left(\prod_{u < v \le t} a_v\right) "
-    r"r_u + 2 \prod_{u \le t} a_u\right)",
+    "scan(t, a[t], r[t], 2)*r[t]": (
+        r"r_t \, \left(\sum_{u \le t} \left(\prod_{u < v \le t} a_v\right) r_u "
+        r"+ 2 \prod_{u \le t} a_u\right)"
+    ),
 }
 
 
