@@ -94,6 +94,8 @@ class SourceWriter(StatementWriter):
         if self.single:
             for parameter in program.parameters:
                 name = self.names[parameter.name]
+                if parameter.name in self.wide_names:
+                    self._line("    ", f"{name}_wide = {name}")
                 self._line("    ", f"{name} = f4({name})")
 
     def _counts(self) -> list[str]:

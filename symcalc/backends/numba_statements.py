@@ -37,6 +37,7 @@ from symcalc.program.sections import (
     Section,
     accumulated,
     carried,
+    carried_values,
     loops,
     sections,
     targets,
@@ -90,6 +91,7 @@ class StatementWriter:
         self.local |= {*program.numbers, *self.frame.shared}
         self.carried = carried(program)
         self.sums = accumulated(program) | self.carried
+        self.wide_names = self._wide_names()
 
     def _outer(self, loop: Loop, opened: list[Index], indent: str) -> None:
         """Read what inner loops read and never change before they begin.
@@ -236,7 +238,12 @@ class StatementWriter:
 
     def _assign(self, line: Assign, indent: str) -> None:
         place = self._place(Access(line.target, *line.places))
-        value = self._wide(line.value) if line.target in self.carried else self._value(line.value)
+        if line.target in self.carried:
+            self.expressions.names = {**self.names, **self.wide_names}
+            value = self._wide(line.value)
+            self.expressions.names = self.names
+        else:
+            value = self._value(line.value)
         self._line(indent, f"{place} = {value}")
         if not line.target.shape:
             self._store(line.target, indent)
@@ -257,6 +264,21 @@ class StatementWriter:
         if self.double or not wide:
             return self._wide(value) if self.double else self.expressions.write(value)
         return f"f4({self._wide(value)})"
+
+    def _wide_names(self) -> dict[str, str]:
+        """What hyperparameters are called in float64, where a recurrence carries them along.
+
+        A decay of 0.9999 rounded to float32 would be off by a ten thousandth part in the end.
+        """
+        if not self.single:
+            return {}
+        known = {parameter.name for parameter in self.program.parameters}
+        return {
+            symbol.name: f"{self.names[symbol.name]}_wide"
+            for value in carried_values(self.program)
+            for symbol in value.free_symbols
+            if symbol.name in known
+        }
 
     def _wide(self, value: Any) -> str:
         """Write a value that is computed in float64 and left there."""

@@ -190,6 +190,8 @@ def test_a_million_steps_in_float32_keep_their_digits(kernel):
     found = k(rewards, gamma=1.0)
     exact = np.cumsum(rewards[::-1].astype(REAL))[::-1]
     np.testing.assert_allclose(found, exact, rtol=1.5e-7)
+    found = k(rewards[:50_000], gamma=0.9999)  # which is no float32
+    np.testing.assert_allclose(found, discounted(0.9999, rewards[:50_000].astype(REAL)), rtol=1e-7)
 
 
 def test_threads_do_not_change_a_bit(kernel):
