@@ -18,6 +18,7 @@ from symcalc.program.decompose import Decomposer, inlined
 from symcalc.program.factor import factored
 from symcalc.program.needs import needs
 from symcalc.program.pivots import recentred
+from symcalc.program.prefixes import cumulated
 from symcalc.program.primitives import to_primitives
 from symcalc.program.program import (
     Accumulate,
@@ -125,7 +126,8 @@ def lower(
     """
     namer = Namer({e.target.name for e in equations} | {t.name for t in inputs}
                   | {p.name for p in objective.parameters})  # fmt: skip
-    apart = Decomposer(namer).run(settled(_needed(equations, outputs), namer))
+    alive = cumulated(_needed(equations, outputs), namer)
+    apart = Decomposer(namer).run(settled(alive, namer))
     plain = one_sum(factored(inlined(apart, set(outputs)), namer))
     plain = buffered(plain, set(outputs) - {value, *measures}, namer)
     plain, pivots = recentred(plain, set(inputs), set(outputs), namer, _is_outer)

@@ -1,5 +1,6 @@
 """A recurrence is one loop over its entries: never unrolled, and nothing is summed inside it."""
 
+import numpy as np
 import pytest
 
 import symcalc as sc
@@ -82,3 +83,33 @@ def test_the_source_has_one_loop_a_sequence(kernel):
     source = kernel(TEXTS[0], wrt=("a", "b")).source
     assert source.count("in range(n_t):") == 1
     assert source.count("in range(n_t - 1, -1, -1):") == 1
+
+
+PREFIXES = {
+    "sum(i, exp(sum(j, where(j <= i, x[j], 0))))": np.cumsum,
+    "sum(i, exp(sum(j, where(i > j, x[j], 0))))": lambda x: np.cumsum(x) - x,
+    "sum(i, exp(sum(j, where(j >= i, x[j], 0))))": lambda x: np.cumsum(x[::-1])[::-1],
+    "sum(i, exp(sum(j, where(j <= i, 0, x[j]))))": lambda x: np.cumsum(x[::-1])[::-1] - x,
+    "sum(i, exp(sum(j, where(j <= i, 1, 0)*x[j])))": np.cumsum,
+    "sum(i, exp(sum(j, where(j <= i, x[j]*x[i]*2, 0))))": lambda x: 2 * x * np.cumsum(x),
+}
+
+
+@pytest.mark.parametrize("text", PREFIXES)
+def test_a_sum_up_to_a_place_is_a_cumulative_sum(kernel, text):
+    made = program(text, shapes={"x": "n"})
+    assert sequences(made)
+    for stage in made.stages:
+        over = stage.index is not None and str(stage.index.extent) == "n"
+        inside = [str(node.index.extent) for node in loops(stage.body)]
+        assert over + inside.count("n") <= 1
+    x = np.random.default_rng(0).normal(size=7)
+    value, gradient = kernel(text, shapes={"x": "n"}).value_and_grad(x)
+    np.testing.assert_allclose(value, np.exp(PREFIXES[text](x)).sum(), rtol=1e-13)
+    plain = kernel(text, backend="numpy", shapes={"x": "n"}).grad(x)
+    np.testing.assert_allclose(gradient, plain, rtol=1e-12, atol=1e-13)
+
+
+def test_a_sum_whose_terms_hang_on_the_place_stays_a_sum():
+    made = program("sum(i, sum(j, where(j <= i, tanh(x[i]*x[j]), 0))**2)", mode="value")
+    assert not sequences(made)
