@@ -73,7 +73,7 @@ def _order(factor: Any, bound: Index, indices: tuple[Index, ...]) -> Any:
         return None
     arguments: Any = factor.args
     when, then, otherwise = arguments
-    if not isinstance(when, tuple(_ORDERS)) or 0 not in (then, otherwise):
+    if type(when) not in _ORDERS or 0 not in (then, otherwise):
         return None
     if then == 0:
         when, then = when.negated, otherwise
