@@ -52,7 +52,7 @@ RESERVED = frozenset(
      "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
      *DOOR, *VECTOR_MATH, *SCALAR_MATH, *SPECIAL_MATH, *PLAIN_MATH, *keyword.kwlist)
 )  # fmt: skip
-TAILS = ("_block", "_lost", "_parts", "_running", "_at", "_terms")
+TAILS = ("_block", "_lost", "_parts", "_running", "_at", "_terms", "_wide")
 
 
 def least_shared(dear: bool, single: bool) -> int:

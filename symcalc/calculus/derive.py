@@ -19,6 +19,7 @@ from symcalc.calculus.steps import Step
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective, check_differentiable
 from symcalc.notation.reductions import Reduction
+from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access, Tensor
 
 
@@ -172,7 +173,7 @@ def _close(
         closed = Adjoint(adjoint.of, adjoint.target, adjoint.indices, body)
         context.add_adjoint(Equation(closed.target, closed.indices, closed.body))
         steps.extend(made)
-        if uses.get(adjoint.target, 2) > 1:
+        if uses.get(adjoint.target, 2) > 1 or isinstance(body, Recurrence):
             kept.append(closed)
         else:
             written_out[adjoint.target] = closed
@@ -216,4 +217,6 @@ def _written_out(
 
 def refresh(expression: Any) -> Any:
     """Give every reduction inside a bound index of its own."""
-    return bottom_up(expression, lambda n: n.refreshed() if isinstance(n, Reduction) else n)
+    return bottom_up(
+        expression, lambda n: n.refreshed() if isinstance(n, (Reduction, Recurrence)) else n
+    )

@@ -23,6 +23,7 @@ from symcalc.notation.reductions import (
     Reduction,
     Sum,
 )
+from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access, Tensor, free_indices
 from symcalc.notation.text import text
 
@@ -33,6 +34,7 @@ _NAMES: dict[type[Reduction], str] = {
     Sum: "s", Mean: "m", Max: "top", Min: "low", Prod: "prod", LogSumExp: "L", Norm2: "norm",
     ArgMax: "place", ArgMin: "place",
 }  # fmt: skip
+_SEQUENCE = "h"  # and a lifted recurrence
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Equation:
     Args:
         target: the tensor defined.
         indices: its free indices, one an axis.
-        body: a formula free of reductions, or one reduction of such a formula.
+        body: a formula free of reductions and recurrences, or one reduction of such a formula, or
+            one recurrence of such formulas, asked for at one of the indices.
     """
 
     target: Tensor
@@ -53,6 +56,11 @@ class Equation:
     def reduction(self) -> Reduction | None:
         """The reduction, if the body is one."""
         return self.body if isinstance(self.body, Reduction) else None
+
+    @property
+    def recurrence(self) -> Recurrence | None:
+        """The recurrence, if the body is one."""
+        return self.body if isinstance(self.body, Recurrence) else None
 
     @property
     def inner(self) -> Any:
@@ -66,7 +74,8 @@ class Equation:
 
     def at(self, places: tuple[Any, ...]) -> Any:
         """Return the body at other places, its bound index made fresh."""
-        body = self.body.refreshed() if isinstance(self.body, Reduction) else self.body
+        binds = isinstance(self.body, (Reduction, Recurrence))
+        body = self.body.refreshed() if binds else self.body
         return body.xreplace(dict(zip(self.indices, places, strict=True)))
 
     def __str__(self) -> str:
@@ -99,7 +108,7 @@ class Lifter:
     def __init__(self, namer: Namer) -> None:
         self.namer = namer
         self.equations: list[Equation] = []
-        self._known: dict[Any, tuple[Tensor, tuple[int, ...]]] = {}
+        self._known: dict[Any, Tensor] = {}
 
     def define(
         self,
@@ -111,6 +120,8 @@ class Lifter:
         """Add the equation `name[indices] = expression`, lifting what is inside."""
         if isinstance(expression, Reduction):
             body = expression.func(self.lift(expression.body), expression.index)
+        elif isinstance(expression, Recurrence) and _stands_at_one(expression, indices):
+            body = self._parts_lifted(expression)
         else:
             body = self.lift(expression)
         target = Tensor(self.namer.name(name), tuple(i.extent for i in indices), domain)
@@ -121,11 +132,15 @@ class Lifter:
         """Return the expression with accesses in the place of its reductions and names."""
         if isinstance(expression, Let):
             inner = expression.body
+            if isinstance(inner, Recurrence):
+                return self._sequence(expression.name, self._parts_lifted(inner))
             if isinstance(inner, Reduction):
                 inner = inner.func(self.lift(inner.body), inner.index)
             else:
                 inner = self.lift(inner)
             return self._own(expression.name, inner)
+        if isinstance(expression, Recurrence):
+            return self._sequence(_SEQUENCE, self._parts_lifted(expression))
         if isinstance(expression, Reduction):
             inner = expression.func(self.lift(expression.body), expression.index)
             return self._own(_NAMES[type(expression)], inner)
@@ -135,8 +150,24 @@ class Lifter:
 
     def _own(self, wanted: str, body: Any) -> Access:
         """Give a body its own equation, or find the one it has."""
-        standing = _standing(body)
+        standing = layout(body)
         free = tuple(sorted(free_indices(body), key=standing.index))
+        return Access(self._known_as(wanted, body, free), *free)
+
+    def _sequence(self, wanted: str, body: Recurrence) -> Access:
+        """Give a whole sequence its own equation, or find the one it has; return the entry."""
+        own = body.index.fresh()
+        along = sp.Tuple(*body.parts).xreplace({body.index: own})
+        standing = [*layout(along), own]
+        free = tuple(sorted(free_indices(along) | {own}, key=standing.index))
+        target = self._known_as(wanted, body.asked(own), free)
+        return Access(target, *(body.place if index == own else index for index in free))
+
+    def _parts_lifted(self, recurrence: Recurrence) -> Recurrence:
+        parts = [self.lift(part) for part in recurrence.parts]
+        return recurrence.func(*parts, recurrence.index, recurrence.place)
+
+    def _known_as(self, wanted: str, body: Any, free: tuple[Index, ...]) -> Tensor:
         key = pattern_of(body, free)
         if key not in self._known:
             domain = _domain_of(body)
@@ -144,9 +175,20 @@ class Lifter:
             if domain is REAL and body.is_nonnegative:
                 sign = POSITIVE if body.is_positive else NONNEGATIVE
                 target = Tensor(target.name, target.shape, sign)
-            self._known[key] = (target, tuple(range(len(free))))
+            self._known[key] = target
             self.equations.append(Equation(target, free, body))
-        return Access(self._known[key][0], *free)
+        return self._known[key]
+
+
+def _stands_at_one(recurrence: Recurrence, indices: tuple[Index, ...]) -> bool:
+    """Whether a recurrence is asked for at one of some indices, which runs over all its entries.
+
+    That index must not stand in its parts: they hold for every entry alike.
+    """
+    place = recurrence.place
+    inside = set().union(*(part.free_symbols for part in recurrence.parts))
+    whole = place in indices and place.extent == recurrence.index.extent
+    return whole and place not in inside
 
 
 def _domain_of(body: Any) -> Domain:
@@ -159,7 +201,7 @@ def _domain_of(body: Any) -> Domain:
     return getattr(inner, "domain", REAL)
 
 
-def _standing(body: Any) -> list[Index]:
+def layout(body: Any) -> list[Index]:
     """Order free indices as they stand on the widest access, so that layouts follow the inputs."""
     ordered = sorted(body.atoms(Access), key=lambda a: (-len(a.places), str(a)))
     seen: dict[Index, None] = {}
@@ -180,9 +222,13 @@ def pattern_of(body: Any, free: tuple[Index, ...]) -> Any:
         for place, index in enumerate(free)
     }
     extents = tuple(index.extent for index in free)
-    if isinstance(body, Reduction):
+    if isinstance(body, (Reduction, Recurrence)):
         marks[body.index] = sp.Symbol("_r", integer=True, nonnegative=True)
+    if isinstance(body, Reduction):
         return (body.func, body.index.extent, extents, _marked(body.body, marks))
+    if isinstance(body, Recurrence):
+        parts = sp.Tuple(*body.parts, body.place)
+        return (body.func, body.index.extent, extents, _marked(parts, marks))
     return (None, None, extents, _marked(body, marks))
 
 

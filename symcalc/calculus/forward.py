@@ -13,8 +13,9 @@ import sympy as sp
 
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation, Lifter, Namer
+from symcalc.calculus.recurrences import driven, local_formula
 from symcalc.calculus.simplify import simplified
-from symcalc.calculus.slopes import Slopes, active, partial
+from symcalc.calculus.slopes import Slopes, active, along
 from symcalc.notation.reductions import Sum
 from symcalc.notation.tensors import Access, Tensor, accesses
 
@@ -54,11 +55,14 @@ def _tangent(
 ) -> Any:
     """The tangent of one equation, by the tangents of what it reads."""
     terms = []
-    for access in accesses(equation.inner):
+    formula, recurrence = local_formula(equation), equation.recurrence
+    for access in accesses(formula):
         tangent = directions.get(access.tensor.name) or found.get(access.tensor)
         if tangent is not None:
-            terms.append(partial(equation.inner, access) * Access(tangent, *access.places))
+            terms.append(along(formula, access, Access(tangent, *access.places)))
     total = sp.Add(*terms)
+    if recurrence is not None and total != 0:
+        return driven(recurrence, recurrence.place, total)
     reduction = equation.reduction
     if reduction is None or total == 0:
         return total

@@ -45,6 +45,7 @@ from symcalc.notation.errors import (
 )
 from symcalc.notation.objective import Objective, Parameter, objective
 from symcalc.notation.parser import parse
+from symcalc.notation.recurrences import cumprod, cumsum, reverse_cumsum, reverse_scan, scan
 from symcalc.notation.reductions import extent, logsumexp, mean, norm2, prod, sum
 from symcalc.notation.spelling import (
     Array,
@@ -68,10 +69,10 @@ __all__ = [
     "ArgumentError", "ArgumentTypeError", "Array", "DerivationError", "Formula", "Fraction",
     "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective", "Parameter",
     "ParseError", "PlusMinusOne", "Positive", "PositiveReal", "Probability", "Real", "Scalar",
-    "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "clip", "digamma", "eq", "erf",
-    "erfc", "exp", "expm1", "expm1x", "extent", "indices", "kl_div", "let", "lgamma", "log",
-    "log1mexp", "log1p", "log_cosh", "log_ratio", "log_sigmoid", "logsumexp", "max", "maximum",
-    "mean", "min", "minimum", "ne", "norm2", "objective", "parse", "prod", "relu", "sech",
-    "sigmoid", "sign", "softplus", "sqrt", "stop_gradient", "sum", "tanh", "trigamma", "weighted",
-    "where", "xlogy",
+    "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "clip", "cumprod", "cumsum",
+    "digamma", "eq", "erf", "erfc", "exp", "expm1", "expm1x", "extent", "indices", "kl_div", "let",
+    "lgamma", "log", "log1mexp", "log1p", "log_cosh", "log_ratio", "log_sigmoid", "logsumexp",
+    "max", "maximum", "mean", "min", "minimum", "ne", "norm2", "objective", "parse", "prod", "relu",
+    "reverse_cumsum", "reverse_scan", "scan", "sech", "sigmoid", "sign", "softplus", "sqrt",
+    "stop_gradient", "sum", "tanh", "trigamma", "weighted", "where", "xlogy",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from symcalc.notation.dims import Dim
 from symcalc.notation.errors import NotationError, ParseError
-from symcalc.notation.vocabulary import FUNCTIONS, REDUCTIONS
+from symcalc.notation.vocabulary import FUNCTIONS, PLACE_AT, RECURRENCES, REDUCTIONS
 
 
 @dataclass
@@ -50,6 +50,7 @@ class _Survey(ast.NodeVisitor):
         self.gathers: list[tuple[_Slot, str]] = []
         self.variables: dict[_Variable, ast.AST] = {}
         self.written: dict[str, str] = {}  # each array as it stands where it stands first
+        self.alike: list[tuple[_Variable, _Variable]] = []
 
     def fail(self, node: ast.AST, message: str) -> ParseError:
         return ParseError(
@@ -84,9 +85,30 @@ class _Survey(ast.NodeVisitor):
                 self.scope[argument.id] = id(node)
                 self.variables.setdefault((argument.id, id(node)), argument)
             rest = node.args[-1:]
+        if node.func.id in RECURRENCES:
+            rest = self.visit_recurrence(node, node.func.id)
         for argument in rest:
             self.visit(argument)
         self.scope = outer
+
+    def visit_recurrence(self, node: ast.Call, name: str) -> list[ast.expr]:
+        """Its index runs on from outside, unless a place is given: that binds it.
+
+        Returns:
+            What is left to visit.
+        """
+        if not node.args or not isinstance(node.args[0], ast.Name):
+            raise self.fail(node, f"{name}: expected an index first, as in {name}(t, x[t])")
+        letter = node.args[0].id
+        inside, place = node.args[1 : PLACE_AT[name]], node.args[PLACE_AT[name] :]
+        mine = (letter, id(node) if place else self.scope.get(letter, 0))
+        self.variables.setdefault(mine, node)
+        for index in (n for part in place for n in ast.walk(part) if isinstance(n, ast.Name)):
+            asked = (index.id, self.scope.get(index.id, 0))
+            self.variables.setdefault(asked, node)
+            self.alike.append((mine, asked))
+        self.scope[letter] = mine[1]
+        return inside
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         if not isinstance(node.value, ast.Name):
@@ -224,6 +246,8 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
     keyed = {slot: (f"[{slot[0]}]", slot[1]) for slot in slots}  # arrays apart from letters
     for slot, variable in survey.pairs:
         parent[root(keyed[slot])] = root(variable)
+    for mine, asked in survey.alike:
+        parent[root(mine)] = root(asked)
     declared: dict[tuple[str, int], str] = {}
     sources: dict[tuple[str, int], str] = {}
     for tensor, shape in shapes.items():

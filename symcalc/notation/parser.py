@@ -16,7 +16,7 @@ from symcalc.notation.errors import NotationError, ParseError
 from symcalc.notation.infer import Inferred, infer
 from symcalc.notation.objective import Objective, Parameter, make_objective
 from symcalc.notation.tensors import Access, Tensor
-from symcalc.notation.vocabulary import FUNCTIONS, SCALARS
+from symcalc.notation.vocabulary import FUNCTIONS, PLACE_AT, SCALARS
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 60
@@ -284,10 +284,12 @@ class _Reader:
         bound = self.found.bound.get(id(node), {})
         outer = dict(self.scope)
         self.scope |= {letter: Index(letter, dim) for letter, dim in bound.items()}
+        inside = PLACE_AT.get(name, len(node.args))
         try:
-            arguments = [self.visit(argument) for argument in node.args]
+            arguments = [self.visit(argument) for argument in node.args[:inside]]
         finally:
             self.scope = outer
+        arguments += [self.visit(argument) for argument in node.args[inside:]]
         for argument, written in zip(arguments, node.args, strict=True):
             if name in SCALARS and not _is_tame(argument):
                 raise self.fail(

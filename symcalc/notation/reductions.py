@@ -13,6 +13,7 @@ import sympy as sp
 from symcalc.notation.compare import expression
 from symcalc.notation.dims import Dim, Index, unused
 from symcalc.notation.errors import NotationError
+from symcalc.notation.scans import recurrences
 from symcalc.notation.tensors import accesses, free_indices
 
 
@@ -183,17 +184,32 @@ def in_bounds(index: Index, body: Any) -> tuple[Index, Any]:
     Returns:
         The index with the right extent, and the body in it.
     """
-    low, high = 0, 0
-    for access in _all_accesses(sp.sympify(body)):
-        for place, extent in zip(access.places, access.tensor.shape, strict=True):
-            shift = sp.expand(place - index)
-            if index in place.free_symbols and shift.is_Integer:
-                low = max(low, -int(shift))
-                high = max(high, int(index.extent - extent + shift))
+    low, high = margins(index, body)
     if not low and not high:
         return index, body
     narrowed = index.fresh(extent=index.extent - low - high)
     return narrowed, sp.sympify(body).xreplace({index: narrowed + low})
+
+
+def margins(index: Index, body: Any) -> tuple[int, int]:
+    """Return how far from either end of its range an index must keep for every access to be in."""
+    low, high = 0, 0
+    for place, extent in _entries(sp.sympify(body)):
+        shift = sp.expand(place - index)
+        if index in place.free_symbols and shift.is_Integer:
+            low = max(low, -int(shift))
+            high = max(high, int(index.extent - extent + shift))
+    return low, high
+
+
+def _entries(body: Any) -> list[tuple[Any, Any]]:
+    """Return the places of all accesses and of all recurrences' entries, each with its extent."""
+    found = [
+        pair
+        for access in _all_accesses(body)
+        for pair in zip(access.places, access.tensor.shape, strict=True)
+    ]
+    return found + [(entry.place, entry.index.extent) for entry in recurrences(body)]
 
 
 def _all_accesses(expression: Any) -> list[Any]:
@@ -237,5 +253,6 @@ def extent(index: Index) -> Any:
 
 __all__ = [
     "ArgMax", "ArgMin", "Dim", "LogSumExp", "Max", "Mean", "Min", "Norm2", "Prod", "Reduction",
-    "Sum", "extent", "in_bounds", "logsumexp", "mean", "norm2", "prod", "readable", "sum",
+    "Sum", "extent", "in_bounds", "logsumexp", "margins", "mean", "norm2", "prod", "readable",
+    "sum",
 ]  # fmt: skip

@@ -259,6 +259,7 @@ def inlined(equations: list[Equation], outputs: set[Tensor]) -> list[Equation]:
 def _is_cheap(equation: Equation) -> bool:
     return (
         equation.reduction is None
+        and equation.recurrence is None
         and len(equation.indices) >= 2
         and not any(isinstance(node, DEAR) for node in sp.preorder_traversal(equation.body))
     )

@@ -8,6 +8,7 @@ from typing import Any
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Prod, Reduction, Sum
+from symcalc.notation.scans import recurrences
 from symcalc.notation.tensors import Access
 
 
@@ -43,4 +44,8 @@ def needs(objective: Objective) -> tuple[Need, ...]:
             if place.is_Integer:
                 message = f"{access} needs {extent} of more than {place}"
                 found[extent - place] = Need(extent - place, 1, message)
+    for entry in recurrences(objective.body):
+        if entry.place.is_Integer:
+            extent, message = entry.index.extent, f"{entry} needs {entry.index.extent} of more than"
+            found[extent - entry.place] = Need(extent - entry.place, 1, f"{message} {entry.place}")
     return tuple(sorted(found.values(), key=lambda need: str(need.extent)))

@@ -8,7 +8,7 @@ from typing import Any
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.equations import Equation
 from symcalc.notation.conditions import Let
-from symcalc.notation.latex import Symbols, adjoint_latex, latex, standing
+from symcalc.notation.latex import Symbols, adjoint_latex, defined_latex, latex
 from symcalc.notation.lettering import glyph
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Access, Tensor
@@ -102,8 +102,7 @@ def _definition(
 def _definition_rows(objective: Objective, derivation: Derivation, letters: Symbols) -> list[str]:
     rows = []
     for let in _named_parts(objective.body):
-        places = tuple(latex(index, letters) for index in standing(let.body))
-        rows.append(f"{glyph(let.name, letters).at(places)} &= {latex(let.body, letters)}")
+        rows.append(f"{latex(let, letters)} &= {latex(let.body, letters)}")
     left = value_letter(objective, derivation, letters)
     rows.append(f"{left} &= {latex(objective.body, letters, objective.outputs)}")
     return rows
@@ -201,7 +200,7 @@ def _needed(derivation: Derivation) -> list[Equation]:
 
 
 def _row(equation: Equation, letters: Symbols) -> str:
-    body = latex(equation.body, letters, equation.indices)
+    body = defined_latex(equation.left, equation.body, letters, equation.indices)
     return f"{latex(equation.left, letters)} &= {body}"
 
 

@@ -13,6 +13,7 @@ import sympy as sp
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Mean, Reduction
+from symcalc.notation.scans import recurrences
 from symcalc.notation.tensors import Tensor
 
 Array = npt.NDArray[Any]
@@ -141,6 +142,7 @@ def _sizes(objective: Objective) -> dict[str, int]:
     inner = {m for outer in reductions for m in outer.body.atoms(Reduction)}
     batch = {str(m.index.extent) for m in reductions - inner if isinstance(m, Mean)}
     shifted = {i.dim.name for i in objective.body.atoms(Index) if i.extent != i.dim}
+    shifted |= {entry.index.dim.name for entry in recurrences(objective.body)}
     flat = all(len(t.shape) <= 1 for t in objective.inputs)
     return {
         d.name: 1 if (flat or d.name in batch) and d.name not in shifted else 3

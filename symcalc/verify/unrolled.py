@@ -19,6 +19,7 @@ from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Reduction
+from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.verify.sampling import Point, size
 
@@ -130,6 +131,8 @@ class Unrolled:
                 self._plain(expression.body, {**at, expression.index: k}) for k in range(count)
             ]
             return _REDUCED[expression.spelling](terms)
+        if isinstance(expression, Recurrence):
+            return self._entry_of(expression, at)
         if not expression.args:
             return expression
         if isinstance(expression, Where):
@@ -144,6 +147,19 @@ class Unrolled:
         if isinstance(expression, Atom):
             return sp.sympify(type(expression).definition(*arguments))
         return expression.func(*arguments)
+
+    def _entry_of(self, recurrence: Recurrence, at: dict[Index, int]) -> Any:
+        """Write a recurrence out, entry after entry, up to the one asked for."""
+        place = int(self._plain(recurrence.place, at))
+        count = int(self._plain(recurrence.index.extent, at))
+        value = self._plain(recurrence.start, at)
+        for k in recurrence.order(count):
+            here = {**at, recurrence.index: k}
+            decay, term = (self._plain(p, here) for p in (recurrence.decay, recurrence.term))
+            value = decay * value + term
+            if k == place:
+                break
+        return value
 
     def _entry(self, tensor: Tensor, place: tuple[int, ...]) -> Any:
         if tensor.domain.integer:

@@ -13,7 +13,7 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from symcalc.notation import conditions, reductions
+from symcalc.notation import conditions, reductions, scans
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.tensors import Access
 
@@ -163,6 +163,8 @@ class Unrolled:
             if isinstance(node, reductions.Max | reductions.Min):
                 return self.first_extreme(terms, isinstance(node, reductions.Max))
             return REDUCED[type(node).__name__](terms)
+        if isinstance(node, scans.Recurrence):
+            return self.sequence(node, at)[self.whole(node.place, at)]
         if not node.args:
             return node
         arguments = [self.unroll(argument, at) for argument in node.args]
@@ -174,6 +176,16 @@ class Unrolled:
         if name in TEXTBOOK:
             return TEXTBOOK[name](*arguments)
         return node.func(*arguments)
+
+    def sequence(self, node: Any, at: dict[Any, int]) -> list[Any]:
+        """Every entry of a recurrence."""
+        count, reverse = self.whole(node.index.extent, at), isinstance(node, scans.ReverseScan)
+        entries, last = [], self.unroll(node.start, at)
+        for k in range(count):
+            here = at | {node.index: count - 1 - k if reverse else k}
+            last = self.unroll(node.decay, here) * last + self.unroll(node.term, here)
+            entries.append(last)
+        return entries[::-1] if reverse else entries
 
 
 def _exact(value: Any) -> Any:
