@@ -78,13 +78,14 @@ class Lifter:
     """Turns formulas into equations: every reduction inside a formula gets its own.
 
     An equation carries only the indices its body depends on, so that it stands as far out as it
-    can; equal bodies share one equation.
+    can, its axes in the order of the equation it stands in; equal bodies share one equation.
     """
 
     def __init__(self, namer: Namer) -> None:
         self.namer = namer
         self.equations: list[Equation] = []
         self._known: dict[Any, tuple[Tensor, tuple[int, ...]]] = {}
+        self._order: dict[Index, int] = {}
 
     def define(
         self,
@@ -94,6 +95,7 @@ class Lifter:
         domain: Domain = REAL,
     ) -> Tensor:
         """Add the equation `name[indices] = expression`, lifting what is inside."""
+        self._order = {index: place for place, index in enumerate(indices)}
         inner = self._inside(expression)
         target = Tensor(self.namer.name(name), tuple(i.extent for i in indices), domain)
         self.equations.append(Equation(target, indices, inner))
@@ -101,7 +103,9 @@ class Lifter:
 
     def define_as(self, target: Tensor, indices: tuple[Index, ...], expression: Any) -> None:
         """Add the equation `target[indices] = expression`, lifting what is inside."""
-        self.equations.append(Equation(target, indices, self._inside(expression)))
+        self._order = {index: place for place, index in enumerate(indices)}
+        body = self._inside(expression)
+        self.equations.append(Equation(target, indices, body))
 
     def _inside(self, expression: Any) -> Any:
         """Lift what stands inside an expression, which has an equation of its own itself."""
@@ -123,7 +127,9 @@ class Lifter:
     def _own(self, wanted: str, body: Any) -> Access:
         """Give a body its own equation, or find the one it has."""
         standing = _standing(body)
-        free = tuple(sorted(free_indices(body), key=standing.index))
+        free = tuple(sorted(
+            free_indices(body), key=lambda i: (self._order.get(i, len(standing)), standing.index(i))
+        ))  # fmt: skip
         key = pattern_of(body, free)
         if key not in self._known:
             domain = _domain_of(body)

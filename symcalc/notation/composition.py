@@ -50,16 +50,28 @@ def compose(
             raise NotationError(f"compose: expected objectives, got {part!r:.80}")
     *outer, made = objectives
     for part in reversed(outer):
-        made = _over(part, made)
+        made = stacked(part, made)
     made = dataclasses.replace(made, name=name or made.name)
     return made if wrt is None else made.by(wrt)
 
 
-def _over(outer: Objective, inner: Objective) -> Objective:
-    """Put one objective over one other."""
+def stacked(
+    outer: Objective, inner: Objective, between: str = "", adjoint: str = ""
+) -> Objective:
+    """Put one objective over one other.
+
+    Args:
+        outer: gives the result.
+        inner: a layer, whose output is the first input of `outer`.
+        between: what that is called, where it is not to be called like the input.
+        adjoint: what its adjoint is called; `<name>_bar` if not given.
+
+    Raises:
+        NotationError: the output does not fit the input.
+    """
     if outer.averaged is not None and not any(t.name == "weights" for t in outer.inputs):
         whole, reduction = outer.averaged
-        return _over(whole, inner).with_reduction(reduction)
+        return stacked(whole, inner, between, adjoint).with_reduction(reduction)
     first, *others = outer.inputs
     title = f"compose: {outer.name} over {inner.name}"
     _check_fit(title, outer, first, inner)
@@ -75,9 +87,9 @@ def _over(outer: Objective, inner: Objective) -> Objective:
     inputs = list(inner.inputs)
     for tensor in others:
         inputs.append(_renamed(tensor, names.name(_apart(tensor.name, outer, taken)), dims))
-    between = first.name if first.name not in names.taken else inner.name
+    between = between or (first.name if first.name not in names.taken else inner.name)
     kept = {p.name: p.symbol for p in inner.parameters}
-    under = call(inner, inner.inputs, dict(kept)).named(names.name(between))
+    under = call(inner, inner.inputs, dict(kept)).named(names.name(between), adjoint)
     arguments = (under, *inputs[len(inner.inputs) :])
     body = call(outer, arguments, symbols)
     standing: tuple[Index, ...] = ()

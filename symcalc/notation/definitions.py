@@ -92,14 +92,16 @@ class Defined(Tensor):
         """What it stands for."""
         return Definition(self, *self._meaning)
 
-    def named(self, name: str) -> Defined:
+    def named(self, name: str, adjoint: str = "") -> Defined:
         """Return the same under another name.
 
         Args:
             name: an identifier, such as "h".
+            adjoint: what its adjoint is called; `<name>_bar` if not given.
         """
-        _check_name(name)
-        indices, body, adjoint = self._meaning
+        for given in (name, adjoint or name):
+            _check_name(given)
+        indices, body, _ = self._meaning
         return Defined(name, indices, body, adjoint, self.domain)
 
 

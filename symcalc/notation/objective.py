@@ -216,7 +216,7 @@ class Objective:
         assert batch is not None
         free = batch.fresh()
         reduced = {}
-        for mean in _outer_means(self.body):
+        for mean in outer_means(self.body):
             entry, index = mean.body, mean.index
             if weights is not None:
                 entry = weights[index] * entry
@@ -248,7 +248,7 @@ class Objective:
         return rf"$\displaystyle {shown}$"
 
 
-def _outer_means(body: Any) -> list[Mean]:
+def outer_means(body: Any) -> list[Mean]:
     """The means that the formula is linear in, if it is: c1 mean(...) + c2 mean(...)."""
     found = []
     for term in sp.Add.make_args(body):
@@ -262,7 +262,7 @@ def _outer_means(body: Any) -> list[Mean]:
 
 def _batch(body: Any) -> Index | None:
     """The index averaged over, if every term is a mean over one dim."""
-    means = _outer_means(body)
+    means = outer_means(body)
     if means and all(mean.index.extent == means[0].index.extent for mean in means):
         return means[0].index
     return None
