@@ -72,10 +72,19 @@ def mlp(
     made = dataclasses.replace(
         made, name="mlp",
         summary=f"{over.name} of a network of widths {', '.join(map(str, sizes))}.",
-        notes=over.summary,
+        notes=over.summary, family="networks", spelling=_spelled(sizes, activation, loss),
         reference="Rumelhart, Hinton and Williams (1986), doi:10.1038/323533a0",
     )  # fmt: skip
     return made if wrt is None else made.by(wrt)
+
+
+def _spelled(sizes: tuple[int, ...], activation: Any, loss: Any) -> str:
+    """The call that builds the network, where all of it is named."""
+    functions = activation if isinstance(activation, (tuple, list)) else (activation,)
+    if not all(isinstance(word, str) for word in (*functions, loss)):
+        return ""
+    chosen = tuple(activation) if isinstance(activation, list) else activation
+    return f"sc.mlp({sizes}, {chosen!r}, {loss!r})".replace("'", '"')
 
 
 def _network(sizes: tuple[int, ...], chosen: tuple[Callable[[Any], Any], ...]) -> Objective:

@@ -48,11 +48,18 @@ def compose(
     for part in objectives:
         if not isinstance(part, Objective):
             raise NotationError(f"compose: expected objectives, got {part!r:.80}")
+    spelled = [_spelled(part) for part in objectives]
+    spelling = f"sc.compose({', '.join(spelled)})" if all(spelled) else ""
     *outer, made = objectives
     for part in reversed(outer):
         made = stacked(part, made)
-    made = dataclasses.replace(made, name=name or made.name)
+    made = dataclasses.replace(made, name=name or made.name, spelling=spelling)
     return made if wrt is None else made.by(wrt)
+
+
+def _spelled(part: Objective) -> str:
+    """The Python that makes an objective, as far as it is known."""
+    return part.spelling or (f'sc.get("{part.name}")' if part.family else "")
 
 
 def stacked(
@@ -95,13 +102,17 @@ def stacked(
     standing: tuple[Index, ...] = ()
     if isinstance(body, Defined):  # a layer over a layer: its own formula is the result
         standing, body = body.definition.indices, body.definition.body
+    outer_sizes = tuple(
+        dataclasses.replace(size, dim=dims[size.dim]) for size in outer.sizes
+        if isinstance(dims[size.dim], Dim)
+    )  # fmt: skip
     return make_objective(
         f"{outer.name}_of_{inner.name}", tuple(inputs), tuple(parameters), expression(body),
         inner.wrt[0] if inner.single else inner.wrt, standing,
         summary=f"{outer.name} of {inner.name}.",
         notes=" ".join(part.summary for part in (outer, inner) if part.summary),
         reference="; ".join(dict.fromkeys(r for r in (outer.reference, inner.reference) if r)),
-        model=str(under.name), sizes=inner.sizes,
+        family="composition", model=str(under.name), sizes=(*inner.sizes, *outer_sizes),
     )  # fmt: skip
 
 
@@ -132,8 +143,8 @@ def _dims(outer: Objective, first: Tensor, inner: Objective, names: Namer) -> di
     for extent, index in zip(first.shape, inner.outputs, strict=True):
         for dim in (symbol for symbol in extent.free_symbols if isinstance(symbol, Dim)):
             found.setdefault(dim, index.extent - (extent - dim))
-    others = {tensor.domain.below for tensor in outer.inputs} - {None}
-    for dim in (*outer.dims, *sorted(others - set(outer.dims), key=str)):
+    below = [t.domain.below for t in outer.inputs if t.domain.below is not None]
+    for dim in dict.fromkeys((*outer.dims, *below)):
         if dim not in found:
             found[dim] = Dim(names.name(dim.name))
     return found

@@ -15,7 +15,7 @@ from symcalc.notation.atoms import Atom, adopt
 from symcalc.notation.calls import call
 from symcalc.notation.compare import Comparable, expression, is_condition
 from symcalc.notation.conditions import Let, Where
-from symcalc.notation.definitions import Definition, gathered
+from symcalc.notation.definitions import Defined, Definition, gathered
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.domains import NONNEGATIVE, WEIGHTS, Domain
 from symcalc.notation.errors import NotationError, SymcalcError
@@ -89,6 +89,7 @@ class Objective:
         model: the name of the definition that is a model's output, where the objective is a loss
             over a model.
         sizes: the sizes that dims must have, where they are fixed.
+        spelling: the Python that makes it, where it is made of others: `sc.compose(...)`.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Objective:
     definitions: tuple[Definition, ...] = ()
     model: str = ""
     sizes: tuple[Size, ...] = ()
+    spelling: str = ""
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Write the formula on other arguments, inside the formula of another objective.
@@ -305,7 +307,7 @@ def make_objective(
     body = adopt(body)
     known = {*inputs, *(meant.tensor for meant in definitions)}
     for formula in (*(meant.body for meant in definitions), body):
-        _check_formula(name, formula, known, arguments)
+        _check_formula(name, formula, known, {p.name for p in parameters})
     order = {dim: place for place, dim in enumerate(dims)}
     axes = {index: place for place, index in enumerate(standing)}
     outputs: list[Index] = []
@@ -330,7 +332,7 @@ def make_objective(
     )  # fmt: skip
 
 
-def _check_formula(name: str, body: Any, known: set[Tensor], arguments: set[str]) -> None:
+def _check_formula(name: str, body: Any, known: set[Tensor], parameters: set[str]) -> None:
     """A formula is made of numbers of the notation, and of names that are known."""
     if is_condition(body):
         raise NotationError(f"{name}: expected a formula with a number for a value, got {body}")
@@ -343,7 +345,9 @@ def _check_formula(name: str, body: Any, known: set[Tensor], arguments: set[str]
             inputs = sorted({tensor.name for tensor in known})
             raise NotationError(f"{name}: {access} is not an input; inputs: {inputs}")
     for symbol in body.free_symbols:
-        if not isinstance(symbol, (Index, Dim)) and symbol.name not in arguments:
+        if isinstance(symbol, Tensor) and symbol in known:
+            raise NotationError(f"{name}: {symbol} is an array: write {symbol}[...] with its indices")
+        if not isinstance(symbol, (Index, Dim)) and symbol.name not in parameters:
             raise NotationError(f"{name}: {symbol} is neither an input nor a hyperparameter")
 
 
@@ -448,7 +452,9 @@ def objective(
                 parameters.append(_parameter(title, argument, spec))
                 symbols.append(parameters[-1].symbol)
         try:
-            body = expression(function(*symbols))
+            made = function(*symbols)
+            layer = made.definition if isinstance(made, Defined) else None
+            body = expression(made if layer is None else layer.body)
         except SymcalcError as error:
             raise type(error)(f"{title}: {error}") from error
         except TypeError as error:
@@ -460,6 +466,7 @@ def objective(
         summary, _, notes = inspect.cleandoc(function.__doc__ or "").partition("\n")
         return make_objective(
             title, tuple(inputs), tuple(parameters), body, wrt,
+            () if layer is None else layer.indices,
             summary=summary.strip(), notes=notes.strip(), reference=reference,
             family=(function.__module__ or "").rpartition(".")[2],
         )  # fmt: skip
