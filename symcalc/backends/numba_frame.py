@@ -43,6 +43,9 @@ PARALLEL_DEAR_BYTES = 1_600_000
 # A kernel of more pairs of arrays than this does not look at them itself.
 MOST_PAIRS = 512
 
+# Up to so many pairs each is a branch of its own: branches nest, and Numba follows them recursively.
+_FEW_PAIRS = 64
+
 _WIDEST = 88
 DOOR = ("UnfitError", "apart", "carve", "corner", "given", "release_gil", "take_gil")
 RESERVED = frozenset(
@@ -272,12 +275,16 @@ class Frame:
         return found
 
     def _overlaps(self) -> list[str]:
-        found = []
+        """What must not be; a few at a time are looked at without a branch between them."""
+        apart = []
         inputs = [self.names[t.name] for t in self.program.inputs]
         outputs = [self.names[t.name] for t in self.program.written]
         for place, output in enumerate(outputs):
-            found += [f"not apart({output}, {other})" for other in [*inputs, *outputs[:place]]]
-        return found
+            apart += [f"apart({output}, {other})" for other in [*inputs, *outputs[:place]]]
+        if len(apart) <= _FEW_PAIRS:
+            return [f"not {pair}" for pair in apart]
+        threes = [apart[place : place + 3] for place in range(0, len(apart), 3)]
+        return [f"not ({' & '.join(pairs)})" for pairs in threes]
 
     def scratch_lines(self) -> list[str]:
         """Where each part of the scratch memory begins, and what it is called."""

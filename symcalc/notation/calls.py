@@ -74,7 +74,9 @@ class Instance:
         """Make the definitions of the original anew."""
         for meant in objective.definitions:
             indices = tuple(self.index(index) for index in meant.indices)
-            tensor = Defined(meant.name, indices, self.formula(meant.body), meant.adjoint)
+            known = None if meant.tensor.domain.integer else meant.tensor.domain
+            body = self.formula(meant.body)
+            tensor = Defined(meant.name, indices, body, meant.adjoint, known)
             self.tensors[meant.tensor] = partial(Access, tensor)
 
 
