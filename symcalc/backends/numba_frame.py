@@ -42,6 +42,8 @@ PARALLEL_DEAR_BYTES = 1_600_000
 
 # A kernel of more pairs of arrays than this does not look at them itself.
 MOST_PAIRS = 512
+# One of more parts than this is a function a part: in one piece it takes minutes to compile.
+MOST_PARTS = 18
 
 # Up to so many pairs each is a branch of its own: branches nest, and Numba follows them recursively.
 _FEW_PAIRS = 64
@@ -155,9 +157,10 @@ class Frame:
 
     @property
     def has_door(self) -> bool:
-        """Whether the kernel may be called at once: whether its arrays are few enough for that."""
+        """Whether the kernel may be called at once: whether arrays and parts are few enough."""
         written, read = len(self.program.written), len(self.program.inputs)
-        return written * (read + (written - 1) / 2) <= MOST_PAIRS
+        few = written * (read + (written - 1) / 2) <= MOST_PAIRS
+        return few and len(sections(self.program)) <= MOST_PARTS
 
     @property
     def needs_work(self) -> bool:

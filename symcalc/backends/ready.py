@@ -252,7 +252,9 @@ class Ready:
         if plan is None:
             for size, shown, need in self._needs:
                 if size(sizes) < need.least:
-                    raise ArgumentError(f"{self.objective.name}: {need.message}, got {shown(sizes)}")
+                    raise ArgumentError(
+                        f"{self.objective.name}: {need.message}, got {shown(sizes)}"
+                    )
             task = self.task
             plan = Plan(
                 self.executable.plan(sizes),

@@ -166,7 +166,7 @@ def includes(outer: Domain, inner: Domain) -> bool:
     """Whether every value of one domain lies in another, as far as the two records tell."""
     if outer == inner:
         return True
-    if outer.integer and not inner.integer or outer.below is not None or outer.rows_sum_to_one:
+    if (outer.integer and not inner.integer) or outer.below is not None or outer.rows_sum_to_one:
         return False
     if outer.values:
         return bool(inner.values) and set(inner.values) <= set(outer.values)

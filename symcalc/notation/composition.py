@@ -62,9 +62,7 @@ def _spelled(part: Objective) -> str:
     return part.spelling or (f'sc.get("{part.name}")' if part.family else "")
 
 
-def stacked(
-    outer: Objective, inner: Objective, between: str = "", adjoint: str = ""
-) -> Objective:
+def stacked(outer: Objective, inner: Objective, between: str = "", adjoint: str = "") -> Objective:
     """Put one objective over one other.
 
     Args:
@@ -159,6 +157,3 @@ def _renamed(tensor: Tensor, name: str, dims: dict[Any, Any]) -> Tensor:
             raise NotationError(f"compose: {tensor.name}: labels below {below} are not supported")
         domain = labels(below.name)
     return Tensor(name, tuple(extent.xreplace(dims) for extent in tensor.shape), domain)
-
-
-

@@ -14,9 +14,7 @@ class Namer:
         called: names that are to be written otherwise, as `z1_bar` is called `delta1`.
     """
 
-    def __init__(
-        self, taken: set[str], called: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, taken: set[str], called: Mapping[str, str] = MappingProxyType({})) -> None:
         self.taken = set(taken)
         self.called = called
 

@@ -346,7 +346,9 @@ def _check_formula(name: str, body: Any, known: set[Tensor], parameters: set[str
             raise NotationError(f"{name}: {access} is not an input; inputs: {inputs}")
     for symbol in body.free_symbols:
         if isinstance(symbol, Tensor) and symbol in known:
-            raise NotationError(f"{name}: {symbol} is an array: write {symbol}[...] with its indices")
+            raise NotationError(
+                f"{name}: {symbol} is an array: write {symbol}[...] with its indices"
+            )
         if not isinstance(symbol, (Index, Dim)) and symbol.name not in parameters:
             raise NotationError(f"{name}: {symbol} is neither an input nor a hyperparameter")
 

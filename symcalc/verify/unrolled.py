@@ -155,7 +155,6 @@ class Unrolled:
             return sp.Integer(int(self.arrays[tensor.name][place]))
         return self._symbol(tensor.name, place)
 
-
     def _meaning(self, meant: Definition, place: tuple[int, ...]) -> Any:
         """Write out one entry of what the formula defines, once."""
         key = (meant.name, place)

@@ -5,7 +5,19 @@ import pytest
 from witness import Unrolled
 
 import symcalc as sc
-from symcalc import Array, Formula, Label, NonNegative, Real, define, indices, mean, objective, sigmoid, sum
+from symcalc import (
+    Array,
+    Formula,
+    Label,
+    NonNegative,
+    Real,
+    define,
+    indices,
+    mean,
+    objective,
+    sigmoid,
+    sum,
+)
 
 dense, layer_norm = sc.get("dense"), sc.get("layer_norm")
 cross_entropy, mse = sc.get("softmax_cross_entropy"), sc.get("mse")
@@ -57,9 +69,7 @@ def test_values_and_gradients_are_those_of_the_formula_written_out(case, sample)
     assert kernel(**arrays) == pytest.approx(float(truth.value()), rel=1e-13)
     gradients = kernel.grad(**arrays)
     for name, came in zip(made.wrt, gradients if not made.single else (gradients,), strict=True):
-        np.testing.assert_allclose(
-            came, truth.gradient(name).astype(float), rtol=1e-11, atol=1e-13
-        )
+        np.testing.assert_allclose(came, truth.gradient(name).astype(float), rtol=1e-11, atol=1e-13)
     assert all(step.holds() for step in sc.derive(made).steps)
 
 
@@ -69,5 +79,3 @@ def test_both_backends_agree_on_a_composition(sample):
     one, other = (sc.compile(made, backend=b) for b in ("numba", "numpy"))
     for a, b in zip(one.grad(**arrays), other.grad(**arrays), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
-
-

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import symcalc as sc
+from symcalc.backends.modes import task
+from symcalc.program.lower import lower
 
 
 def arrays_of(widths, loss, n=7, seed=0):
@@ -139,12 +141,15 @@ def test_a_hundred_layers_are_defined_at_once():
     assert str(made.definitions[-1]) == "z100[i, k] = b100[k] + sum(j, W100[k, j]*h99[i, j])"
 
 
-def test_eight_layers_compile():
-    widths = (2, 3, 2, 3, 2, 3, 2, 3, 2)
-    made = arrays_of(widths, "mse")
-    one, other = (sc.compile(sc.mlp(widths, "tanh", "mse"), backend=b) for b in ("numba", "numpy"))
-    for a, b in zip(one.grad(*made), other.grad(*made), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-14)
+def test_the_program_grows_with_the_depth_and_no_faster():
+    def length(depth):
+        derivation = sc.derive(sc.mlp((2,) * (depth + 1), "tanh", "mse"))
+        wanted = task(derivation, "value_and_grad")
+        program = lower(derivation.objective, wanted.name, wanted.equations, wanted.inputs,
+                        wanted.outputs, wanted.number)  # fmt: skip
+        return len(program.stages)
+
+    assert length(9) - length(6) == length(6) - length(3)
 
 
 def test_reduction_and_weights(sample):

@@ -7,7 +7,7 @@ from symcalc.backends.modes import task
 from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access
 from symcalc.program.lower import lower
-from symcalc.program.program import Accumulate, Assign, Contract, Loop, Recentre, Start
+from symcalc.program.program import Accumulate, Assign, Loop, Recentre, Start
 
 
 def program(objective, mode=None):
