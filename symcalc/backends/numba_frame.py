@@ -45,7 +45,7 @@ MOST_PAIRS = 512
 # One of more parts than this is a function a part: in one piece it takes minutes to compile.
 MOST_PARTS = 18
 
-# Up to so many pairs each is a branch of its own: branches nest, and Numba follows them recursively.
+# Up to so many pairs each is a branch of its own: Numba follows branches recursively.
 _FEW_PAIRS = 64
 
 _WIDEST = 88

@@ -160,8 +160,8 @@ def written(call):
 
     @objective(wrt="x")
     def outer(
-        x: Real[Array, "n d"], v: Real[Array, "d"], y: Label[Array, "n -> c"], q: Real[Array, "n c"],
-        s: Real[Array, "n"], a: Positive = 1.0,
+        x: Real[Array, "n d"], v: Real[Array, "d"], y: Label[Array, "n -> c"],
+        q: Real[Array, "n c"], s: Real[Array, "n"], a: Positive = 1.0,
     ) -> Formula:  # fmt: skip
         """Outer."""
         return call(x, v, y, q, s, a)
@@ -174,19 +174,19 @@ BAD_CALLS = [
     (lambda x, v, y, q, s, a: mse(s, s, s), "got 3 arguments"),
     (lambda x, v, y, q, s, a: mse(s, s, target=s), "target was given twice"),
     (lambda x, v, y, q, s, a: mse(s, goal=s), "unknown argument 'goal'"),
-    (lambda x, v, y, q, s, a: mse(s, v), r"target: expected target\[n\] with n = n from s, got v\[d\]"),
+    (lambda x, v, y, q, s, a: mse(s, v), r"expected target\[n\] with n = n from s, got v\[d\]"),
     (lambda x, v, y, q, s, a: mse(x, s), r"prediction\[n\], of 1 axes, got x\[n, d\], of 2"),
     (lambda x, v, y, q, s, a: mse(x[0, 0], s), r'got x\[0, 0\]; .*define\("prediction"'),
     (lambda x, v, y, q, s, a: mse(np.ones(3), s), "compiled kernel"),
     (lambda x, v, y, q, s, a: cross_entropy(q, s), "labels holds integer labels.*s holds real"),
     (lambda x, v, y, q, s, a: cross_entropy(x, y), "labels below d, the extent c of x, got y"),
     (lambda x, v, y, q, s, a: sc.get("bce_with_logits")(s, s), "targets holds probabilities.*real"),
-    (lambda x, v, y, q, s, a: sc.get("huber")(s, s, delta=-1), "delta: expected one of the positive"),
+    (lambda x, v, y, q, s, a: sc.get("huber")(s, s, delta=-1), "expected one of the positive"),
     (lambda x, v, y, q, s, a: sc.get("huber")(s, s, delta=s[0]), "a number or hyperparameters"),
     (lambda x, v, y, q, s, a: sc.get("huber")(s, s, delta=a - 1), "may be others"),
     (lambda x, v, y, q, s, a: define("2h", indices("n"), 1), "expected a name"),
     (lambda x, v, y, q, s, a: define("h", 3, 1), "distinct indices"),
-    (lambda x, v, y, q, s, a: define("h", indices("n"), x[indices("k:n"), indices("d")]), "index j, k"),
+    (lambda x, v, y, q, s, a: define("h", indices("n"), x[indices("k:n d")]), "index j, k"),
 ]  # fmt: skip
 
 
