@@ -10,6 +10,7 @@ import sympy as sp
 from symcalc.notation.conditions import Let
 from symcalc.notation.dims import Index
 from symcalc.notation.domains import NONNEGATIVE, POSITIVE, REAL, Domain
+from symcalc.notation.naming import Namer as Namer
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import (
     ArgMax,
@@ -82,33 +83,18 @@ class Equation:
         return f"{text(self.left)} = {text(self.body)}"
 
 
-class Namer:
-    """Hands out names that nothing else bears."""
-
-    def __init__(self, taken: set[str]) -> None:
-        self.taken = set(taken)
-
-    def name(self, wanted: str) -> str:
-        """Return `wanted`, or wanted_2, wanted_3, ... if it is taken."""
-        name, count = wanted, 1
-        while name in self.taken:
-            count += 1
-            name = f"{wanted}_{count}"
-        self.taken.add(name)
-        return name
-
-
 class Lifter:
     """Turns formulas into equations: every reduction inside a formula gets its own.
 
     An equation carries only the indices its body depends on, so that it stands as far out as it
-    can; equal bodies share one equation.
+    can, its axes in the order of the equation it stands in; equal bodies share one equation.
     """
 
     def __init__(self, namer: Namer) -> None:
         self.namer = namer
         self.equations: list[Equation] = []
         self._known: dict[Any, Tensor] = {}
+        self._order: dict[Index, int] = {}
 
     def define(
         self,
@@ -118,15 +104,25 @@ class Lifter:
         domain: Domain = REAL,
     ) -> Tensor:
         """Add the equation `name[indices] = expression`, lifting what is inside."""
-        if isinstance(expression, Reduction):
-            body = expression.func(self.lift(expression.body), expression.index)
-        elif isinstance(expression, Recurrence) and _stands_at_one(expression, indices):
-            body = self._parts_lifted(expression)
-        else:
-            body = self.lift(expression)
+        self._order = {index: place for place, index in enumerate(indices)}
+        inner = self._inside(expression, indices)
         target = Tensor(self.namer.name(name), tuple(i.extent for i in indices), domain)
-        self.equations.append(Equation(target, indices, body))
+        self.equations.append(Equation(target, indices, inner))
         return target
+
+    def define_as(self, target: Tensor, indices: tuple[Index, ...], expression: Any) -> None:
+        """Add the equation `target[indices] = expression`, lifting what is inside."""
+        self._order = {index: place for place, index in enumerate(indices)}
+        body = self._inside(expression, indices)
+        self.equations.append(Equation(target, indices, body))
+
+    def _inside(self, expression: Any, indices: tuple[Index, ...] = ()) -> Any:
+        """Lift what stands inside an expression, which has an equation of its own itself."""
+        if isinstance(expression, Reduction):
+            return expression.func(self.lift(expression.body), expression.index)
+        if isinstance(expression, Recurrence) and _stands_at_one(expression, indices):
+            return self._parts_lifted(expression)
+        return self.lift(expression)
 
     def lift(self, expression: Any) -> Any:
         """Return the expression with accesses in the place of its reductions and names."""
@@ -134,11 +130,7 @@ class Lifter:
             inner = expression.body
             if isinstance(inner, Recurrence):
                 return self._sequence(expression.name, self._parts_lifted(inner))
-            if isinstance(inner, Reduction):
-                inner = inner.func(self.lift(inner.body), inner.index)
-            else:
-                inner = self.lift(inner)
-            return self._own(expression.name, inner)
+            return self._own(expression.name, self._inside(inner))
         if isinstance(expression, Recurrence):
             return self._sequence(_SEQUENCE, self._parts_lifted(expression))
         if isinstance(expression, Reduction):
@@ -151,7 +143,9 @@ class Lifter:
     def _own(self, wanted: str, body: Any) -> Access:
         """Give a body its own equation, or find the one it has."""
         standing = layout(body)
-        free = tuple(sorted(free_indices(body), key=standing.index))
+        free = tuple(sorted(
+            free_indices(body), key=lambda i: (self._order.get(i, len(standing)), standing.index(i))
+        ))  # fmt: skip
         return Access(self._known_as(wanted, body, free), *free)
 
     def _sequence(self, wanted: str, body: Recurrence) -> Access:
@@ -249,9 +243,13 @@ def lift_objective(objective: Objective) -> tuple[list[Equation], Namer]:
 
     The value is called `value` for a scalar, `out` for an array, unless an input bears the name.
     """
+    named = {meant.name for meant in objective.definitions}
+    adjoints = {f"{d.name}_bar": d.adjoint for d in objective.definitions if d.adjoint}
     namer = Namer({t.name for t in objective.inputs} | {p.name for p in objective.parameters}
-                  | {d.name for d in objective.dims})  # fmt: skip
+                  | {d.name for d in objective.dims} | named, adjoints)  # fmt: skip
     lifter = Lifter(namer)
+    for meant in objective.definitions:
+        lifter.define_as(meant.tensor, meant.indices, meant.body)
     name = "value" if objective.is_scalar else "out"
     lifter.define(name, objective.outputs, objective.body)
     return lifter.equations, namer

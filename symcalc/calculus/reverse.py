@@ -152,7 +152,8 @@ class ReversePass:
         stated = cotangent * self.slopes.stated(equation) * Partial(formula, access)
         before = expanded(stated, deltas, summed)
         raw = contracted(cotangent * local * slope, deltas, summed)
-        target = Tensor(f"{access.tensor.name}_bar", access.tensor.shape)
+        name = f"{access.tensor.name}_bar"
+        target = Tensor(self.namer.called.get(name, name), access.tensor.shape)
         definitions = self.context.near(before, raw, equation.left)
         self.steps.append(
             Step(

@@ -16,6 +16,7 @@ from symcalc.notation.reductions import Reduction
 from symcalc.notation.tensors import Access, Tensor, accesses, dims_of
 from symcalc.program.decompose import Decomposer, inlined
 from symcalc.program.factor import factored
+from symcalc.program.matrices import MatrixProducts
 from symcalc.program.needs import needs
 from symcalc.program.pivots import recentred
 from symcalc.program.prefixes import cumulated
@@ -127,8 +128,9 @@ def lower(
     namer = Namer({e.target.name for e in equations} | {t.name for t in inputs}
                   | {p.name for p in objective.parameters})  # fmt: skip
     alive = cumulated(_needed(equations, outputs), namer)
-    apart = Decomposer(namer).run(settled(alive, namer))
-    plain = one_sum(factored(inlined(apart, set(outputs)), namer))
+    matrices = MatrixProducts(namer)
+    apart = matrices.run(Decomposer(namer).run(settled(alive, namer)))
+    plain = one_sum(factored(inlined(apart, set(outputs), matrices.operands), namer))
     plain = buffered(plain, set(outputs) - {value, *measures}, namer)
     plain, pivots = recentred(plain, set(inputs), set(outputs), namer, _is_outer)
     tasks = [_task(equation) for equation in plain]

@@ -138,11 +138,12 @@ def _sizes(objective: Objective) -> dict[str, int]:
     """One sample of a batch; three classes; four by four for a layer."""
     if not objective.is_scalar:
         return {dim.name: 4 for dim in objective.dims}
-    reductions = objective.body.atoms(Reduction)
+    reductions = {r for formula in objective.formulas for r in formula.atoms(Reduction)}
     inner = {m for outer in reductions for m in outer.body.atoms(Reduction)}
     batch = {str(m.index.extent) for m in reductions - inner if isinstance(m, Mean)}
-    shifted = {i.dim.name for i in objective.body.atoms(Index) if i.extent != i.dim}
-    shifted |= {entry.index.dim.name for entry in recurrences(objective.body)}
+    shifted = {i.dim.name for formula in objective.formulas for i in formula.atoms(Index)
+               if i.extent != i.dim}  # fmt: skip
+    shifted |= {e.index.dim.name for formula in objective.formulas for e in recurrences(formula)}
     flat = all(len(t.shape) <= 1 for t in objective.inputs)
     return {
         d.name: 1 if (flat or d.name in batch) and d.name not in shifted else 3

@@ -16,6 +16,7 @@ import sympy as sp
 
 from symcalc.notation.atoms import Atom, stop_gradient
 from symcalc.notation.conditions import Let, Where
+from symcalc.notation.definitions import Definition
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Reduction
@@ -48,6 +49,8 @@ class Unrolled:
         self.objective = objective
         self.point = point
         self.symbols: dict[tuple[str, tuple[int, ...]], Any] = {}
+        self.meanings = {meant.tensor: meant for meant in objective.definitions}
+        self.defined: dict[tuple[str, tuple[int, ...]], Any] = {}
         self.arrays = {
             tensor.name: array for tensor, array in zip(objective.inputs, point.arrays, strict=True)
         }
@@ -162,9 +165,19 @@ class Unrolled:
         return value
 
     def _entry(self, tensor: Tensor, place: tuple[int, ...]) -> Any:
+        if tensor in self.meanings:
+            return self._meaning(self.meanings[tensor], place)
         if tensor.domain.integer:
             return sp.Integer(int(self.arrays[tensor.name][place]))
         return self._symbol(tensor.name, place)
+
+    def _meaning(self, meant: Definition, place: tuple[int, ...]) -> Any:
+        """Write out one entry of what the formula defines, once."""
+        key = (meant.name, place)
+        if key not in self.defined:
+            at = dict(zip(meant.indices, place, strict=True))
+            self.defined[key] = self._plain(meant.body, at)
+        return self.defined[key]
 
 
 def _greatest(terms: list[Any]) -> Any:

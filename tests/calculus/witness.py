@@ -70,6 +70,8 @@ class Unrolled:
         self.objective, self.sizes, self.arrays = objective, sizes, arrays
         self.values: dict[Any, Any] = {}
         self.frozen: dict[Any, Any] = {}
+        self.meanings = {meant.name: meant for meant in objective.definitions}
+        self.known: dict[Any, Any] = {}
         self.symbols = {
             tensor.name: {
                 place: sp.Symbol("_".join([tensor.name, *map(str, place)]), real=True)
@@ -138,6 +140,8 @@ class Unrolled:
         if isinstance(node, Access):
             place = tuple(self.whole(p, at) for p in node.places)
             name = node.tensor.name
+            if name in self.meanings:
+                return self.meaning(self.meanings[name], place)
             if any(not 0 <= p < s for p, s in zip(place, np.shape(self.arrays[name]), strict=True)):
                 raise IndexError(f"{node} at {place}")
             if name not in self.symbols:
@@ -186,6 +190,16 @@ class Unrolled:
             last = self.unroll(node.decay, here) * last + self.unroll(node.term, here)
             entries.append(last)
         return entries[::-1] if reverse else entries
+
+    def meaning(self, meant: Any, place: tuple[int, ...]) -> Any:
+        """Write out one entry of what the formula defines."""
+        key = (meant.name, place)
+        if key not in self.known:
+            shape = tuple(self.whole(index.extent, {}) for index in meant.indices)
+            if any(not 0 <= p < s for p, s in zip(place, shape, strict=True)):
+                raise IndexError(f"{meant.name} at {place}")
+            self.known[key] = self.unroll(meant.body, dict(zip(meant.indices, place, strict=True)))
+        return self.known[key]
 
 
 def _exact(value: Any) -> Any:
