@@ -223,6 +223,9 @@ def _slope(expression: Any, env: Environment) -> Any:
 
     places = tuple(whole(place, env) for place in expression.by.places)
     tensor = expression.by.tensor
+    sizes = [whole(extent, env) for extent in tensor.shape]
+    if any(not 0 <= place < size for place, size in zip(places, sizes, strict=True)):
+        return ball(0)  # a choice leaves it alone here
     # Accesses that merely coincide here stay put: the rule moves one written access at a time.
     marker = sp.Dummy(real=True)
     body = expression.body.xreplace({expression.by: marker})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,9 +13,11 @@ import sympy as sp
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation, Lifter, Namer, lift_objective
 from symcalc.calculus.kinks import Boundary, boundaries
+from symcalc.calculus.orders import Product, hessian_product
 from symcalc.calculus.reverse import Adjoint, ReversePass
 from symcalc.calculus.simplify import bottom_up, simplified
 from symcalc.calculus.steps import Step
+from symcalc.calculus.structure import Structure, structure_of
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective, check_differentiable
 from symcalc.notation.reductions import Reduction
@@ -66,6 +69,23 @@ class Derivation:
         return self.equations[: last + 1] + tuple(
             e for e in self.equations[last + 1 :] if e.target in names and e.target not in mine
         )
+
+    @functools.cached_property
+    def hvp(self) -> Product:
+        """The Hessian-vector product: the tangents of the gradient, equations and steps.
+
+        For a layer it is that of sum(cotangent * value).
+        """
+        return hessian_product(self)
+
+    @functools.cached_property
+    def hessian_structure(self) -> Structure:
+        """The Hessian by the one input as a formula, and the structure read off it.
+
+        Raises:
+            DerivationError: several inputs are differentiated by.
+        """
+        return structure_of(self)
 
     def latex(self) -> str:
         """Return the whole derivation's result as aligned LaTeX."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy as sp
 
-from symcalc.calculus.equations import PLACES, Equation, Namer
+from symcalc.calculus.equations import PLACES, Equation, Namer, pattern_of
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.domains import NONNEGATIVE
@@ -30,6 +30,26 @@ def partial(body: Any, access: Access) -> Any:
     marks = {a: sp.Dummy(a.tensor.name, **_known(a)) for a in accesses(body)}
     back = {mark: a for a, mark in marks.items()}
     return _joined(body.xreplace(marks).diff(marks[access])).xreplace(back)
+
+
+def guarded(access: Access, term: Any) -> Any:
+    """Return a term of a tangent, and zero where the access stands out of bounds.
+
+    A choice may leave `V[t - 1]` alone at t = 0; what its slope there is multiplied by must be left
+    alone as well.
+    """
+    if not term.has(Where):
+        return term
+    bounds: list[Any] = []
+    for place, extent in zip(access.places, access.tensor.shape, strict=True):
+        if isinstance(place, (Index, Access)) or place.is_Integer:
+            continue
+        index = next(i for i in place.free_symbols if isinstance(i, Index))
+        beyond = sp.expand(place.xreplace({index: index.extent}) - extent)
+        bounds.append(place >= 0)
+        if not (beyond.is_Integer and beyond <= 0):
+            bounds.append(place < extent)
+    return Where(sp.And(*bounds), term, 0) if bounds else term
 
 
 def _joined(slope: Any) -> Any:
@@ -113,6 +133,10 @@ class Slopes:
         if equation.target not in self.helpers:
             fresh = tuple(index.fresh() for index in indices)
             places = dict(zip(indices, fresh, strict=True))
+            known = self._known(fresh, body.xreplace(places))
+            if known is not None:
+                self.helpers[equation.target] = known
+                return known
             integer = isinstance(body, (ArgMax, ArgMin))
             target = Tensor(
                 self.namer.name(name), tuple(i.extent for i in indices),
@@ -123,3 +147,12 @@ class Slopes:
             self.equations.insert(position + 1, made)
             self.helpers[equation.target] = target
         return self.helpers[equation.target]
+
+    def _known(self, indices: tuple[Index, ...], body: Any) -> Tensor | None:
+        """The tensor that an earlier pass has defined as just this, if there is one."""
+        wanted = pattern_of(body, indices)
+        for equation in self.equations:
+            same = len(equation.indices) == len(indices) and equation.body.func == body.func
+            if same and pattern_of(equation.body, equation.indices) == wanted:
+                return equation.target
+        return None
