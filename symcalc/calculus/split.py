@@ -15,7 +15,6 @@ Reference: Martens (2020), arXiv:1412.1193, sections 8 and 9.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import sympy as sp
 
@@ -154,29 +153,22 @@ def _expected(objective: Objective, label: Tensor) -> Objective:
     mean(i, e[i, y[i]]) becomes mean(i, sum(c, stop_gradient(exp(-e[i, c])) e[i, c])): its second
     derivative by z is the expectation of the loss's.
     """
-    plain = objective if objective.averaged is None else objective.averaged[0]
-    replaced = {}
-    for mean in plain.body.atoms(Mean):
-        read = [a for a in mean.body.atoms(Access) if a.tensor == label]
-        if not read:
-            continue
-        if len(read) != 1 or read[0].places != (mean.index,) or mean != plain.body:
-            raise _no_likelihood(objective, label, "it is no mean over one label a sample")
-        classes = Index("c", label.domain.below)
-        entry = mean.body.xreplace({read[0]: classes})
-        one = Sum.over(classes, sp.exp(-entry))
-        step = Step("probabilities sum to one", label, (mean.index,), one, sp.Integer(1))
-        if not step.holds():
-            raise _no_likelihood(objective, label, f"{one} is not 1")
-        held = stop_gradient(sp.exp(-entry))
-        replaced[mean] = Mean(Sum.over(classes, held * entry), mean.index)
-    if not replaced:
+    plain, reduction = objective.averaged or (objective, None)
+    mean = plain.body
+    read = [a for a in mean.atoms(Access) if a.tensor == label]
+    if not isinstance(mean, Mean) or len(read) != 1 or read[0].places != (mean.index,):
         raise _no_likelihood(objective, label, "it is no mean over one label a sample")
-    made: Any = dataclasses.replace(plain, body=plain.body.xreplace(replaced))
-    if objective is plain:
-        return made
-    weighted = any(t.name == _WEIGHTS for t in objective.inputs)
-    return made.with_weights() if weighted else made.with_reduction(objective.averaged[1])
+    classes = Index("c", label.domain.below)
+    entry = mean.body.xreplace({read[0]: classes})
+    one = Sum.over(classes, sp.exp(-entry))
+    step = Step("probabilities sum to one", label, (mean.index,), one, sp.Integer(1))
+    if not step.holds():
+        raise _no_likelihood(objective, label, f"{one} is not 1")
+    expected = Sum.over(classes, stop_gradient(sp.exp(-entry)) * entry)
+    made = dataclasses.replace(plain, body=Mean(expected, mean.index))
+    if any(tensor.name == _WEIGHTS for tensor in objective.inputs):
+        return made.with_weights()
+    return made.with_reduction(reduction)
 
 
 def _no_likelihood(objective: Objective, label: Tensor, why: str) -> DerivationError:

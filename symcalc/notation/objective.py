@@ -22,7 +22,7 @@ from symcalc.notation.spelling import ArraySpec, read_annotation
 from symcalc.notation.tensors import Access, Tensor, dims_of, free_indices
 
 REDUCTIONS = ("mean", "sum", "none")
-RESERVED = ("self", "out", "value_out", "cotangent", "tangents", "vector")
+RESERVED = ("self", "out", "value_out", "cotangent", "tangents", "vector", "vectors", "at")
 _PLAIN_KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -66,6 +66,7 @@ class Objective:
         notes: the rest of its docstring.
         reference: where it comes from.
         family: the catalogue file it stands in.
+        model: for a loss over a model, the `let` name of the model's output.
         averaged: for a reduced objective, the one it was made from and how it is reduced.
     """
 
@@ -80,6 +81,7 @@ class Objective:
     notes: str = ""
     reference: str = ""
     family: str = ""
+    model: str = ""
     averaged: tuple[Objective, str] | None = field(default=None, repr=False, compare=False)
 
     @property
