@@ -98,17 +98,17 @@ def fisher(objective: Objective, wrt: tuple[str, ...], at: str) -> Product:
     curved = along(loss.equations, (loss.gradients[z],), {z.name: direction}, namer)
     after = [e for e in equations if e.target != z]
     read = read_by(behind(after, (value,))) & set(objective.inputs)
-    labels = {t for t in read if t.domain.below is not None}
+    labels = {t for t in read if t.domain.integer}
     targets = labels or {t for t in read if t.name != _WEIGHTS}
     open_ends = [e for e in curved.equations if e.target != z]
     depends = read_by(behind(open_ends, curved.results)) & targets
     if not depends:
         return gauss_newton(objective, wrt, at)
     names = ", ".join(sorted(t.name for t in depends))
-    if not labels or len(labels) > 1:
+    if len(labels) != 1 or any(t.domain.below is None for t in labels):
         raise DerivationError(
             f"{objective.name}: fvp: expected a loss whose second derivative by {at} does not "
-            f"depend on the targets, or one target of integer labels to sum over; got one that "
+            f"depend on the targets, or one target of labels below a dim to sum over; got one that "
             f"depends on {names}"
         )
     return gauss_newton(_expected(objective, *labels), wrt, at)
