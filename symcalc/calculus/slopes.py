@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy as sp
 
+from symcalc.calculus.context import Context
 from symcalc.calculus.equations import PLACES, Equation, Namer, pattern_of
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
@@ -90,12 +91,12 @@ class Slopes:
     """Derivatives of reductions, with the equations they need put in beside the reductions.
 
     Args:
-        equations: the equations of the value; helpers such as softmax are inserted.
+        context: the equations of the value; helpers such as softmax are put in among them.
         namer: hands out the helpers' names.
     """
 
-    def __init__(self, equations: list[Equation], namer: Namer) -> None:
-        self.equations = list(equations)
+    def __init__(self, context: Context, namer: Namer) -> None:
+        self.context = context
         self.namer = namer
         self.helpers: dict[Tensor, Tensor] = {}
 
@@ -143,15 +144,14 @@ class Slopes:
                 PLACES if integer else NONNEGATIVE,
             )  # fmt: skip
             made = Equation(target, fresh, body.xreplace(places))
-            position = next(p for p, e in enumerate(self.equations) if e.target == equation.target)
-            self.equations.insert(position + 1, made)
+            self.context.insert_after(equation.target, made)
             self.helpers[equation.target] = target
         return self.helpers[equation.target]
 
     def _known(self, indices: tuple[Index, ...], body: Any) -> Tensor | None:
         """The tensor that an earlier pass has defined as just this, if there is one."""
         wanted = pattern_of(body, indices)
-        for equation in self.equations:
+        for equation in self.context.equations:
             same = len(equation.indices) == len(indices) and equation.body.func == body.func
             if same and pattern_of(equation.body, equation.indices) == wanted:
                 return equation.target

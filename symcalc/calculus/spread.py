@@ -72,7 +72,7 @@ class SpreadPass:
         self.value = value
         self.wrt = wrt
         self.others = others
-        self.slopes = Slopes(list(equations), namer)
+        self.slopes = Slopes(Context(equations), namer)
         self.found: dict[Tensor, tuple[tuple[Index, ...], Terms]] = {}
         self.steps: list[Step] = []
 
@@ -91,7 +91,11 @@ class SpreadPass:
         last = next(e for e in self.equations if e.target == output)
         terms = self.found.get(output, ((), {}))[1]
         return Spread(
-            last.indices, self.others, terms, tuple(self.slopes.equations), tuple(self.steps)
+            last.indices,
+            self.others,
+            terms,
+            tuple(self.slopes.context.equations),
+            tuple(self.steps),
         )
 
     def written(self, terms: Terms) -> Any:
@@ -107,7 +111,7 @@ class SpreadPass:
 
     def context(self) -> Context:
         """The value's equations and their helpers, the value's own last; then the gradient's."""
-        known = self.slopes.equations
+        known = self.slopes.context.equations
         position = next(p for p, e in enumerate(known) if e.target == self.value)
         helpers = (e for e in known[position + 1 :] if e.target.is_nonnegative)
         own = {e.target for e in (*known[:position], *helpers)}
@@ -143,7 +147,7 @@ class SpreadPass:
         self.steps.append(
             Step(
                 "deltas pushed forward", target, whole, before, after,
-                (f"through {equation.target.name}",), context.all,
+                (f"through {equation.target.name}",), context.near(before, after),
             )
         )  # fmt: skip
         kept: Terms = {}

@@ -190,12 +190,9 @@ class _Reader:
         base, done = simplified(base, target, whole, context)
         made.extend(done)
         if factors is not None:
-            made.append(
-                Step(
-                    "structure", target, whole, formula, self._together(base, factors, block), (),
-                    context.all,
-                )
-            )  # fmt: skip
+            parts = self._together(base, factors, block)
+            near = context.near(formula, parts)
+            made.append(Step("structure", target, whole, formula, parts, (), near))
         diagonal, done = self._diagonal(formula, target, context)
         made.extend(done)
         return Structure(

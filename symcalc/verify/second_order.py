@@ -127,9 +127,7 @@ class _Along:
         return float(sum(sums)) + entries_scale(self.point)
 
 
-def _moving(
-    kernel: Kernel, point: Point, wrt: str, rng: np.random.Generator
-) -> tuple[Any, ...]:
+def _moving(kernel: Kernel, point: Point, wrt: str, rng: np.random.Generator) -> tuple[Any, ...]:
     """A vector of the gradient's structure in which one input moves."""
     arrays = dict(zip((t.name for t in kernel.objective.inputs), point.arrays, strict=True))
     return tuple(

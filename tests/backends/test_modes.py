@@ -276,9 +276,7 @@ def test_an_objective_may_name_its_model():
     objective = dataclasses.replace(sc.parse(CROSS_ENTROPY, wrt="W"), model="logits")
     k = sc.compile(objective, backend="numpy")
     point, v = linear_point()
-    np.testing.assert_array_equal(
-        k.gnvp(**point, vector=v), k.gnvp(**point, vector=v, at="logits")
-    )
+    np.testing.assert_array_equal(k.gnvp(**point, vector=v), k.gnvp(**point, vector=v, at="logits"))
 
 
 def test_a_shifts_tangent_leaves_what_is_out_of_bounds_alone():

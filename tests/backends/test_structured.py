@@ -109,9 +109,7 @@ def test_weights_count(kernel):
     w = np.array([1.0, 3.0, 0.0])
     structure = k.hessian_structure(z, y, weights=w)
     np.testing.assert_allclose(structure @ v, k.hvp(z, y, vector=v, weights=w), atol=1e-15)
-    np.testing.assert_allclose(
-        structure.diagonal, k.hessian_diagonal(z, y, weights=w), atol=1e-15
-    )
+    np.testing.assert_allclose(structure.diagonal, k.hessian_diagonal(z, y, weights=w), atol=1e-15)
 
 
 def test_a_layers_structure_by_one_input(kernel):
