@@ -167,7 +167,8 @@ class Kernel(FirstOrder):
         Args:
             arrays: the inputs in declared order.
             vector: an array of the gradient's structure.
-            at: the `let` name of the model's output; the objective's own `model` if not given.
+            at: the name of the model's output in the formula; the objective's own `model` if not
+                given.
             out: buffers of the gradient's structure to write into.
             named: inputs by name, hyperparameters, `weights`.
 
@@ -199,7 +200,8 @@ class Kernel(FirstOrder):
         Args:
             arrays: the inputs in declared order.
             vector: an array of the gradient's structure.
-            at: the `let` name of the model's output; the objective's own `model` if not given.
+            at: the name of the model's output in the formula; the objective's own `model` if not
+                given.
             out: buffers of the gradient's structure to write into.
             named: inputs by name, hyperparameters, `weights`.
 
@@ -334,7 +336,7 @@ class Kernel(FirstOrder):
         """The name of the model's output; letters that are no name are none."""
         if at is not None and not isinstance(at, str):
             raise ArgumentTypeError(
-                f"{self.objective.name}: at: expected the let name of the model's output, "
+                f"{self.objective.name}: at: expected the name of the model's output, "
                 f"got {at!r:.80}"
             )
         return self.objective.model if at is None else at

@@ -32,7 +32,6 @@ from symcalc.calculus.orders import (
 from symcalc.calculus.slopes import active
 from symcalc.calculus.steps import Step
 from symcalc.notation.atoms import stop_gradient
-from symcalc.notation.conditions import Let
 from symcalc.notation.dims import Index
 from symcalc.notation.errors import DerivationError
 from symcalc.notation.objective import Objective
@@ -48,7 +47,7 @@ def gauss_newton(objective: Objective, wrt: tuple[str, ...], at: str) -> Product
     Args:
         objective: the loss over the model, a scalar.
         wrt: the inputs differentiated by.
-        at: the `let` name of the model's output.
+        at: the name of the model's output, a `let` or a definition of the formula.
 
     Raises:
         DerivationError: no such name, or the loss reads an input other than through it.
@@ -85,7 +84,7 @@ def fisher(objective: Objective, wrt: tuple[str, ...], at: str) -> Product:
     Args:
         objective: the loss over the model, a scalar.
         wrt: the inputs differentiated by.
-        at: the `let` name of the model's output.
+        at: the name of the model's output, a `let` or a definition of the formula.
 
     Raises:
         DerivationError: no such name; the Hessian depends on targets that are no labels; or the
@@ -124,15 +123,14 @@ def _parted(
             f"{len(objective.outputs)} axes: {objective.body}"
         )
     primal, _ = lift_objective(objective)
-    names = sorted({let.name for let in objective.body.atoms(Let)})
-    choices = ", ".join(names) or "none; give the model's output a name by let(...)"
-    z = next((e.target for e in primal if e.target.name == at), None)
-    if z is None or at not in names:
-        given = repr(at) if at else "none"
+    named = {e.target.name: e.target for e in primal[:-1] if not e.target.domain.integer}
+    choices = ", ".join(named) or "none; give the model's output a name by let(...)"
+    if at not in named:
         raise DerivationError(
-            f"{objective.name}: at: expected the let name of the model's output, one of: "
-            f"{choices}; got {given}"
+            f"{objective.name}: at: expected the name of the model's output, one of: {choices}; "
+            f"got {repr(at) if at else 'none'}"
         )
+    z = named[at]
     rest = behind([e for e in primal if e.target != z], (primal[-1].target,))
     around = sorted({t.name for t in read_by(rest)} & set(wrt))
     if around:

@@ -231,10 +231,10 @@ def test_fisher_is_the_expectation_over_the_models_own_labels(backend):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda k, p, v: k.gnvp(**p, vector=v), "one of: logits; got none"),
-        (lambda k, p, v: k.gnvp(**p, vector=v, at="W"), "one of: logits; got 'W'"),
-        (lambda k, p, v: k.fvp(**p, vector=v, at="logit"), "one of: logits; got 'logit'"),
-        (lambda k, p, v: k.gnvp(**p, vector=v, at=3), "at: expected the let name"),
+        (lambda k, p, v: k.gnvp(**p, vector=v), "one of: logits, .*; got none"),
+        (lambda k, p, v: k.gnvp(**p, vector=v, at="W"), "one of: logits, .*; got 'W'"),
+        (lambda k, p, v: k.fvp(**p, vector=v, at="logit"), "one of: logits, .*; got 'logit'"),
+        (lambda k, p, v: k.gnvp(**p, vector=v, at=3), "at: expected the name"),
         (lambda k, p, v: k.gnvp(**p, at="logits"), "missing vector"),
         (lambda k, p, v: k.gnvp(**p, vector=v[:1], at="logits"), "vector: expected shape"),
         (lambda k, p, v: k.third(**p, vectors=v), "expected a pair"),
