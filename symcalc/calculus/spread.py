@@ -22,8 +22,10 @@ from symcalc.notation.dims import Index
 from symcalc.notation.reductions import Reduction, Sum
 from symcalc.notation.tensors import Access, Tensor, accesses
 
-# A formula longer than this is no insight, and no faster than products.
-MOST_NODES = 3000
+# A formula longer than this, or with sums deeper inside sums, is no insight; the derivative of a
+# network by its first layer is one. Products are faster to have, and as fast to compute.
+MOST_NODES = 1000
+MOST_SUMS_DEEP = 1
 MOST_EQUATIONS = 60
 
 Tie = tuple[int, Any]
@@ -140,6 +142,8 @@ class SpreadPass:
         before = local * sp.Add(*written)
         if reduction is not None:
             before = Sum.over(reduction.index, before)
+        if not _is_short(terms.found):
+            raise TooLongError
         whole = (*equation.indices, *self.others)
         target = Tensor(f"{equation.target.name}_dot", tuple(i.extent for i in whole))
         context = self.context()
@@ -156,8 +160,6 @@ class SpreadPass:
             self.steps.extend(steps)
             if short != 0:
                 kept[ties] = short
-        if sum(_size(c) for c in kept.values()) > MOST_NODES:
-            raise TooLongError
         if kept:
             self.found[equation.target] = (equation.indices, kept)
 
@@ -245,5 +247,12 @@ def refreshed(expression: Any) -> Any:
     return bottom_up(expression, lambda n: n.refreshed() if isinstance(n, Reduction) else n)
 
 
-def _size(expression: Any) -> int:
-    return sum(1 for _ in sp.preorder_traversal(expression))
+def _is_short(terms: Terms) -> bool:
+    size = sum(sum(1 for _ in sp.preorder_traversal(c)) for c in terms.values())
+    return size <= MOST_NODES and all(_depth(c) <= MOST_SUMS_DEEP for c in terms.values())
+
+
+def _depth(expression: Any) -> int:
+    """How deep reductions stand inside one another."""
+    inside = max((_depth(argument) for argument in expression.args), default=0)
+    return inside + isinstance(expression, Reduction)
