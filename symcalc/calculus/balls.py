@@ -281,6 +281,10 @@ def _polygamma(order: int, x: Any) -> Any:
     """The derivatives of lgamma: (-1)**(m+1) m! zeta(m + 1, x) beyond the first."""
     import flint
 
+    if hasattr(x, "length"):  # to first order: its own derivative is the next one
+        at, slope = x[0], x[1]
+        terms = [_polygamma(order, at), _polygamma(order + 1, at) * slope]
+        return flint.arb_series(terms, prec=2)
     if order == 0:
         return x.digamma()
     value = flint.arb.zeta(flint.arb(order + 1), x) * flint.arb(order).gamma() * order
