@@ -66,8 +66,9 @@ class Objective:
         notes: the rest of its docstring.
         reference: where it comes from.
         family: the catalogue file it stands in.
-        model: for a loss over a model, the `let` name of the model's output.
         averaged: for a reduced objective, the one it was made from and how it is reduced.
+        model: the name of the definition that is a model's output, where the objective is a loss
+            over a model.
     """
 
     name: str
@@ -81,8 +82,8 @@ class Objective:
     notes: str = ""
     reference: str = ""
     family: str = ""
-    model: str = ""
     averaged: tuple[Objective, str] | None = field(default=None, repr=False, compare=False)
+    model: str = ""
 
     @property
     def is_scalar(self) -> bool:
