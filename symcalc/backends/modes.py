@@ -1,64 +1,31 @@
-"""What a kernel can be asked for: each mode is a choice of inputs and of tensors to compute."""
+"""What a kernel can be asked for: each mode is a task, put together from the two passes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-import sympy as sp
-
+from symcalc.backends.second_order import (
+    gauss_newton_task,
+    hessian_diagonal_task,
+    hessian_factors_task,
+    product_task,
+)
+from symcalc.backends.tasks import Task
 from symcalc.calculus.derive import Derivation
-from symcalc.calculus.equations import Equation, Namer, lift_objective
-from symcalc.calculus.forward import tangents
-from symcalc.calculus.slopes import active
-from symcalc.notation.dims import Dim, Index
-from symcalc.notation.tensors import Access, Tensor, dims_of
+from symcalc.calculus.equations import lift_objective
+from symcalc.calculus.orders import along, directions_for, names_in
+from symcalc.calculus.split import fisher, gauss_newton
 
-
-@dataclass(frozen=True)
-class Task:
-    """One computation.
-
-    Args:
-        name: the mode, which names the generated function.
-        equations: everything it may need, each standing on those before it.
-        inputs: the arrays it reads.
-        value: the value's tensor, if it is wanted.
-        gradients: the gradients' tensors that are wanted.
-        like: for each gradient, the input that it has the shape of.
-        measures: scalars that tell whether inputs lie in their domains.
-        called: what the caller calls an input, where it is not the input's own name.
-    """
-
-    name: str
-    equations: tuple[Equation, ...]
-    inputs: tuple[Tensor, ...]
-    value: Tensor | None
-    gradients: tuple[Tensor, ...]
-    like: tuple[str, ...] = ()
-    measures: tuple[Tensor, ...] = ()
-    called: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def dims(self) -> tuple[Dim, ...]:
-        """The dims of the inputs, in order of appearance."""
-        return dims_of(self.inputs)
-
-    @property
-    def number(self) -> Tensor | None:
-        """The value, if it is one number."""
-        return None if self.value is None or self.value.shape else self.value
-
-    @property
-    def written(self) -> tuple[Tensor, ...]:
-        """The arrays that are filled: an array value, then the gradients."""
-        value = () if self.value is None or self.number is not None else (self.value,)
-        return value + self.gradients
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        """What is computed: value, gradients, measures."""
-        return (() if self.value is None else (self.value,)) + self.gradients + self.measures
+# What each mode is put together by, from the derivation and the words after the mode's name.
+_TASKS: dict[str, Callable[[Derivation, list[str]], Task]] = {
+    "jvp": lambda derivation, names: _jvp(derivation, names),
+    "hvp": lambda derivation, _: product_task(derivation, "hvp", ("vector",)),
+    "third": lambda derivation, _: product_task(derivation, "third", ("vectors[0]", "vectors[1]")),
+    "gnvp": lambda derivation, at: gauss_newton_task(derivation, "gnvp", gauss_newton, *at),
+    "fvp": lambda derivation, at: gauss_newton_task(derivation, "fvp", fisher, *at),
+    "hessian_diagonal": lambda derivation, _: hessian_diagonal_task(derivation),
+    "hessian_factors": lambda derivation, _: hessian_factors_task(derivation),
+}  # fmt: skip
 
 
 def task(derivation: Derivation, mode: str) -> Task:
@@ -66,13 +33,16 @@ def task(derivation: Derivation, mode: str) -> Task:
 
     Args:
         derivation: of the objective.
-        mode: "value", "grad", "value_and_grad", "vjp", "hvp", or "jvp" with the inputs that move,
-            as in "jvp x gamma".
+        mode: "value", "grad", "value_and_grad", "vjp", "hvp", "third", "hessian_diagonal" or
+            "hessian_factors"; "jvp" with the inputs that move, as in "jvp x gamma"; "gnvp" or
+            "fvp" with the name of the model's output, as in "gnvp logits".
     """
-    if mode.startswith("jvp"):
-        return _jvp(derivation, mode.split()[1:])
-    if mode == "hvp":
-        return _hvp(derivation)
+    word, *rest = mode.split()
+    make = _TASKS.get(word)
+    return _first_order(derivation, mode) if make is None else make(derivation, rest)
+
+
+def _first_order(derivation: Derivation, mode: str) -> Task:
     inputs, called = derivation.objective.inputs, {}
     if mode == "vjp":
         assert derivation.cotangent is not None
@@ -92,61 +62,15 @@ def task(derivation: Derivation, mode: str) -> Task:
 
 def _jvp(derivation: Derivation, names: list[str]) -> Task:
     """The value and its tangent."""
-    primal, namer = lift_objective(derivation.objective)
-    directions = _directions(derivation, names, namer)
-    equations, found = tangents(tuple(primal), directions, namer)
+    objective = derivation.objective
+    primal, _ = lift_objective(objective)
+    namer = names_in(objective, primal)
     value = primal[-1].target
-    equations, tangent = _or_zero(equations, found, value, primal[-1].indices, namer)
-    inputs = (*derivation.objective.inputs, *directions.values())
+    directions = directions_for([objective.input(name) for name in names], namer)
+    moved = along(tuple(primal), (value,), directions, namer)
     called = {tensor.name: f"tangents[{name!r}]" for name, tensor in directions.items()}
-    return Task("jvp", equations, inputs, value, (tangent,), called=called)
+    inputs = (*objective.inputs, *directions.values())
+    return Task("jvp", moved.equations, inputs, value, moved.results, called=called)
 
 
-def _hvp(derivation: Derivation) -> Task:
-    """The tangents of the gradients: forward over reverse."""
-    taken = {e.target.name for e in derivation.equations}
-    taken |= {t.name for t in derivation.objective.inputs}
-    taken |= {p.name for p in derivation.objective.parameters}
-    namer = Namer(taken)
-    directions = _directions(derivation, list(derivation.wrt), namer)
-    equations, found = tangents(derivation.equations, directions, namer)
-    products = []
-    for name in derivation.wrt:
-        gradient = derivation.gradient_of(name)
-        equations, product = _or_zero(equations, found, gradient.target, gradient.indices, namer)
-        products.append(product)
-    inputs = (*derivation.objective.inputs, *directions.values())
-    called = {tensor.name: "vector" for tensor in directions.values()}
-    return Task("hvp", equations, inputs, None, tuple(products), derivation.wrt, called=called)
-
-
-def _directions(derivation: Derivation, names: list[str], namer: Namer) -> dict[str, Tensor]:
-    inputs = {tensor.name: tensor for tensor in derivation.objective.inputs}
-    return {name: Tensor(namer.name(f"{name}_dot"), inputs[name].shape) for name in names}
-
-
-def _or_zero(
-    equations: tuple[Equation, ...],
-    found: dict[Tensor, Tensor],
-    target: Tensor,
-    indices: tuple[Index, ...],
-    namer: Namer,
-) -> tuple[tuple[Equation, ...], Tensor]:
-    """Return a tangent's tensor; one that is zero gets an equation that says so."""
-    if target in found:
-        return equations, found[target]
-    zero = Tensor(namer.name(f"{target.name}_dot"), target.shape)
-    return (*equations, Equation(zero, indices, sp.Integer(0))), zero
-
-
-def is_diagonal(derivation: Derivation) -> bool:
-    """Whether each entry of the gradient depends on its own entry of the input alone."""
-    (name,) = derivation.wrt
-    gradient = derivation.gradient_of(name)
-    moving = active(list(derivation.equations), {name})
-    for access in gradient.body.atoms(Access):
-        if access.tensor in moving:
-            return False
-        if access.tensor.name == name and access.places != gradient.indices:
-            return False
-    return True
+__all__ = ["Task", "task"]

@@ -101,26 +101,49 @@ class Ready:
         places = {tensor.name: place for place, tensor in enumerate(task.inputs)}
         self._like = tuple(places[name] for name in task.like)
 
-    def quick(
-        self, arrays: tuple[Any, ...], named: dict[str, Any], outputs: tuple[Any, ...]
-    ) -> float:
-        """Compute at once, if everything is as the compiled code wants it; else raise anything."""
-        if not named:
-            return self._exact(*arrays, *self.defaults, *outputs)
-        if not named.keys() <= self._known:
-            raise TypeError
-        parameters = map(named.get, self.parameters, self.defaults)
-        return self._exact(*arrays, *parameters, *outputs)
+    def number(self, arrays: tuple[Any, ...], named: dict[str, Any]) -> float | None:
+        """Compute a value at once where nothing is filled; None as in `attempt`."""
+        try:
+            if not named:
+                return self._exact(*arrays, *self.defaults)
+            if not named.keys() <= self._known:
+                return None
+            return self._exact(*arrays, *map(named.get, self.parameters, self.defaults))
+        except Exception:
+            return None
 
-    def buffers(self, arrays: tuple[Any, ...], out: Any) -> tuple[Any, ...]:
-        """Return the caller's buffers for the gradients of plain arrays, or new ones."""
-        if type(out) is np.ndarray:
-            return (out,)
-        if out is None:
-            return tuple([np.empty(arrays[place].shape, self.dtype) for place in self._like])
-        if not isinstance(out, (tuple, list)):
-            raise TypeError
-        return tuple(out)
+    def attempt(
+        self, arrays: tuple[Any, ...], named: dict[str, Any], out: Any, first: tuple[Any, ...] = ()
+    ) -> tuple[float, tuple[Any, ...]] | None:
+        """Compute at once, if everything is as the compiled code wants it.
+
+        Args:
+            arrays: every input, in order.
+            named: hyperparameters.
+            out: the caller's buffers for the gradients, or None for new ones.
+            first: buffers that stand before those.
+
+        Returns:
+            The value and the gradients' buffers; None where the careful way must say what is wrong,
+            or convert something.
+        """
+        try:
+            if type(out) is np.ndarray:
+                buffers: tuple[Any, ...] = (out,)
+            elif out is None:
+                buffers = tuple([np.empty(arrays[at].shape, self.dtype) for at in self._like])
+            elif isinstance(out, (tuple, list)):
+                buffers = tuple(out)
+            else:
+                return None
+            if not named:
+                return self._exact(*arrays, *self.defaults, *first, *buffers), buffers
+            if not named.keys() <= self._known:
+                return None
+            parameters = map(named.get, self.parameters, self.defaults)
+            return self._exact(*arrays, *parameters, *first, *buffers), buffers
+        except Exception:
+            return None
 
     def fast(self) -> Callable[..., Any]:
         """Return what computes from inputs, hyperparameters and outputs, given in order."""

@@ -243,6 +243,9 @@ def _slope(expression: Any, env: Environment) -> Any:
 
     places = tuple(whole(place, env) for place in expression.by.places)
     tensor = expression.by.tensor
+    sizes = [whole(extent, env) for extent in tensor.shape]
+    if any(not 0 <= place < size for place, size in zip(places, sizes, strict=True)):
+        return ball(0)  # a choice leaves it alone here
     # Accesses that merely coincide here stay put: the rule moves one written access at a time.
     marker = sp.Dummy(real=True)
     body = expression.body.xreplace({expression.by: marker})
@@ -298,6 +301,10 @@ def _polygamma(order: int, x: Any) -> Any:
     """The derivatives of lgamma: (-1)**(m+1) m! zeta(m + 1, x) beyond the first."""
     import flint
 
+    if hasattr(x, "length"):  # to first order: its own derivative is the next one
+        at, slope = x[0], x[1]
+        terms = [_polygamma(order, at), _polygamma(order + 1, at) * slope]
+        return flint.arb_series(terms, prec=2)
     if order == 0:
         return x.digamma()
     value = flint.arb.zeta(flint.arb(order + 1), x) * flint.arb(order).gamma() * order

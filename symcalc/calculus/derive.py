@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,12 +14,14 @@ from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation, Lifter, Namer, lift_objective
 from symcalc.calculus.kinks import Boundary, boundaries
 from symcalc.calculus.operations import Operations, operations_of
+from symcalc.calculus.orders import Product, hessian_product
 from symcalc.calculus.reverse import Adjoint, ReversePass
-from symcalc.calculus.simplify import bottom_up, simplified
+from symcalc.calculus.rewriting import refreshed
+from symcalc.calculus.simplify import simplified
 from symcalc.calculus.steps import Step
+from symcalc.calculus.structure import Structure, structure_of
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective, check_differentiable
-from symcalc.notation.reductions import Reduction
 from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access, Tensor
 
@@ -87,6 +90,22 @@ class Derivation:
             before += Operations.of({"additions": (len(steps) - 1) * entries})
         last = next(p for p, e in enumerate(self.equations) if e.target == self.value)
         return before, operations_of(self.equations[last + 1 :])
+    @functools.cached_property
+    def hvp(self) -> Product:
+        """The Hessian-vector product: the tangents of the gradient, equations and steps.
+
+        For a layer it is that of sum(cotangent * value).
+        """
+        return hessian_product(self)
+
+    @functools.cached_property
+    def hessian_structure(self) -> Structure:
+        """The Hessian by the one input as a formula, and the structure read off it.
+
+        Raises:
+            DerivationError: several inputs are differentiated by.
+        """
+        return structure_of(self)
 
     def latex(self) -> str:
         """Return the whole derivation's result as aligned LaTeX."""
@@ -205,7 +224,7 @@ def _written_out(
     for access in adjoint.body.atoms(Access):
         known = written_out.get(access.tensor)
         if known is not None:
-            places[access] = refresh(known.body).xreplace(
+            places[access] = refreshed(known.body).xreplace(
                 dict(zip(known.indices, access.places, strict=True))
             )
     body = adjoint.body.xreplace(places)
@@ -217,10 +236,3 @@ def _written_out(
         )
     result, made = simplified(body, adjoint.target, adjoint.indices, context)
     return result, steps + made
-
-
-def refresh(expression: Any) -> Any:
-    """Give every reduction inside a bound index of its own."""
-    return bottom_up(
-        expression, lambda n: n.refreshed() if isinstance(n, (Reduction, Recurrence)) else n
-    )

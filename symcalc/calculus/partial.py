@@ -24,5 +24,10 @@ class Partial(sp.Expr):
         """The access it is to be differentiated by."""
         return self.args[1]
 
+    @property
+    def free_symbols(self) -> set[Any]:
+        """Those of the formula: what it is differentiated by stands in it."""
+        return set(self.body.free_symbols | self.by.free_symbols)
+
     def _sympystr(self, printer: Any) -> str:
         return f"d({printer._print(self.body)})/d({printer._print(self.by)})"

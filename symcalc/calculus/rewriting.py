@@ -10,6 +10,7 @@ import sympy as sp
 from symcalc.calculus.context import Context
 from symcalc.notation.dims import Index
 from symcalc.notation.reductions import Reduction
+from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access
 
 Rule = Callable[[Any, Context], Any]
@@ -26,6 +27,15 @@ def bottom_up(expression: Any, change: Callable[[Any], Any]) -> Any:
         same = all(a is b for a, b in zip(arguments, expression.args, strict=True))
         rebuilt = expression if same else expression.func(*arguments)
     return change(rebuilt)
+
+
+def refreshed(expression: Any) -> Any:
+    """Give every reduction and every recurrence inside a bound index of its own."""
+
+    def change(node: Any) -> Any:
+        return node.refreshed() if isinstance(node, (Reduction, Recurrence)) else node
+
+    return bottom_up(expression, change)
 
 
 def depends(expression: Any, index: Index) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sympy as sp
 
 from symcalc.calculus.context import Context
-from symcalc.calculus.equations import PLACES, Equation, Namer, layout
+from symcalc.calculus.equations import PLACES, Equation, Namer, layout, pattern_of
 from symcalc.calculus.recurrences import all_but_one
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
@@ -34,19 +35,25 @@ def partial(body: Any, by: Any) -> Any:
     return _joined(body.xreplace(marks).diff(marks.get(by, by))).xreplace(back)
 
 
-def along(body: Any, access: Access, tangent: Any) -> Any:
+def along(body: Any, access: Access, tangent: Any, slope: Callable[[Any, Any], Any]) -> Any:
     """Return the partial derivative by one access, times its tangent.
 
     Where a choice by indices guards the access, it guards the tangent too: beyond the bounds
     neither has an entry.
+
+    Args:
+        body: the formula.
+        access: what moves in it.
+        tangent: how.
+        slope: gives the derivative of a formula by an access: `partial`, or `Partial`.
     """
     marks = {w: sp.Dummy(real=True) for w in _choices_by_index(body) if w.has(access)}
     back = {mark: w for w, mark in marks.items()}
     plain = body.xreplace(marks)
-    total = partial(plain, access) * tangent if access in accesses(plain) else sp.Integer(0)
+    total = slope(plain, access) * tangent if access in accesses(plain) else sp.Integer(0)
     for choice, mark in marks.items():
         when, *sides = choice.args
-        inside = Where(when, *(along(side, access, tangent) for side in sides))
+        inside = Where(when, *(along(side, access, tangent, slope) for side in sides))
         total += partial(plain, mark) * inside
     return total.xreplace(back)
 
@@ -161,12 +168,24 @@ class Slopes:
         if key not in self.helpers:
             fresh = tuple(index.fresh() for index in indices)
             places = dict(zip(indices, fresh, strict=True))
-            domain = next((d for kind, d in _DOMAINS.items() if isinstance(body, kind)), REAL)
-            target = Tensor(self.namer.name(name), tuple(i.extent for i in indices), domain)
-            made = Equation(target, fresh, body.xreplace(places))
-            self.context.insert_after(equation.target, made)
-            self.helpers[key] = target
+            made = body.xreplace(places)
+            found = self._known(fresh, made)
+            if found is None:
+                domain = next((d for kind, d in _DOMAINS.items() if isinstance(body, kind)), REAL)
+                shape = tuple(index.extent for index in indices)
+                found = Tensor(self.namer.name(name), shape, domain)
+                self.context.insert_after(equation.target, Equation(found, fresh, made))
+            self.helpers[key] = found
         return self.helpers[key]
+
+    def _known(self, indices: tuple[Index, ...], body: Any) -> Tensor | None:
+        """The tensor that an earlier pass has defined as just this, if there is one."""
+        wanted = pattern_of(body, indices)
+        for equation in self.context.equations:
+            same = len(equation.indices) == len(indices) and equation.body.func == body.func
+            if same and pattern_of(equation.body, equation.indices) == wanted:
+                return equation.target
+        return None
 
 
 _DOMAINS: dict[Any, Domain] = {

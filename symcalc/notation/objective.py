@@ -26,7 +26,7 @@ from symcalc.notation.spelling import ArraySpec, read_annotation
 from symcalc.notation.tensors import Access, Tensor, dims_of, free_indices
 
 REDUCTIONS = ("mean", "sum", "none")
-RESERVED = ("self", "out", "value_out", "cotangent", "tangents", "vector")
+RESERVED = ("self", "out", "value_out", "cotangent", "tangents", "vector", "vectors", "at")
 _PLAIN_KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 

@@ -59,7 +59,7 @@ def check_rows(report: CheckReport) -> tuple[CheckRow, ...]:
     """
     errors = {"PASS": "within its bound", "FAIL": "beyond its bound", "INCONCLUSIVE": "undecided"}
     return tuple(
-        CheckRow(row.method, row.wrt, "", errors.get(row.verdict, ""), "", row.verdict,
+        CheckRow(row.method, row.what, "", errors.get(row.verdict, ""), "", row.verdict,
                  str(row.points))
         for row in report.rows
     )  # fmt: skip

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from symcalc.backends.kernel import Kernel
 from symcalc.notation.atoms import stop_gradient
+from symcalc.verify import second_order
+from symcalc.verify.comparison import (
+    NUDGE,
+    ROUNDING,
+    WIDEST,
+    Comparison,
+    entries_scale,
+    extents_text,
+    outcome,
+    rounding,
+)
 from symcalc.verify.differences import EPS, difference
 from symcalc.verify.sampling import Point, draw, primes
 from symcalc.verify.unrolled import Unrolled
 from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS, CheckReport, CheckRow
 
-# Rounding a kernel may accumulate, in units of eps times the size of what it adds up.
-ROUNDING = 64.0
-# A difference whose bound is wider than this share of the gradient decides nothing.
-WIDEST = 1e-4
 UNROLLED_CASES = (
     ((2, 3), "typical"), ((3, 2), "typical"), ((3, 2), "tails"), ((2, 3), "tails"),
 )  # fmt: skip
@@ -27,21 +34,7 @@ SIBLING_CASES = (
     ("ties", (31, 5)),
 )  # fmt: skip
 DIRECTIONS = 6
-# The inputs are moved by this share of themselves to see how much the truth moves: rounding an
-# input does no less to any kernel.
-NUDGE = 1e-9
 ATTEMPTS = 12
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Entries compared at one point: what came, what was expected, how far off it may be."""
-
-    wrt: str
-    came: Any
-    expected: Any
-    bound: Any
-    at: str
 
 
 def check_kernel(kernel: Kernel, sibling: Kernel, seed: int = 0) -> CheckReport:
@@ -60,23 +53,22 @@ def check_kernel(kernel: Kernel, sibling: Kernel, seed: int = 0) -> CheckReport:
         *_rows("NumPy backend", _against_sibling(kernel, sibling, seed)),
         *_rows("finite differences", _against_differences(kernel, seed)),
     ]
+    for method, witness in second_order.WITNESSES:
+        rows += _rows(method, witness(kernel, seed))
     return CheckReport(kernel.objective.name, tuple(rows))
 
 
 def _rows(method: str, comparisons: Iterator[Comparison]) -> list[CheckRow]:
-    """Sum comparisons up, one row an input, by the entry that is worst relative to its bound."""
-    found: dict[str, CheckRow] = {}
+    """Sum comparisons up, one row an input and derivative, by the entry worst for its bound."""
+    found: dict[tuple[str, str], CheckRow] = {}
     for comparison in comparisons:
-        row = _row(method, comparison)
-        known = found.get(comparison.wrt)
+        row = replace(_row(method, comparison), of=comparison.of)
+        known = found.get((row.of, row.wrt))
         if known is None:
-            found[comparison.wrt] = row
+            found[row.of, row.wrt] = row
             continue
         worse = max((known, row), key=lambda r: (_ORDER[r.verdict], r.error / (r.bound or 1e-300)))
-        found[comparison.wrt] = CheckRow(
-            worse.method, worse.wrt, worse.worst, worse.error, worse.bound, worse.verdict,
-            known.points + row.points,
-        )  # fmt: skip
+        found[row.of, row.wrt] = replace(worse, points=known.points + row.points)
     return list(found.values())
 
 
@@ -105,21 +97,6 @@ def _row(method: str, comparison: Comparison) -> CheckRow:
                     verdict, came.size)  # fmt: skip
 
 
-def outcome(kernel: Kernel, point: Point) -> tuple[float, tuple[Any, ...]]:
-    """Return the value, or sum(cotangent * value), and the gradients."""
-    if kernel.objective.is_scalar:
-        value, gradient = kernel.value_and_grad(*point.arrays, **point.hyper)
-    else:
-        array, gradient = kernel.vjp(*point.arrays, cotangent=point.cotangent, **point.hyper)
-        value = float(np.sum(array * point.cotangent))
-    return value, gradient if isinstance(gradient, tuple) else (gradient,)
-
-
-def _rounding(expected: Any, largest: Any) -> Any:
-    """The bound on rounding: a share of each entry, and of the largest one it was made from."""
-    return ROUNDING * EPS * (np.abs(expected) + largest)
-
-
 def _against_unrolled(kernel: Kernel, seed: int) -> Iterator[Comparison]:
     """Compare with SymPy's derivative of the formula written out at extents 2 and 3."""
     objective = kernel.objective
@@ -127,23 +104,15 @@ def _against_unrolled(kernel: Kernel, seed: int) -> Iterator[Comparison]:
         point = draw(objective, primes(objective, sizes), seed + sizes[0], kind)
         value, gradients = outcome(kernel, point)
         unrolled = Unrolled(objective, point)
-        at = f"{_extents(point)}, {kind}"
+        at = f"{extents_text(point)}, {kind}"
         for place, wrt in enumerate(kernel.derivation.wrt):
             (true_value, truth), (near_value, near) = unrolled.gradient(wrt, nudge=NUDGE)
             if place == 0:
                 size = 1.0 + abs(near_value - true_value) / NUDGE
-                yield Comparison("value", value, true_value, _rounding(true_value, size), at)
+                yield Comparison("value", value, true_value, rounding(true_value, size), at)
             moves = float(np.max(np.abs(near - truth))) / NUDGE
-            largest = max(float(np.max(np.abs(truth))), _scale(point), moves)
-            yield Comparison(wrt, gradients[place], truth, _rounding(truth, largest), at)
-
-
-def _scale(point: Point) -> float:
-    """The size of what gradients at this point are differences of."""
-    if point.cotangent is None:
-        return 1.0 / max(point.extents.values(), default=1)
-    reals = [np.max(np.abs(array)) for array in point.arrays if array.size]
-    return float(np.max(np.abs(point.cotangent), initial=0.0) * max(1.0, *reals))
+            largest = max(float(np.max(np.abs(truth))), entries_scale(point), moves)
+            yield Comparison(wrt, gradients[place], truth, rounding(truth, largest), at)
 
 
 def _against_sibling(kernel: Kernel, sibling: Kernel, seed: int) -> Iterator[Comparison]:
@@ -157,19 +126,19 @@ def _against_sibling(kernel: Kernel, sibling: Kernel, seed: int) -> Iterator[Com
         value, gradients = outcome(kernel, point)
         other_value, others = outcome(sibling, point)
         nearby = [outcome(sibling.unchecked, point.nudged(NUDGE, turn)) for turn in range(3)]
-        at = f"{_extents(point)}, {kind}"
+        at = f"{extents_text(point)}, {kind}"
         summed = abs(other_value)
         if not objective.is_scalar:
             summed = float(np.sqrt(np.size(point.cotangent)))
         size = summed + 1.0 + sum(abs(near - other_value) for near, _ in nearby) / NUDGE
-        yield Comparison("value", value, other_value, _rounding(other_value, size), at)
+        yield Comparison("value", value, other_value, rounding(other_value, size), at)
         for place, wrt in enumerate(kernel.derivation.wrt):
             came, other = gradients[place], others[place]
             moves = sum(np.abs(near[place] - other) for _, near in nearby) / NUDGE
-            largest = max(float(np.max(np.abs(other))), _scale(point))
+            largest = max(float(np.max(np.abs(other))), entries_scale(point))
             if kind == "ties":  # a nudge crosses the kink: the entry itself must do
                 moves = np.zeros_like(moves)
-            yield Comparison(wrt, came, other, _rounding(other, largest + moves), at)
+            yield Comparison(wrt, came, other, rounding(other, largest + moves), at)
 
 
 def _against_differences(kernel: Kernel, seed: int) -> Iterator[Comparison]:
@@ -198,9 +167,9 @@ def _direction(kernel: Kernel, wrt: str, place: int, position: int, seed: int) -
         _, gradients = outcome(kernel, point)
         slope = float(np.sum(gradients[place] * move))
         width = float(np.sum(np.abs(gradients[place] * move)))
-        decided = found.bound <= WIDEST * max(width, _scale(point))
+        decided = found.bound <= WIDEST * max(width, entries_scale(point))
         bound = found.bound + ROUNDING * EPS * width if decided else np.nan
-        at = f"{_extents(point)}, direction {seed // 1000}, step {found.step:.0e}"
+        at = f"{extents_text(point)}, direction {seed // 1000}, step {found.step:.0e}"
         outcome_of = Comparison(wrt, slope, found.slope, bound, at)
         if decided:
             break
@@ -232,7 +201,3 @@ def _along(
     if kernel.objective.is_scalar:
         return along, abs(value) + 1.0
     return along, float(np.sum(np.abs(value * point.cotangent))) + 1.0
-
-
-def _extents(point: Point) -> str:
-    return ", ".join(f"{name} = {size}" for name, size in point.extents.items())

@@ -67,13 +67,56 @@ class Unrolled:
             Twice a pair of a float and an array of the input's shape.
         """
         shape = self.arrays[wrt].shape
-        places = list(itertools.product(*(range(extent) for extent in shape)))
-        slopes = [self.value.diff(self._symbol(wrt, place)) for place in places]
+        _, slopes = self._slopes(wrt)
         here, there = self._evaluate([self.value, *slopes], (0.0, nudge))
         return (
             (here[0], np.array(here[1:]).reshape(shape)),
             (there[0], np.array(there[1:]).reshape(shape)),
         )
+
+    def product(self, wrt: str, vector: Any, nudge: float = 0.0) -> tuple[Any, Any]:
+        """Return the slope along a vector and the Hessian's product with it, here and nudged.
+
+        Args:
+            wrt: the input that is differentiated by, twice.
+            vector: of its shape.
+            nudge: as in `gradient`.
+
+        Returns:
+            Twice a pair of a float and an array of the input's shape. Where a slope jumps its own
+            derivative counts as zero.
+        """
+        entries, slopes = self._slopes(wrt)
+        along = sp.Add(*(sp.Rational(float(v)) * s for v, s in zip(np.ravel(vector), slopes,
+                                                                   strict=True)))  # fmt: skip
+        products = [_smooth(along.diff(entry)) for entry in entries]
+        shape = np.shape(vector)
+        here, there = self._evaluate([along, *products], (0.0, nudge))
+        return (
+            (here[0], np.array(here[1:]).reshape(shape)),
+            (there[0], np.array(there[1:]).reshape(shape)),
+        )
+
+    def diagonal(self, wrt: str, nudge: float = 0.0) -> tuple[Any, Any]:
+        """Return the second derivative by each entry of one input, here and nudged.
+
+        Args:
+            wrt: the input.
+            nudge: as in `gradient`.
+
+        Returns:
+            Two arrays of the input's shape.
+        """
+        found = [_smooth(s.diff(entry)) for entry, s in zip(*self._slopes(wrt), strict=True)]
+        here, there = self._evaluate(found, (0.0, nudge))
+        shape = self.arrays[wrt].shape
+        return np.array(here).reshape(shape), np.array(there).reshape(shape)
+
+    def _slopes(self, wrt: str) -> tuple[list[Any], list[Any]]:
+        """The entries of an input, and the derivative by each."""
+        ranges = (range(extent) for extent in self.arrays[wrt].shape)
+        entries = [self._symbol(wrt, place) for place in itertools.product(*ranges)]
+        return entries, [self.value.diff(entry) for entry in entries]
 
     def _evaluate(self, expressions: list[Any], nudges: tuple[float, ...]) -> list[list[float]]:
         """Evaluate expressions to thirty digits, once for each nudge."""
@@ -178,6 +221,11 @@ class Unrolled:
             at = dict(zip(meant.indices, place, strict=True))
             self.defined[key] = self._plain(meant.body, at)
         return self.defined[key]
+
+
+def _smooth(expression: Any) -> Any:
+    """Leave out what a second derivative has at the very point where the slope jumps."""
+    return expression.replace(sp.DiracDelta, lambda *_: sp.Integer(0))
 
 
 def _greatest(terms: list[Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+GRADIENT = "gradient"
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
 _STYLES = {PASS: "green", FAIL: "bold red", INCONCLUSIVE: "yellow"}
 
@@ -21,6 +22,7 @@ class CheckRow:
         bound: what it may be at most.
         verdict: PASS, FAIL or INCONCLUSIVE.
         points: how many entries were compared.
+        of: what was held against it: "gradient" (or the value), "jvp", "hvp", "hessian diagonal".
     """
 
     method: str
@@ -30,6 +32,12 @@ class CheckRow:
     bound: float
     verdict: str
     points: int
+    of: str = GRADIENT
+
+    @property
+    def what(self) -> str:
+        """What was held against the witness, in words: "value", "logits", "hvp by logits"."""
+        return self.wrt if self.of == GRADIENT else f"{self.of} by {self.wrt}"
 
 
 @dataclass(frozen=True)
@@ -59,12 +67,12 @@ class CheckReport:
         from rich.text import Text
 
         table = Table(title=f"check of {self.name}: {self.verdict}")
-        for column in ("method", "by", "worst at", "error", "bound", "entries", "verdict"):
+        for column in ("method", "of", "worst at", "error", "bound", "entries", "verdict"):
             number = column in ("error", "bound", "entries")
             table.add_column(column, justify="right" if number else "left", overflow="fold")
         for row in self.rows:
             table.add_row(
-                Text(row.method), Text(row.wrt), Text(row.worst), f"{row.error:.1e}",
+                Text(row.method), Text(row.what), Text(row.worst), f"{row.error:.1e}",
                 f"{row.bound:.1e}", str(row.points), Text(row.verdict, _STYLES[row.verdict]),
             )  # fmt: skip
         return table
@@ -72,7 +80,7 @@ class CheckReport:
     def __str__(self) -> str:
         lines = [f"check of {self.name}: {self.verdict}"]
         lines += [
-            f"  {row.verdict:<12} {row.method} by {row.wrt}: error {row.error:.1e}, "
+            f"  {row.verdict:<12} {row.method}, {row.what}: error {row.error:.1e}, "
             f"bound {row.bound:.1e}, worst at {row.worst}"
             for row in self.rows
         ]
@@ -83,7 +91,7 @@ class CheckReport:
 
         rows = []
         for row in self.rows:
-            cells = (row.method, row.wrt, row.worst, f"{row.error:.1e}", f"{row.bound:.1e}")
+            cells = (row.method, row.what, row.worst, f"{row.error:.1e}", f"{row.bound:.1e}")
             shown = "".join(f"<td>{escape(cell)}</td>" for cell in (*cells, row.verdict))
             rows.append(f"<tr>{shown}</tr>")
         title = escape(f"check of {self.name}: {self.verdict}")

@@ -100,6 +100,19 @@ class Unrolled:
             found[place] = self.number(sp.diff(total, symbol))
         return found
 
+    def hessian(self, name: str) -> Any:
+        """Second derivatives of a scalar by all pairs of entries; zero where a slope jumps."""
+        entries = self.symbols[name]
+        shape = np.shape(self.arrays[name])
+        formula = self.unroll(self.objective.body, {})
+        found = np.zeros((*shape, *shape))
+        for place, entry in entries.items():
+            slope = formula.diff(entry)
+            for other, second in entries.items():
+                curved = slope.diff(second).replace(sp.DiracDelta, lambda *_: sp.Integer(0))
+                found[(*place, *other)] = self.number(curved)
+        return found
+
     def number(self, formula: Any) -> Any:
         """Evaluate an unrolled formula at the point, to many digits."""
         formula = sp.sympify(formula).xreplace(self.frozen).xreplace(self.values)

@@ -14,7 +14,7 @@ from symcalc.backends.kernel import Kernel
 from symcalc.calculus.derive import derive
 from symcalc.notation.tensors import Access
 from symcalc.verify.check import check_kernel
-from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS, CheckReport, CheckRow
+from symcalc.verify.verdict import FAIL, GRADIENT, INCONCLUSIVE, PASS, CheckReport, CheckRow
 
 
 class Tampered:
@@ -42,6 +42,24 @@ class Tampered:
         return self._changed(self._kernel.vjp(*args, **kwargs))
 
 
+class TamperedBeyond:
+    """A kernel one of whose other derivatives is changed on the way out."""
+
+    def __init__(self, kernel, change, mode):
+        self._kernel, self._change, self._mode = kernel, change, mode
+
+    def __getattr__(self, name):
+        call = getattr(self._kernel, name)
+        if name != self._mode:
+            return call
+        return lambda *args, **kwargs: self._changed(call(*args, **kwargs))
+
+    def _changed(self, result):
+        if isinstance(result, tuple):
+            return *result[:-1], self._change(result[-1])
+        return self._change(result)
+
+
 def kernels(name):
     return sc.compile(name), sc.compile(name, backend="numpy")
 
@@ -53,6 +71,9 @@ def test_every_objective_passes(name):
     methods = {row.method for row in report.rows}
     assert methods == {"brute-force SymPy", "NumPy backend", "finite differences"}
     assert {row.wrt for row in report.rows} - {"value"} == set(sc.get(name).wrt)
+    held = {row.of for row in report.rows}
+    assert {"gradient", "jvp", "hvp"} <= held
+    assert ("hessian diagonal" in held) == (len(sc.get(name).wrt) == 1)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -81,11 +102,22 @@ def test_a_planted_wrong_gradient_is_caught(name, change):
     assert {"brute-force SymPy", "NumPy backend"} <= failed
 
 
+@pytest.mark.parametrize("change", ["sign", "factor two", "factor 1 + 1e-8"])
+@pytest.mark.parametrize("mode", ["jvp", "hvp", "hessian_diagonal"])
+@pytest.mark.parametrize("name", ["bce_with_logits", "softmax_cross_entropy"])
+def test_a_planted_wrong_derivative_beyond_the_gradient_is_caught(name, mode, change):
+    kernel, sibling = kernels(name)
+    report = check_kernel(TamperedBeyond(kernel, CHANGES[change], mode), sibling)
+    failed = {row.of for row in report.rows if row.verdict == FAIL}
+    assert failed == {mode.replace("_", " ")}
+
+
 @pytest.mark.parametrize("change", ["sign", "factor two"])
 def test_finite_differences_alone_catch_it(change):
     kernel, sibling = kernels("bce_with_logits")
     report = check_kernel(Tampered(kernel, CHANGES[change]), sibling)
-    rows = [row for row in report.rows if row.method == "finite differences"]
+    rows = [r for r in report.rows if r.method == "finite differences" and r.of == GRADIENT]
+    assert rows
     assert all(row.verdict == FAIL for row in rows)
 
 
@@ -103,7 +135,8 @@ def test_a_wrong_derivation_is_caught_though_both_backends_agree():
     planted = dataclasses.replace(derivation, equations=tuple(wrong))
     kernel = Kernel(planted, "float64", numba_backend.build)
     sibling = Kernel(planted, "float64", numpy_backend.build)
-    verdicts = {(r.method, r.wrt): r.verdict for r in check_kernel(kernel, sibling).rows}
+    rows = check_kernel(kernel, sibling).rows
+    verdicts = {(r.method, r.wrt): r.verdict for r in rows if r.of == GRADIENT}
     assert verdicts["NumPy backend", "x"] == PASS
     assert verdicts["brute-force SymPy", "x"] == FAIL
     assert verdicts["finite differences", "x"] == FAIL

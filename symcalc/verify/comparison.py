@@ -1,0 +1,70 @@
+"""Comparison: what a kernel gave at one point, what a witness says, how far off it may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symcalc.backends.kernel import Kernel
+from symcalc.verify.differences import EPS
+from symcalc.verify.sampling import Point
+from symcalc.verify.verdict import GRADIENT
+
+# Rounding a kernel may accumulate, in units of eps times the size of what it adds up.
+ROUNDING = 64.0
+# A difference whose bound is wider than this share of the gradient decides nothing.
+WIDEST = 1e-4
+# The inputs are moved by this share of themselves to see how much the truth moves: rounding an
+# input does no less to any kernel.
+NUDGE = 1e-9
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Entries compared at one point.
+
+    Args:
+        wrt: the input differentiated by, or "value".
+        came: what the kernel gave.
+        expected: what the witness says.
+        bound: how far off it may be; NaN where the witness cannot tell.
+        at: where.
+        of: what was compared: the gradient, a jvp, an hvp, a diagonal.
+    """
+
+    wrt: str
+    came: Any
+    expected: Any
+    bound: Any
+    at: str
+    of: str = GRADIENT
+
+
+def outcome(kernel: Kernel, point: Point) -> tuple[float, tuple[Any, ...]]:
+    """Return the value, or sum(cotangent * value), and the gradients."""
+    if kernel.objective.is_scalar:
+        value, gradient = kernel.value_and_grad(*point.arrays, **point.hyper)
+    else:
+        array, gradient = kernel.vjp(*point.arrays, cotangent=point.cotangent, **point.hyper)
+        value = float(np.sum(array * point.cotangent))
+    return value, gradient if isinstance(gradient, tuple) else (gradient,)
+
+
+def rounding(expected: Any, largest: Any) -> Any:
+    """The bound on rounding: a share of each entry, and of the largest one it was made from."""
+    return ROUNDING * EPS * (np.abs(expected) + largest)
+
+
+def entries_scale(point: Point) -> float:
+    """The size of what gradients at this point are differences of."""
+    if point.cotangent is None:
+        return 1.0 / max(point.extents.values(), default=1)
+    reals = [np.max(np.abs(array)) for array in point.arrays if array.size]
+    return float(np.max(np.abs(point.cotangent), initial=0.0) * max(1.0, *reals))
+
+
+def extents_text(point: Point) -> str:
+    """Say at which extents."""
+    return ", ".join(f"{name} = {size}" for name, size in point.extents.items())
