@@ -143,7 +143,7 @@ def _decided(relation: Any) -> Any:
     """The truth of a relation between one index and whole numbers, if its range decides it."""
     difference = sp.expand(relation.lhs - relation.rhs)
     letters = [s for s in difference.free_symbols if isinstance(s, Index)]
-    if len(letters) != 1 or difference.atoms(sp.Function, Where):
+    if len(letters) != 1 or difference.atoms(sp.Function, Where, Access):
         return None
     (index,) = letters
     slope = difference.coeff(index)
