@@ -43,6 +43,15 @@ from symcalc.notation.errors import (
     SymcalcError,
     UnknownObjectiveError,
 )
+from symcalc.notation.expectations import (
+    expectation,
+    gaussian_expectation,
+    gaussian_log_density,
+    gaussian_pathwise,
+    gaussian_score,
+    score_function,
+    variable,
+)
 from symcalc.notation.objective import Objective, Parameter, objective
 from symcalc.notation.parser import parse
 from symcalc.notation.reductions import extent, logsumexp, mean, norm2, prod, sum
@@ -66,12 +75,14 @@ from symcalc.notation.vocabulary import max, min
 
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "Array", "DerivationError", "Formula", "Fraction",
-    "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective", "Parameter",
-    "ParseError", "PlusMinusOne", "Positive", "PositiveReal", "Probability", "Real", "Scalar",
-    "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "clip", "digamma", "eq", "erf",
-    "erfc", "exp", "expm1", "expm1x", "extent", "indices", "kl_div", "let", "lgamma", "log",
-    "log1mexp", "log1p", "log_cosh", "log_ratio", "log_sigmoid", "logsumexp", "max", "maximum",
-    "mean", "min", "minimum", "ne", "norm2", "objective", "parse", "prod", "relu", "sech",
-    "sigmoid", "sign", "softplus", "sqrt", "stop_gradient", "sum", "tanh", "trigamma", "weighted",
+    "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective",
+    "Parameter", "ParseError", "PlusMinusOne", "Positive", "PositiveReal", "Probability",
+    "Real", "Scalar", "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "clip",
+    "digamma", "eq", "erf", "erfc", "exp", "expectation", "expm1", "expm1x", "extent",
+    "gaussian_expectation", "gaussian_log_density", "gaussian_pathwise", "gaussian_score",
+    "indices", "kl_div", "let", "lgamma", "log", "log1mexp", "log1p", "log_cosh", "log_ratio",
+    "log_sigmoid", "logsumexp", "max", "maximum", "mean", "min", "minimum", "ne", "norm2",
+    "objective", "parse", "prod", "relu", "score_function", "sech", "sigmoid", "sign",
+    "softplus", "sqrt", "stop_gradient", "sum", "tanh", "trigamma", "variable", "weighted",
     "where", "xlogy",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.domains import NONNEGATIVE, WEIGHTS, Domain
 from symcalc.notation.errors import NotationError, SymcalcError
+from symcalc.notation.expectations import GaussianExpectation
 from symcalc.notation.reductions import Mean, Reduction, Sum, in_bounds
 from symcalc.notation.spelling import ArraySpec, read_annotation
 from symcalc.notation.tensors import Access, Tensor, dims_of, free_indices
@@ -267,7 +268,7 @@ def make_objective(
 
 _NODES = (
     sp.Add, sp.Mul, sp.Pow, sp.Number, sp.NumberSymbol, sp.Symbol, sp.exp, sp.log, Access, Atom,
-    Let, Where, Reduction, Relational, sp.And, sp.Or, sp.Not,
+    Let, Where, Reduction, GaussianExpectation, Relational, sp.And, sp.Or, sp.Not,
 )  # fmt: skip
 
 
