@@ -11,6 +11,7 @@ import sympy as sp
 
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation, Lifter, Namer, lift_objective
+from symcalc.calculus.expectations import CLOSED, QUADRATURE, expectation_steps
 from symcalc.calculus.kinks import Boundary, boundaries
 from symcalc.calculus.reverse import Adjoint, ReversePass
 from symcalc.calculus.simplify import bottom_up, simplified
@@ -67,6 +68,15 @@ class Derivation:
             e for e in self.equations[last + 1 :] if e.target in names and e.target not in mine
         )
 
+    @property
+    def expectations(self) -> tuple[str, ...]:
+        """How each Gaussian expectation is computed, in words: closed form, or nodes and error."""
+        return tuple(
+            f"{step.before}: {step.rule} ({'; '.join(step.conditions)})"
+            for step in self.steps
+            if step.rule in (CLOSED, QUADRATURE)
+        )
+
     def latex(self) -> str:
         """Return the whole derivation's result as aligned LaTeX."""
         from symcalc.notation.latex import derivation_latex
@@ -117,7 +127,7 @@ def derive(objective: Objective, wrt: str | tuple[str, ...] | None = None) -> De
     lifted = [Adjoint(a.of, _define(lifter, a), a.indices, a.body) for a in adjoints]
     return Derivation(
         objective, names, tuple(lifter.equations), value, cotangent, tuple(lifted),
-        found.steps + tuple(steps), boundaries(objective),
+        expectation_steps(objective.body) + found.steps + tuple(steps), boundaries(objective),
     )  # fmt: skip
 
 

@@ -81,6 +81,10 @@ class GaussianExpectation(sp.Expr):
         """How many nodes a quadrature has."""
         return int(self.args[5])
 
+    def by(self, method: str) -> GaussianExpectation:
+        """Return the same expectation, to be computed by another method."""
+        return GaussianExpectation(*self.args[:4], sp.Symbol(method), self.args[5])
+
     @property
     def free_symbols(self) -> set[Any]:
         """Those of mean and deviation, and of the function less its variable."""
