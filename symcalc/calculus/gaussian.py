@@ -30,10 +30,17 @@ class NoClosedFormError(DerivationError):
     """No closed form of an expectation is known."""
 
 
+class _UnknownError(Exception):
+    """A part has no closed form."""
+
+
 class _Above(sp.Function):
     """One where the argument is above zero, else zero."""
 
     nargs = 1
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"[{printer._print(self.args[0])} > 0]"
 
     def _eval_power(self, exponent: Any) -> Any:
         return self if exponent.is_Integer and exponent > 0 else None
@@ -60,7 +67,13 @@ def closed_form(node: GaussianExpectation) -> Any:
     """
     sigma = node.deviation
     given = _Gaussian(node.variable, node.mean, sigma**2, atoms.abs(sigma))
-    return _expected(unnamed(node.body, node.variable), given)
+    try:
+        return _expected(unnamed(node.body, node.variable), given)
+    except _UnknownError as error:
+        raise NoClosedFormError(
+            f"gaussian_expectation: no closed form is known of the expectation of {node.body} over "
+            f"{node.variable}: {error}"
+        ) from None
 
 
 def unnamed(expression: Any, z: Any) -> Any:
@@ -70,12 +83,6 @@ def unnamed(expression: Any, z: Any) -> Any:
     if not expression.args or isinstance(expression, Access):
         return expression
     return expression.func(*(unnamed(argument, z) for argument in expression.args))
-
-
-def _unknown(part: Any, given: _Gaussian, why: str = "") -> NoClosedFormError:
-    return NoClosedFormError(
-        f"gaussian_expectation: no closed form is known of {part} over {given.z}{why}"
-    )
 
 
 def _expected(f: Any, given: _Gaussian) -> Any:
@@ -94,8 +101,38 @@ def _expected(f: Any, given: _Gaussian) -> Any:
         if outside:
             inside = sp.Mul(*(factor for factor in f.args if z in factor.free_symbols))
             return sp.Mul(*outside) * _expected(inside, given)
-    plain = sp.expand(_pieces(f, given), power_exp=False, power_base=False, log=False, func=False)
+    plain = _expand(_pieces(f, given))
+    if plain.has(_Above):
+        return _by_pieces(plain, given)
     return _expected(plain, given) if plain != f else _term(f, given)
+
+
+def _expand(f: Any) -> Any:
+    """Multiply out, and leave what stands inside functions and exponents."""
+    return sp.expand(f, power_exp=False, power_base=False, log=False, func=False)
+
+
+def _by_pieces(f: Any, given: _Gaussian) -> Any:
+    """Take what is cut off at u = 0 as a function of u, for each u: (z - w)^2 [z > w] is u^2."""
+    total, rest = sp.Integer(0), f
+    for mark in sorted(f.atoms(_Above), key=str):
+        slope, constant = _affine(mark.args[0], given)
+        cut = f.coeff(mark)
+        rest = _expand(rest - mark * cut)
+        if cut.has(_Above):
+            raise _UnknownError("two choices multiply")
+        if rest.has(mark):
+            raise _UnknownError(f"the choice {mark} stands inside a function")
+        if not slope.is_positive and not slope.is_negative:
+            raise _UnknownError(f"the slope {slope} of {mark.args[0]} may be zero")
+        u = sp.Dummy("u", real=True)
+        deviation = atoms.abs(slope) * given.deviation
+        moved = _Gaussian(u, slope * given.mean + constant, deviation**2, deviation)
+        inside = _expand(cut.xreplace({given.z: (u - constant) / slope}))
+        for term in sp.Add.make_args(inside):
+            outside, varying = term.as_independent(u, as_Add=False)
+            total += outside * _term(varying * _Above(u), moved)
+    return total + _expected(rest, given)
 
 
 def _pieces(f: Any, given: _Gaussian) -> Any:
@@ -109,7 +146,7 @@ def _pieces(f: Any, given: _Gaussian) -> Any:
         return otherwise + _indicator(f.args[0], given) * (then - otherwise)
     arguments = [_pieces(argument, given) for argument in f.args]
     if isinstance(f, atoms.clip) and not (arguments[2] - arguments[1]).is_nonnegative:
-        raise _unknown(f, given, ": its low end may be above its high end")
+        raise _UnknownError(f"the low end of {f} may be above its high end")
     rule = _PIECES.get(type(f))
     return rule(*arguments) if rule is not None else f.func(*arguments)
 
@@ -136,7 +173,7 @@ def _indicator(when: Any, given: _Gaussian) -> Any:
         return _Above(when.rhs - when.lhs)
     if isinstance(when, (sp.Gt, sp.Ge)):
         return _Above(when.lhs - when.rhs)
-    raise _unknown(when, given)
+    raise _UnknownError(f"the condition {when} is not of a kind that is known")
 
 
 def _affine(u: Any, given: _Gaussian) -> tuple[Any, Any]:
@@ -147,11 +184,11 @@ def _affine(u: Any, given: _Gaussian) -> tuple[Any, Any]:
 
 def _coefficients(u: Any, given: _Gaussian, degree: int) -> list[Any]:
     """Return the coefficients of a polynomial in z, the highest first."""
-    u = sp.expand(u, power_exp=False, power_base=False, log=False, func=False)
+    u = _expand(u)
     found = [u.coeff(given.z, power) for power in range(degree, -1, -1)]
     rest = u - sum(c * given.z**p for c, p in zip(found, range(degree, -1, -1), strict=True))
     if sp.expand(rest) != 0 or any(given.z in c.free_symbols for c in found):
-        raise _unknown(u, given)
+        raise _UnknownError(f"{u} is not of a low enough degree")
     return found
 
 
@@ -170,9 +207,9 @@ def _term(f: Any, given: _Gaussian) -> Any:
         elif isinstance(factor, (_Above, atoms.erf)):
             marks.append(factor)
         else:
-            raise _unknown(factor, given)
+            raise _UnknownError(f"nothing is known of {factor}")
     if len(marks) > 1 or power > MOST_POWER:
-        raise _unknown(f, given)
+        raise _UnknownError(f"nothing is known of {f}")
     scale, tilted = _tilted(exponent, given)
     if not marks:
         return scale * _moment(power, tilted)
@@ -187,7 +224,7 @@ def _tilted(exponent: Any, given: _Gaussian) -> tuple[Any, _Gaussian]:
     square, a, b = _coefficients(exponent, given, 2)
     q, mean, variance = -square, given.mean, given.variance
     if not q.is_nonnegative:
-        raise _unknown(sp.exp(exponent), given, ": it may grow too fast")
+        raise _UnknownError(f"{sp.exp(exponent)} may grow too fast")
     shrink = 1 + 2 * q * variance
     scale = sp.exp(b + (a * mean + a**2 * variance / 2 - q * mean**2) / shrink) / sp.sqrt(shrink)
     moved = (mean + a * variance) / shrink
@@ -200,26 +237,21 @@ def _moment(power: int, given: _Gaussian) -> Any:
     before, now = sp.Integer(0), sp.Integer(1)
     for n in range(1, power + 1):
         before, now = now, given.mean * now + (n - 1) * given.variance * before
-    return sp.expand(now, power_exp=False, power_base=False, log=False, func=False)
+    return _expand(now)
 
 
 def _cut_off(power: int, u: Any, given: _Gaussian) -> Any:
-    """Return E z^n [u > 0] for an affine u, by the moments of u."""
-    slope, constant = _affine(u, given)
-    if not slope.is_positive and not slope.is_negative:
-        raise _unknown(u, given, f": its slope {slope} may be zero")
-    mean, deviation = slope * given.mean + constant, atoms.abs(slope) * given.deviation
-    variance = slope**2 * given.variance
+    """Return E u^n [u > 0] where u is itself the variable."""
+    if u != given.z:
+        raise _UnknownError(f"two pieces meet in {u}")
+    mean, deviation = given.mean, given.deviation
     standard = -mean / (sp.sqrt(2) * deviation)
     share = atoms.erfc(standard) / 2
     density = sp.exp(-(standard**2)) / sp.sqrt(2 * sp.pi)
     moments = [share, mean * share + deviation * density]
     for n in range(2, power + 1):
-        moments.append(mean * moments[n - 1] + (n - 1) * variance * moments[n - 2])
-    return sp.Add(*(
-        sp.binomial(power, k) * (-constant) ** (power - k) * moments[k] / slope**power
-        for k in range(power + 1)
-    ))  # fmt: skip
+        moments.append(mean * moments[n - 1] + (n - 1) * given.variance * moments[n - 2])
+    return moments[power]
 
 
 def _with_erf(power: int, mark: Any, given: _Gaussian) -> Any:

@@ -12,6 +12,7 @@ import sympy as sp
 from symcalc.calculus.balls import Entries, Environment, UndecidedError, ball, evaluate, whole
 from symcalc.calculus.equations import Equation
 from symcalc.notation.dims import Dim, Index
+from symcalc.notation.expectations import Variable
 from symcalc.notation.tensors import Access, Tensor
 
 PRECISION = 200
@@ -60,7 +61,8 @@ def environment(
                 env[extent] = max(env[extent], int(place) + 1)
     symbols = {s for e in bodies for s in e.atoms(sp.Symbol)} - set(dims) - set(tensors)
     for symbol in sorted(symbols, key=str):
-        if not isinstance(symbol, (Index, Tensor)) and not symbol.is_Dummy:
+        free = isinstance(symbol, Variable) or not symbol.is_Dummy
+        if free and not isinstance(symbol, (Index, Tensor)):
             env[symbol] = _dyadic(0.0 if symbol.is_nonnegative else -2.0, 1.0, rng)
     defined = {equation.target for equation in definitions}
     for tensor in tensors:

@@ -18,6 +18,7 @@ from symcalc.notation import atoms
 from symcalc.notation.atoms import Atom
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
+from symcalc.notation.expectations import GaussianExpectation, Variable
 from symcalc.notation.lettering import Glyph, glyph, script
 from symcalc.notation.products import arrange, bracketed, juxtaposed, letters, tall
 from symcalc.notation.reductions import (
@@ -32,6 +33,7 @@ from symcalc.notation.reductions import (
     Reduction,
     Sum,
 )
+from symcalc.notation.tables import HermiteNode, Table
 from symcalc.notation.tensors import Access, Tensor, accesses, free_indices
 
 Symbols = Mapping[str, Glyph]
@@ -78,6 +80,8 @@ class LatexWriter(LatexPrinter):
             return self._print_Reduction(expr)
         if isinstance(expr, Atom):
             return self._print_Atom(expr)
+        if isinstance(expr, Table):
+            return self._print_Table(expr)
         return super()._print(expr, **kwargs)
 
     def _enter(self, index: Index) -> str:
@@ -232,6 +236,22 @@ class LatexWriter(LatexPrinter):
         operand = shown if closed and not shown.startswith("e") else bracketed(shown)
         return rf"\frac{{\partial}}{{\partial {self._print(by)}}} {operand}"
 
+    # Expectations
+
+    def _print_GaussianExpectation(self, expr: GaussianExpectation) -> str:
+        z = self._print(expr.variable)
+        density = rf"{self._print(expr.mean)}, {self._print(_squared(expr.deviation))}"
+        body = str(self._print(expr.body))
+        held = rf"\left[{body}\right]" if tall(body) else f"[{body}]"
+        return rf"\mathbb{{E}}_{{{z} \sim \mathcal{{N}}({density})}} {held}"
+
+    def _print_Variable(self, expr: Variable) -> str:
+        return self._print_Symbol(expr)
+
+    def _print_Table(self, expr: Table) -> str:
+        letter = r"\xi" if isinstance(expr, HermiteNode) else r"\omega"
+        return f"{letter}{script('_', self._print(expr.index))}"
+
     # Choice
 
     def _print_Where(self, expr: Where) -> str:
@@ -315,6 +335,10 @@ class LatexWriter(LatexPrinter):
         for then, when in reversed(expr.args):
             made = then if when == sp.true else Where(when, then, made)
         return str(self._print(made))
+
+
+def _squared(expression: Any) -> Any:
+    return sp.Pow(expression, 2, evaluate=isinstance(expression, sp.Number))
 
 
 _ORDER = (sp.Le, sp.Lt, sp.Ge, sp.Gt)
