@@ -13,9 +13,9 @@ tagged tuple:
     ("if", sign, p, ...)    one where a condition holds and zero elsewhere
 
 So products are multiplied out, sums pulled apart into those that hang together and emptied of what
-they do not vary, deltas used up, and `exp(logsumexp_k x)` is `sum_k exp(x)`. Bound letters are named
-by how deep they stand. That a softmax sums to one follows: the sum over k leaves the normaliser
-outside, where it meets its inverse.
+they do not vary, deltas used up, and `exp(logsumexp_k x)` is `sum_k exp(x)`. Bound letters are
+named by how deep they stand. That a softmax sums to one follows: the sum over k leaves the
+normaliser outside, where it meets its inverse.
 """
 
 from __future__ import annotations
@@ -275,7 +275,9 @@ def powered(poly: Poly, exponent: Any) -> Poly:
         safe = len(doubtful) <= 1 and all(e == 1 for e in doubtful) and coefficient > 0
         if exponent.is_Integer or safe:
             power = constant(coefficient**exponent)
-            return multiplied(power, {frozenset((f, e * exponent) for f, e in monomial): sp.Integer(1)})
+            return multiplied(
+                power, {frozenset((f, e * exponent) for f, e in monomial): sp.Integer(1)}
+            )
     if not poly:
         return constant(0) if exponent > 0 else single(("poly", frozen(poly)), exponent)
     lead = abs(poly[min(poly, key=key)])
@@ -358,7 +360,7 @@ def _reduction(expression: Reduction) -> Poly:
     if isinstance(expression, Sum):
         return summed(index, polynomial(body))
     if isinstance(expression, Mean):
-        return multiplied(summed(index, polynomial(body)), powered(polynomial(index.extent), -1))
+        return multiplied(summed(index, polynomial(body)), powered(polynomial(index.extent), sp.Integer(-1)))
     if isinstance(expression, LogSumExp):
         return logarithm(summed(index, exponential(polynomial(body))))
     inside = frozen(polynomial(body))

@@ -17,6 +17,7 @@ from symcalc.calculus.canonical import (
 )
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.equations import Equation
+from symcalc.calculus.expansion import expanded
 from symcalc.calculus.probe import probe
 from symcalc.notation.errors import DerivationError
 from symcalc.notation.tensors import Tensor, accesses
@@ -102,9 +103,9 @@ def _denominator(poly: Poly) -> Any:
 
 
 def written_out(expression: Any, definitions: tuple[Equation, ...]) -> Any:
-    """Replace every defined tensor by its definition, down to the inputs."""
+    """Replace expectations by what they become, and defined tensors by their definitions."""
     known: dict[Tensor, Equation] = {equation.target: equation for equation in definitions}
-    expression = sp.sympify(expression)
+    expression = expanded(sp.sympify(expression)).body
     while True:
         defined = [a for a in accesses(expression) if a.tensor in known]
         if not defined:

@@ -31,7 +31,7 @@ class Expansion:
 
 @dataclass(frozen=True)
 class Expanded:
-    """A formula in which no Gaussian expectation is left, and what each became, inner ones first."""
+    """A formula with no Gaussian expectation left, and what each became, inner ones first."""
 
     body: Any
     expansions: tuple[Expansion, ...]

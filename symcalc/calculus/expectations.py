@@ -1,4 +1,4 @@
-"""What became of Gaussian expectations, as steps: each closed form probed, each quadrature stated."""
+"""What became of Gaussian expectations, as steps: closed forms probed, quadratures stated."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Closed forms of Gaussian expectations, found by what is linear and by a few integrals.
 
-A function of z ~ N(m, v) is brought to a sum of terms z^n exp(a z - q z^2) [c z + d > 0], or with an
-erf in place of the indicator. The exponential tilts the Gaussian to another one (complete the
+A function of z ~ N(m, v) is brought to a sum of terms z^n exp(a z - q z^2) [c z + d > 0], or with
+an erf in place of the indicator. The exponential tilts the Gaussian to another one (complete the
 square); the moments of that one follow from Stein's identity E (z - m) g(z) = v E g'(z), and those
 of one cut off at 0 from the same, with a boundary term in the first:
 

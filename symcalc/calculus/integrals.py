@@ -73,14 +73,16 @@ def _roots(f: Any, z: Any, env: dict[Any, Any], evaluate: Evaluate) -> Iterator[
     if isinstance(f, Access) or z not in f.free_symbols:
         return
     if isinstance(f, Reduction):
-        extent = int(f.index.extent.xreplace({s: sp.Integer(env[s]) for s in f.index.extent.free_symbols}))  # noqa: E501
-        for k in range(extent):
+        extent = f.index.extent
+        sizes = {symbol: sp.Integer(env[symbol]) for symbol in extent.free_symbols}
+        for k in range(int(extent.xreplace(sizes))):
             yield from _roots(f.body, z, {**env, f.index: k}, evaluate)
         return
     for boundary in boundaries_of(f):
         apart = boundary.left - boundary.right
         if z in apart.free_symbols:
-            first, second = (evaluate(apart, {**env, z: evaluate(sp.Integer(k), env)}) for k in (0, 1))
+            ends = (evaluate(sp.Integer(k), env) for k in (0, 1))
+            first, second = (evaluate(apart, {**env, z: end}) for end in ends)
             if not (second - first).contains(0):
                 yield -first / (second - first)
     for argument in f.args:

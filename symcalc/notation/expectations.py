@@ -204,9 +204,7 @@ def score_function(index: Any, p: Any, f: Any) -> Any:
     return reduce_over(Sum, (index, weight * log(p)))
 
 
-def gaussian_pathwise(
-    index: Any, z: Variable, mu: Any, sigma: Any, noise: Any, f: Any
-) -> Any:
+def gaussian_pathwise(index: Any, z: Variable, mu: Any, sigma: Any, noise: Any, f: Any) -> Any:
     """Return the pathwise estimate of E f(z), z ~ N(mu, sigma^2): mean_s f(mu + sigma noise_s).
 
     Its gradient is an unbiased estimate of that of the expectation, where f has no jumps.

@@ -240,7 +240,7 @@ class LatexWriter(LatexPrinter):
 
     def _print_GaussianExpectation(self, expr: GaussianExpectation) -> str:
         z = self._print(expr.variable)
-        density = rf"{self._print(expr.mean)}, {self._print(_squared(expr.deviation))}"
+        density = rf"{self._print(expr.mean)}, {self._print(expr.deviation**2)}"
         body = str(self._print(expr.body))
         held = rf"\left[{body}\right]" if tall(body) else f"[{body}]"
         return rf"\mathbb{{E}}_{{{z} \sim \mathcal{{N}}({density})}} {held}"
@@ -335,10 +335,6 @@ class LatexWriter(LatexPrinter):
         for then, when in reversed(expr.args):
             made = then if when == sp.true else Where(when, then, made)
         return str(self._print(made))
-
-
-def _squared(expression: Any) -> Any:
-    return sp.Pow(expression, 2, evaluate=isinstance(expression, sp.Number))
 
 
 _ORDER = (sp.Le, sp.Lt, sp.Ge, sp.Gt)

@@ -1,4 +1,4 @@
-"""Tables: whole-numbered constants, the nodes and weights of a quadrature, looked up by an index."""
+"""Tables: fixed numbers, such as the nodes and weights of a quadrature, looked up by an index."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ class Table(sp.Expr):
 
     is_commutative = True
     title = ""
+
+    def __new__(cls, count: Any, index: Any) -> Any:
+        """Make the entry of a table of `count` numbers."""
+        return super().__new__(cls, sp.Integer(count), sp.sympify(index))
 
     @property
     def count(self) -> int:
