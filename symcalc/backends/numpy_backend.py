@@ -205,13 +205,13 @@ def _needed(task: Task) -> list[Equation]:
 def _compile(equation: Equation) -> _Compiled:
     bound = () if equation.reduction is None else (equation.reduction.index,)
     reads = tuple(accesses(equation.inner))
-    namer = Namer(set(FUNCTIONS) | set(keyword.kwlist))
+    tables = {table.name: _looked_up(table.values) for table in equation.inner.atoms(Table)}
+    namer = Namer({*FUNCTIONS, *tables, *keyword.kwlist})
     marks = {access: sp.Symbol(namer.name(_readable(access)), real=True) for access in reads}
     body = equation.inner.xreplace(marks)
     symbols = tuple(sorted(body.free_symbols - set(marks.values()), key=str))
     plain = {s: sp.Symbol(namer.name(f"{s.name}_"), real=True) for s in symbols}
     arguments = [*marks.values(), *plain.values()]
-    tables = {table.name: _looked_up(table.values) for table in body.atoms(Table)}
     body = _with_plain_where(_with_plain_tables(body)).xreplace(plain)
     function = sp.lambdify(arguments, body, modules=[FUNCTIONS | tables, "numpy"])
     return _Compiled(equation, (*equation.indices, *bound), reads, symbols, function)

@@ -360,7 +360,8 @@ def _reduction(expression: Reduction) -> Poly:
     if isinstance(expression, Sum):
         return summed(index, polynomial(body))
     if isinstance(expression, Mean):
-        return multiplied(summed(index, polynomial(body)), powered(polynomial(index.extent), sp.Integer(-1)))
+        share = powered(polynomial(index.extent), sp.Integer(-1))
+        return multiplied(share, summed(index, polynomial(body)))
     if isinstance(expression, LogSumExp):
         return logarithm(summed(index, exponential(polynomial(body))))
     inside = frozen(polynomial(body))

@@ -1,7 +1,8 @@
-"""Score-function and pathwise surrogates: their gradients are unbiased, and what they hold is held."""
+"""Score-function and pathwise surrogates: their gradients are unbiased."""
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -36,8 +37,7 @@ def averaged(estimator, kink):
 
     ends = sorted({-9.0, kink, 9.0})
     found = [
-        integrate.quad_vec(weighed, a, b, epsabs=1e-10)[0]
-        for a, b in zip(ends, ends[1:], strict=False)
+        integrate.quad_vec(weighed, a, b, epsabs=1e-10)[0] for a, b in itertools.pairwise(ends)
     ]
     return sum(found)
 
