@@ -29,6 +29,7 @@ import sympy as sp
 
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Index
+from symcalc.notation.errors import DerivationError
 from symcalc.notation.reductions import LogSumExp, Mean, Reduction, Sum
 from symcalc.notation.tensors import Access
 
@@ -38,6 +39,12 @@ Poly = dict[Monomial, Any]
 ONE: Monomial = frozenset()
 MOST_MULTIPLIED_OUT = 8
 MOST_TOGETHER = 6
+MOST_TERMS = 5000
+
+
+class TooManyTermsError(DerivationError):
+    """A formula has more terms, multiplied out, than anyone would wait for."""
+
 
 
 def frozen(poly: Poly) -> frozenset[tuple[Monomial, Any]]:
@@ -75,6 +82,11 @@ def multiplied(*polys: Poly) -> Poly:
 
 
 def _times(left: Poly, right: Poly) -> Poly:
+    if len(left) * len(right) > MOST_TERMS:
+        raise TooManyTermsError(
+            f"same_formula: expected at most {MOST_TERMS} terms when multiplied out, got a product "
+            f"of {len(left)} terms by {len(right)}"
+        )
     return added(*(
         scaled(_product(a, b), x * y) for a, x in left.items() for b, y in right.items()
     ))  # fmt: skip

@@ -32,12 +32,15 @@ def same_formula(left: Any, right: Any, definitions: Iterable[Equation] = ()) ->
     out, sums pulled apart, deltas used up, bound letters named by depth, softmax by its
     exponentials), denominators are cleared, and what is left of left - right must be nothing.
     No numbers are tried: True is a proof, wherever both sides have a value; False says only that
-    these identities do not make them equal.
+    these identities do not make them equal. Values are compared: `stop_gradient` is the identity.
 
     Args:
         left: a formula of the notation.
         right: another, in the same free indices.
         definitions: equations of the tensors in them that are no inputs.
+
+    Raises:
+        TooManyTermsError: multiplied out, a side is too long.
     """
     known = tuple(definitions)
     return not difference(written_out(left, known), written_out(right, known))
@@ -56,7 +59,7 @@ def same_gradient(one: Derivation, other: Derivation, name: str) -> bool:
 
     Raises:
         DerivationError: the input has another shape or domain in the other objective, or one of
-            the two was not derived by it.
+            the two was not derived by it; or a gradient is too long, multiplied out.
     """
     left, right, _ = _gradients(one, other, name)
     return not difference(left, right)

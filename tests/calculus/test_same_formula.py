@@ -118,3 +118,9 @@ def test_definitions_are_written_out():
     assert sc.same_formula(d.gradient["z"], expected, d.equations)
     assert not sc.same_formula(d.gradient["z"], 2 * expected, d.equations)
     assert written_out(d.gradient["z"], d.equations).has(sc.notation.reductions.LogSumExp)
+
+
+def test_a_formula_that_would_never_end_is_refused():
+    long = "(x[i] + y[i] + w[i] + 1 + x[i]*y[i] + w[i]*x[i])**6"
+    with pytest.raises(sc.DerivationError, match="multiplied out"):
+        same(f"sum(i, {long}*(x[i] - 2*w[i] + {long}))", "sum(i, x[i])")
