@@ -12,7 +12,12 @@ import keyword
 from dataclasses import dataclass
 from typing import Any
 
-from symcalc.backends.numba_expressions import PLAIN_MATH, SCALAR_MATH, VECTOR_MATH
+from symcalc.backends.numba_expressions import (
+    PLAIN_MATH,
+    SCALAR_MATH,
+    SPECIAL_MATH,
+    VECTOR_MATH,
+)
 from symcalc.notation.dims import Dim
 from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Tensor
@@ -46,7 +51,7 @@ RESERVED = frozenset(
      "rows", "turn", "room", "count", "shift", "few", "row", "spread", "work", "size", "njit", "np",
      "f4", "u4", "u8", "terms",
      "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
-     *DOOR, *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH, *keyword.kwlist)
+     *DOOR, *VECTOR_MATH, *SCALAR_MATH, *SPECIAL_MATH, *PLAIN_MATH, *keyword.kwlist)
 )  # fmt: skip
 TAILS = ("_block", "_lost", "_parts", "_running", "_at", "_terms")
 

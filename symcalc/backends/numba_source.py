@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from symcalc.backends.numba_expressions import PLAIN_MATH, SCALAR_MATH, VECTOR_MATH
+from symcalc.backends.numba_expressions import (
+    PLAIN_MATH,
+    SCALAR_MATH,
+    SPECIAL_MATH,
+    VECTOR_MATH,
+)
 from symcalc.backends.numba_frame import DOOR
 from symcalc.backends.numba_parts import assigned, parted
 from symcalc.backends.numba_statements import DEAR_MATH, StatementWriter
@@ -15,6 +20,11 @@ from symcalc.program.primitives import PATTERNS, UNSIGNED
 from symcalc.program.program import Assign, Loop
 from symcalc.program.scales import Scales
 from symcalc.program.sections import Section, pivots_of, sections, targets
+
+# The modules that generated code imports functions from.
+_SOURCES = (
+    ("scalar_math", SCALAR_MATH), ("vector_math", VECTOR_MATH), ("polygamma", SPECIAL_MATH),
+)  # fmt: skip
 
 
 class SourceWriter(StatementWriter):
@@ -62,7 +72,7 @@ class SourceWriter(StatementWriter):
         lines.append("import numpy as np")
         lines.append("from numba import njit")
         lines.append(f"from symcalc.backends.door import {', '.join(DOOR)}")
-        for module, names in (("scalar_math", SCALAR_MATH), ("vector_math", VECTOR_MATH)):
+        for module, names in _SOURCES:
             mine = sorted(used & set(names))
             if mine:
                 lines.append(f"from symcalc.backends.{module} import {', '.join(mine)}")
