@@ -10,6 +10,7 @@ from symcalc.notation.atoms import Atom, Grouped
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
+from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access
 from symcalc.program.primitives import PATTERNS, UNSIGNED, FinitePlus, ShiftedExp
 
@@ -50,6 +51,7 @@ class ExpressionWriter:
         self.names = names
         self.unsigned: Any = None
         self.used: set[str] = set()
+        self.tables: dict[str, tuple[float, ...]] = {}
 
     def write(self, expression: Any, level: int = 0) -> str:
         """Return the source of a real expression, in brackets if it binds looser than `level`."""
@@ -140,6 +142,9 @@ class ExpressionWriter:
             return self._power(expression.base, expression.exp)
         if isinstance(expression, Where):
             return self._choice(expression), 0
+        if isinstance(expression, Table):
+            self.tables[expression.name] = expression.values
+            return f"{expression.name}[{self.whole(expression.index)}]", _UNIT
         return self._function(expression), _UNIT
 
     def _sum(self, expression: Any) -> str:

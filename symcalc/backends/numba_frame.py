@@ -19,9 +19,10 @@ from symcalc.backends.numba_expressions import (
     VECTOR_MATH,
 )
 from symcalc.notation.dims import Dim
+from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Tensor
 from symcalc.program.primitives import PATTERNS, UNSIGNED
-from symcalc.program.program import Contract, Loop, Node, Program
+from symcalc.program.program import Accumulate, Assign, Contract, Loop, Node, Program
 from symcalc.program.sections import (
     Section,
     arrays,
@@ -116,7 +117,8 @@ def safe_names(program: Program) -> dict[str, str]:
     wanted += [t.name for t in program.inputs] + [p.name for p in program.parameters]
     wanted += [b.tensor.name for b in program.buffers]
     wanted += [pivot.tensor.name for pivot in program.pivots]
-    taken, names = set(RESERVED) | counted, {}
+    tables = {name for stage in program.stages for name in _tables(stage.body)}
+    taken, names = set(RESERVED) | counted | tables, {}
     for name in dict.fromkeys(wanted):
         safe = name
         while taken & {safe, *(safe + tail for tail in TAILS)}:
@@ -124,6 +126,17 @@ def safe_names(program: Program) -> dict[str, str]:
         taken |= {safe, *(safe + tail for tail in TAILS)}
         names[name] = safe
     return names
+
+
+def _tables(body: tuple[Node, ...]) -> set[str]:
+    """Return the names of the tables that statements look numbers up in."""
+    found: set[str] = set()
+    for node in body:
+        if isinstance(node, Loop):
+            found |= _tables(node.body)
+        elif isinstance(node, (Assign, Accumulate)):
+            found |= {table.name for table in node.value.atoms(Table)}
+    return found
 
 
 class Frame:

@@ -24,6 +24,7 @@ from symcalc.notation.atoms import ATOMS
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective
+from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access, Tensor, accesses
 
 
@@ -264,20 +265,32 @@ def _compile(equation: Equation) -> _Compiled | _Sequence:
 def _compile_body(equation: Equation) -> _Compiled:
     bound = () if equation.reduction is None else (equation.reduction.index,)
     reads = tuple(accesses(equation.inner))
-    namer = Namer(set(FUNCTIONS) | set(keyword.kwlist))
+    tables = {table.name: _looked_up(table.values) for table in equation.inner.atoms(Table)}
+    namer = Namer({*FUNCTIONS, *tables, *keyword.kwlist})
     marks = {access: sp.Symbol(namer.name(_readable(access)), real=True) for access in reads}
     body = equation.inner.xreplace(marks)
     symbols = tuple(sorted(body.free_symbols - set(marks.values()), key=str))
     plain = {s: sp.Symbol(namer.name(f"{s.name}_"), real=True) for s in symbols}
     arguments = [*marks.values(), *plain.values()]
-    body = _with_plain_where(body).xreplace(plain)
-    function = sp.lambdify(arguments, body, modules=[FUNCTIONS, "numpy"])
+    body = _with_plain_where(_with_plain_tables(body)).xreplace(plain)
+    function = sp.lambdify(arguments, body, modules=[FUNCTIONS | tables, "numpy"])
     return _Compiled(equation, (*equation.indices, *bound), reads, symbols, function)
 
 
 def _readable(access: Access) -> str:
     """A name for what an access reads: logits_i_k."""
     return re.sub(r"\W+", "_", str(access)).strip("_")
+
+
+def _looked_up(values: tuple[float, ...]) -> Callable[[Any], Any]:
+    table = np.array(values)
+    return lambda places: table[places]
+
+
+def _with_plain_tables(body: Any) -> Any:
+    """Write an entry of a table as a function of its place."""
+    entries = {table: sp.Function(table.name)(table.index) for table in body.atoms(Table)}
+    return body.xreplace(entries)
 
 
 def _with_plain_where(body: Any) -> Any:

@@ -26,6 +26,7 @@ from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
 from symcalc.notation.reductions import Reduction
 from symcalc.notation.scans import Recurrence
+from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access, Tensor
 
 Real = np.longdouble
@@ -89,6 +90,8 @@ class Reference:
             return self._reduce(expression, env)
         if isinstance(expression, Recurrence):
             return self._recur(expression, env)
+        if isinstance(expression, Table):
+            return np.array(expression.values, dtype=Real)[env[expression.index]]
         if isinstance(expression, Let):
             return self._evaluate(expression.body, env)
         if isinstance(expression, Where):

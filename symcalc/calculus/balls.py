@@ -8,13 +8,16 @@ from typing import Any
 
 import sympy as sp
 
+from symcalc.calculus.integrals import gaussian
 from symcalc.calculus.partial import Partial
 from symcalc.notation.atoms import Atom, stop_gradient
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
+from symcalc.notation.expectations import GaussianExpectation
 from symcalc.notation.reductions import Reduction
 from symcalc.notation.scans import Recurrence
+from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access
 
 
@@ -60,6 +63,10 @@ def evaluate(expression: Any, env: Environment) -> Any:
         return _reduce(expression, env)
     if isinstance(expression, Recurrence):
         return _recur(expression, env)
+    if isinstance(expression, Table):
+        return ball(expression.values[whole(expression.index, env)])
+    if isinstance(expression, GaussianExpectation):
+        return gaussian(expression, env, evaluate)
     if isinstance(expression, Partial):
         return _slope(expression, env)
     if isinstance(expression, stop_gradient):

@@ -12,6 +12,7 @@ import sympy as sp
 
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation, Lifter, Namer, lift_objective
+from symcalc.calculus.expectations import CLOSED, QUADRATURE, expectation_steps
 from symcalc.calculus.kinks import Boundary, boundaries
 from symcalc.calculus.operations import Operations, operations_of
 from symcalc.calculus.orders import Product, hessian_product
@@ -73,6 +74,15 @@ class Derivation:
         )
 
     @property
+    def expectations(self) -> tuple[str, ...]:
+        """How each Gaussian expectation is computed, in words: closed form, or nodes and error."""
+        return tuple(
+            f"{step.before}: {step.rule} ({'; '.join(step.conditions)})"
+            for step in self.steps
+            if step.rule in (CLOSED, QUADRATURE)
+        )
+
+    @property
     def operations(self) -> tuple[Operations, Operations]:
         """What the gradient costs beyond the value: as the chain rule writes it, and simplified.
 
@@ -90,6 +100,7 @@ class Derivation:
             before += Operations.of({"additions": (len(steps) - 1) * entries})
         last = next(p for p, e in enumerate(self.equations) if e.target == self.value)
         return before, operations_of(self.equations[last + 1 :])
+
     @functools.cached_property
     def hvp(self) -> Product:
         """The Hessian-vector product: the tangents of the gradient, equations and steps.
@@ -157,7 +168,7 @@ def derive(objective: Objective, wrt: str | tuple[str, ...] | None = None) -> De
     lifted = [Adjoint(a.of, _define(lifter, a), a.indices, a.body) for a in adjoints]
     return Derivation(
         objective, names, tuple(lifter.equations), value, cotangent, tuple(lifted),
-        found.steps + tuple(steps), boundaries(objective),
+        expectation_steps(objective.body) + found.steps + tuple(steps), boundaries(objective),
     )  # fmt: skip
 
 

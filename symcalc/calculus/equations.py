@@ -7,6 +7,7 @@ from typing import Any
 
 import sympy as sp
 
+from symcalc.calculus.expansion import expanded
 from symcalc.notation.conditions import Let
 from symcalc.notation.dims import Index
 from symcalc.notation.domains import NONNEGATIVE, POSITIVE, REAL, Domain
@@ -249,7 +250,7 @@ def lift_objective(objective: Objective) -> tuple[list[Equation], Namer]:
                   | {d.name for d in objective.dims} | named, adjoints)  # fmt: skip
     lifter = Lifter(namer)
     for meant in objective.definitions:
-        lifter.define_as(meant.tensor, meant.indices, meant.body)
+        lifter.define_as(meant.tensor, meant.indices, expanded(meant.body).body)
     name = "value" if objective.is_scalar else "out"
-    lifter.define(name, objective.outputs, objective.body)
+    lifter.define(name, objective.outputs, expanded(objective.body).body)
     return lifter.equations, namer

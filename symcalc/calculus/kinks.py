@@ -8,6 +8,7 @@ from typing import Any
 
 import sympy as sp
 
+from symcalc.calculus.expansion import expanded
 from symcalc.notation.atoms import Atom
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.objective import Objective
@@ -34,7 +35,7 @@ def boundaries(objective: Objective) -> tuple[Boundary, ...]:
     """
     found: dict[tuple[Any, Any], Boundary] = {}
     for node, conditions in _parts(objective):
-        for boundary in _of_node(node):
+        for boundary in boundaries_of(node):
             if not _is_reached(boundary, conditions):
                 continue
             shown = Boundary(_shown(boundary.left), _shown(boundary.right), boundary.convention)
@@ -46,7 +47,7 @@ def boundaries(objective: Objective) -> tuple[Boundary, ...]:
 def _parts(objective: Objective) -> Iterator[tuple[Any, tuple[Any, ...]]]:
     """Walk the formula, then what it defines, the last definition first."""
     for formula in reversed(objective.formulas):
-        yield from _with_conditions(formula, ())
+        yield from _with_conditions(expanded(formula).body, ())
 
 
 def _with_conditions(
@@ -71,7 +72,8 @@ def _is_reached(boundary: Boundary, conditions: tuple[Any, ...]) -> bool:
     return all(when.xreplace(at) != sp.false for when in conditions)
 
 
-def _of_node(node: Any) -> list[Boundary]:
+def boundaries_of(node: Any) -> list[Boundary]:
+    """Return the boundaries that one node brings with it."""
     if isinstance(node, Atom):
         return [Boundary(sp.sympify(k.left), sp.sympify(k.right), k.convention)
                 for k in type(node).kinks(*node.args)]  # fmt: skip

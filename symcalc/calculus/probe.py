@@ -21,6 +21,7 @@ from symcalc.calculus.balls import (
 from symcalc.calculus.equations import Equation
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Dim, Index
+from symcalc.notation.expectations import Variable
 from symcalc.notation.reductions import Reduction
 from symcalc.notation.tensors import Access, Tensor
 
@@ -72,7 +73,8 @@ def environment(
                 env[extent] = max(env[extent], int(place) + 1)
     symbols = {s for e in bodies for s in e.atoms(sp.Symbol)} - set(dims) - set(tensors)
     for symbol in sorted(symbols, key=str):
-        if not isinstance(symbol, (Index, Tensor)) and not symbol.is_Dummy:
+        free = isinstance(symbol, Variable) or not symbol.is_Dummy
+        if free and not isinstance(symbol, (Index, Tensor)):
             env[symbol] = _dyadic(0.0 if symbol.is_nonnegative else -2.0, 1.0, rng)
     defined = {equation.target for equation in definitions}
     for tensor in tensors:

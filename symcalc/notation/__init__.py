@@ -45,6 +45,15 @@ from symcalc.notation.errors import (
     SymcalcError,
     UnknownObjectiveError,
 )
+from symcalc.notation.expectations import (
+    expectation,
+    gaussian_expectation,
+    gaussian_log_density,
+    gaussian_pathwise,
+    gaussian_score,
+    score_function,
+    variable,
+)
 from symcalc.notation.objective import Objective, Parameter, objective
 from symcalc.notation.parser import parse
 from symcalc.notation.recurrences import cumprod, cumsum, reverse_cumsum, reverse_scan, scan
@@ -72,10 +81,12 @@ __all__ = [
     "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective",
     "Parameter", "ParseError", "PlusMinusOne", "Positive", "PositiveReal", "Probability",
     "Real", "Scalar", "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "clip",
-    "compose", "cumprod", "cumsum", "define", "digamma", "eq", "erf", "erfc", "exp", "expm1",
-    "expm1x", "extent", "indices", "kl_div", "let", "lgamma", "log", "log1mexp", "log1p",
-    "log_cosh", "log_ratio", "log_sigmoid", "logsumexp", "max", "maximum", "mean", "min",
-    "minimum", "ne", "norm2", "objective", "parse", "prod", "relu", "reverse_cumsum",
-    "reverse_scan", "scan", "sech", "sigmoid", "sign", "softplus", "sqrt", "stop_gradient",
-    "sum", "tanh", "trigamma", "weighted", "where", "xlogy",
+    "compose", "cumprod", "cumsum", "define", "digamma", "eq", "erf", "erfc", "exp",
+    "expectation", "expm1", "expm1x", "extent", "gaussian_expectation", "gaussian_log_density",
+    "gaussian_pathwise", "gaussian_score", "indices", "kl_div", "let", "lgamma", "log",
+    "log1mexp", "log1p", "log_cosh", "log_ratio", "log_sigmoid", "logsumexp", "max", "maximum",
+    "mean", "min", "minimum", "ne", "norm2", "objective", "parse", "prod", "relu",
+    "reverse_cumsum", "reverse_scan", "scan", "score_function", "sech", "sigmoid", "sign",
+    "softplus", "sqrt", "stop_gradient", "sum", "tanh", "trigamma", "variable", "weighted",
+    "where", "xlogy",
 ]  # fmt: skip

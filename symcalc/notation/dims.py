@@ -38,6 +38,11 @@ def _begin_anew() -> None:
     _NUMBERS = _numbers()
 
 
+def fresh_number() -> int:
+    """Return a number that no bound letter of this process or of its relatives has."""
+    return next(_NUMBERS)
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
 
@@ -66,7 +71,7 @@ class Index(Comparable, sp.Dummy):
 
     def __new__(cls, name: str, extent: Any, dummy_index: int | None = None) -> Index:
         """Make a fresh index, unless `dummy_index` names an old one (unpickling)."""
-        number = next(_NUMBERS) if dummy_index is None else dummy_index
+        number = fresh_number() if dummy_index is None else dummy_index
         index = super().__new__(cls, name, number, integer=True, nonnegative=True)
         index._extent = sp.sympify(extent)
         return index

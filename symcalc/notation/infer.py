@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 
 from symcalc.notation.dims import Dim
 from symcalc.notation.errors import NotationError, ParseError
-from symcalc.notation.vocabulary import FUNCTIONS, PLACE_AT, RECURRENCES, REDUCTIONS
+from symcalc.notation.vocabulary import (
+    BINDINGS,
+    FUNCTIONS,
+    PLACE_AT,
+    RECURRENCES,
+    REDUCTIONS,
+    Binding,
+)
 
 
 @dataclass
@@ -51,6 +58,7 @@ class _Survey(ast.NodeVisitor):
         self.variables: dict[_Variable, ast.AST] = {}
         self.written: dict[str, str] = {}  # each array as it stands where it stands first
         self.alike: list[tuple[_Variable, _Variable]] = []
+        self.bound_variables: set[str] = set()
 
     def fail(self, node: ast.AST, message: str) -> ParseError:
         return ParseError(
@@ -64,9 +72,15 @@ class _Survey(ast.NodeVisitor):
             hint = f"; did you mean {close[0]}?" if close else ""
             shown = shown if len(shown) < 40 else shown[:37] + "..."
             raise self.fail(node, f"{shown} is not a function of the notation{hint}")
-        if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+        binding = BINDINGS.get(node.func.id, Binding(0))
+        if any(k.arg not in binding.options for k in node.keywords) or any(
+            isinstance(a, ast.Starred) for a in node.args
+        ):
             raise self.fail(node, f"{node.func.id}: expected plain arguments")
+        if node.func.id in BINDINGS:
+            return self.visit_expectation(node, binding)
         outer, rest = dict(self.scope), list(node.args)
+        outer_variables = set(self.bound_variables)
         if node.func.id == "let":
             if len(rest) != 2 or not isinstance(rest[0], ast.Name):
                 raise self.fail(node, "let: expected a name and a formula, as in let(mu, e)")
@@ -83,13 +97,42 @@ class _Survey(ast.NodeVisitor):
                         argument, f"{node.func.id}: {argument.id} is bound twice; bind it once"
                     )
                 self.scope[argument.id] = id(node)
+                self.bound_variables.discard(argument.id)
                 self.variables.setdefault((argument.id, id(node)), argument)
             rest = node.args[-1:]
         if node.func.id in RECURRENCES:
             rest = self.visit_recurrence(node, node.func.id)
         for argument in rest:
             self.visit(argument)
-        self.scope = outer
+        self.scope, self.bound_variables = outer, outer_variables
+
+    def visit_expectation(self, node: ast.Call, binding: Binding) -> None:
+        """Indices first, bound in all that follows; a variable, bound in the last argument."""
+        assert isinstance(node.func, ast.Name)
+        heads = [*range(binding.indices), *([] if binding.variable is None else [binding.variable])]
+        if len(node.args) != binding.arguments:
+            raise self.fail(
+                node,
+                f"{node.func.id}: expected {binding.arguments} arguments, got {len(node.args)}",
+            )
+        for place in heads:
+            if not isinstance(node.args[place], ast.Name):
+                word = "an index" if place < binding.indices else "a variable such as z"
+                raise self.fail(node.args[place], f"{node.func.id}: expected {word} here")
+        outer, outer_variables = dict(self.scope), set(self.bound_variables)
+        for head in node.args[: binding.indices]:
+            assert isinstance(head, ast.Name)
+            self.scope[head.id] = id(node)
+            self.bound_variables.discard(head.id)
+            self.variables.setdefault((head.id, id(node)), head)
+        for argument in node.args[len(heads) : -1]:
+            self.visit(argument)
+        if binding.variable is not None:
+            name = node.args[binding.variable]
+            assert isinstance(name, ast.Name)
+            self.bound_variables.add(name.id)
+        self.visit(node.args[-1])
+        self.scope, self.bound_variables = outer, outer_variables
 
     def visit_recurrence(self, node: ast.Call, name: str) -> list[ast.expr]:
         """Its index runs on from outside, unless a place is given: that binds it.
@@ -142,6 +185,8 @@ class _Survey(ast.NodeVisitor):
         elif not isinstance(place, (ast.Name, ast.Constant)):
             raise self.fail(place, "expected an index, as in x[i] or x[i+1]")
         for letter in letters:
+            if letter.id in self.bound_variables:
+                raise self.fail(letter, f"{letter.id} is a number, not an index")
             variable = (letter.id, self.scope.get(letter.id, 0))
             self.variables.setdefault(variable, letter)
             self.pairs.append(((name, axis), variable))
@@ -149,7 +194,7 @@ class _Survey(ast.NodeVisitor):
     def visit_Name(self, node: ast.Name) -> None:
         if node.id in FUNCTIONS and node.id not in self.named:
             raise self.fail(node, f"{node.id} is a function: write {node.id}(...)")
-        if node.id not in self.scope:
+        if node.id not in self.scope and node.id not in self.bound_variables:
             self.bare.setdefault(node.id, node)
 
 

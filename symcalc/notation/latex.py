@@ -18,6 +18,7 @@ from symcalc.notation import atoms
 from symcalc.notation.atoms import Atom
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
+from symcalc.notation.expectations import GaussianExpectation, Variable
 from symcalc.notation.latex_recurrences import is_sum, stepwise, summed
 from symcalc.notation.lettering import Glyph, glyph, script
 from symcalc.notation.products import arrange, bracketed, juxtaposed, letters, tall
@@ -34,6 +35,7 @@ from symcalc.notation.reductions import (
     Sum,
 )
 from symcalc.notation.scans import Recurrence
+from symcalc.notation.tables import HermiteNode, Table
 from symcalc.notation.tensors import Access, Tensor, accesses, free_indices
 
 Symbols = Mapping[str, Glyph]
@@ -82,6 +84,8 @@ class LatexWriter(LatexPrinter):
             return self._print_Recurrence(expr)
         if isinstance(expr, Atom):
             return self._print_Atom(expr)
+        if isinstance(expr, Table):
+            return self._print_Table(expr)
         return super()._print(expr, **kwargs)
 
     def _enter(self, index: Index) -> str:
@@ -268,6 +272,22 @@ class LatexWriter(LatexPrinter):
         )
         operand = shown if closed and not shown.startswith("e") else bracketed(shown)
         return rf"\frac{{\partial}}{{\partial {self._print(by)}}} {operand}"
+
+    # Expectations
+
+    def _print_GaussianExpectation(self, expr: GaussianExpectation) -> str:
+        z = self._print(expr.variable)
+        density = rf"{self._print(expr.mean)}, {self._print(expr.deviation**2)}"
+        body = str(self._print(expr.body))
+        held = rf"\left[{body}\right]" if tall(body) else f"[{body}]"
+        return rf"\mathbb{{E}}_{{{z} \sim \mathcal{{N}}({density})}} {held}"
+
+    def _print_Variable(self, expr: Variable) -> str:
+        return self._print_Symbol(expr)
+
+    def _print_Table(self, expr: Table) -> str:
+        letter = r"\xi" if isinstance(expr, HermiteNode) else r"\omega"
+        return f"{letter}{script('_', self._print(expr.index))}"
 
     # Choice
 

@@ -19,6 +19,7 @@ from symcalc.notation.definitions import Defined, Definition, gathered
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.domains import NONNEGATIVE, WEIGHTS, Domain
 from symcalc.notation.errors import NotationError, SymcalcError
+from symcalc.notation.expectations import GaussianExpectation
 from symcalc.notation.reductions import Mean, Reduction, Sum, in_bounds
 from symcalc.notation.scans import Recurrence
 from symcalc.notation.sense import check_sense, use_of
@@ -363,7 +364,7 @@ def _check_formula(name: str, body: Any, known: set[Tensor], parameters: set[str
 
 _NODES = (
     sp.Add, sp.Mul, sp.Pow, sp.Number, sp.NumberSymbol, sp.Symbol, sp.exp, sp.log, Access, Atom,
-    Let, Where, Recurrence, Reduction, Relational, sp.And, sp.Or, sp.Not,
+    Let, Where, Recurrence, Reduction, GaussianExpectation, Relational, sp.And, sp.Or, sp.Not,
 )  # fmt: skip
 
 

@@ -13,10 +13,11 @@ from symcalc.notation.conditions import let
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.domains import NAMED, REAL, Domain, labels
 from symcalc.notation.errors import NotationError, ParseError
+from symcalc.notation.expectations import variable
 from symcalc.notation.infer import Inferred, infer
 from symcalc.notation.objective import Objective, Parameter, make_objective
 from symcalc.notation.tensors import Access, Tensor
-from symcalc.notation.vocabulary import FUNCTIONS, PLACE_AT, SCALARS
+from symcalc.notation.vocabulary import BINDINGS, FUNCTIONS, PLACE_AT, SCALARS
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 60
@@ -169,7 +170,7 @@ class _Reader:
         self.found = found
         self.tensors = tensors
         self.parameters = parameters
-        self.scope: dict[str, Index] = {
+        self.scope: dict[str, Any] = {
             letter: Index(letter, dim) for letter, dim in found.free.items()
         }
 
@@ -286,7 +287,7 @@ class _Reader:
         self.scope |= {letter: Index(letter, dim) for letter, dim in bound.items()}
         inside = PLACE_AT.get(name, len(node.args))
         try:
-            arguments = [self.visit(argument) for argument in node.args[:inside]]
+            arguments = self._arguments(node, inside)
         finally:
             self.scope = outer
         arguments += [self.visit(argument) for argument in node.args[inside:]]
@@ -297,4 +298,24 @@ class _Reader:
                 )
             if is_condition(argument) != (name == "where" and argument is arguments[0]):
                 raise self.fail(written, f"{name}: a condition goes first in where, nowhere else")
-        return FUNCTIONS[name](*arguments)
+        options = {k.arg: self._option(k) for k in node.keywords if k.arg}
+        return FUNCTIONS[name](*arguments, **options)
+
+    def _arguments(self, node: ast.Call, inside: int) -> list[Any]:
+        """Read some arguments of a call; a variable that it binds is known in the last alone."""
+        assert isinstance(node.func, ast.Name)
+        place = BINDINGS[node.func.id].variable if node.func.id in BINDINGS else None
+        if place is None:
+            return [self.visit(argument) for argument in node.args[:inside]]
+        name = node.args[place]
+        assert isinstance(name, ast.Name)  # infer has seen to it
+        bound = variable(name.id)
+        made = [bound if p == place else self.visit(a) for p, a in enumerate(node.args[:-1])]
+        self.scope = {**self.scope, name.id: bound}
+        return [*made, self.visit(node.args[-1])]
+
+    def _option(self, keyword: ast.keyword) -> Any:
+        """Read a keyword's constant: a word or a whole number."""
+        if not isinstance(keyword.value, ast.Constant):
+            raise self.fail(keyword.value, f"{keyword.arg}: expected a constant")
+        return keyword.value.value

@@ -157,9 +157,11 @@ def _check_place(tensor: Tensor, axis: int, place: Any, extent: Any) -> None:
             f"{tensor.name}: expected an index, an index plus or minus a whole number, or a label "
             f"at axis {axis}, got {place}"
         )
-    if found[0].dim not in extent.free_symbols:
+    runs_to = found[0].extent
+    if runs_to != extent and not runs_to.free_symbols & extent.free_symbols:
         raise NotationError(
-            f"{tensor.name}: index {found[0].name} at axis {axis} runs over {found[0].dim}, "
+            f"{tensor.name}: index {found[0].name} at axis {axis} runs over "
+            f"{', '.join(map(str, runs_to.free_symbols)) or runs_to}, "
             f"but that axis has extent {extent}"
         )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from symcalc.notation import atoms, conditions, recurrences, reductions
+from symcalc.notation import atoms, conditions, expectations, recurrences, reductions
 from symcalc.notation.compare import eq, ne
 from symcalc.notation.dims import Index
 from symcalc.notation.errors import NotationError
@@ -50,4 +51,40 @@ RECURRENCES: dict[str, Callable[..., Any]] = {
 PLACE_AT: dict[str, int] = {
     "scan": 4, "reverse_scan": 4, "cumsum": 2, "reverse_cumsum": 2, "cumprod": 2,
 }  # fmt: skip
-FUNCTIONS: dict[str, Callable[..., Any]] = REDUCTIONS | SCALARS | CONDITIONS | RECURRENCES
+EXPECTATIONS: dict[str, Callable[..., Any]] = {
+    function.__name__: function
+    for function in (
+        expectations.expectation, expectations.gaussian_expectation, expectations.score_function,
+        expectations.gaussian_pathwise, expectations.gaussian_score,
+    )
+}  # fmt: skip
+FUNCTIONS: dict[str, Callable[..., Any]] = (
+    REDUCTIONS | SCALARS | CONDITIONS | RECURRENCES | EXPECTATIONS
+)
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What a call binds, and where.
+
+    Args:
+        arguments: how many it takes, by place.
+        indices: how many of its first arguments are indices, bound in all that follow.
+        variable: the place of a variable, bound in the last positional argument alone.
+        options: the constants that may be given by keyword.
+    """
+
+    arguments: int
+    indices: int = 0
+    variable: int | None = None
+    options: tuple[str, ...] = ()
+
+
+BINDINGS: dict[str, Binding] = {
+    "expectation": Binding(3, indices=1),
+    "score_function": Binding(3, indices=1),
+    "gaussian_expectation": Binding(4, variable=0, options=("method", "nodes")),
+    "gaussian_pathwise": Binding(6, indices=1, variable=1),
+    "gaussian_score": Binding(6, indices=1, variable=1),
+}
+

@@ -26,7 +26,7 @@ _UPRIGHT = {
 }  # fmt: skip
 _RELATIONS = {
     "=": "=", "<": "&lt;", ">": "&gt;", "le": "≤", "ge": "≥", "ne": "≠", "in": "∈",
-    "leftarrow": "←", "approx": "≈", "to": "→",
+    "leftarrow": "←", "approx": "≈", "to": "→", "sim": "∼",
 }  # fmt: skip
 _BINARY = {"+": "+", "-": "−", "cdot": "⋅", "times": "×", "wedge": "∧", "vee": "∨"}
 _FUNCTIONS = {"log", "exp", "tanh", "cosh", "sinh", "sin", "cos", "arg"}

@@ -14,6 +14,7 @@ import mpmath
 import numpy as np
 import sympy as sp
 
+from symcalc.calculus.expansion import expanded
 from symcalc.notation.atoms import Atom, stop_gradient
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.definitions import Definition
@@ -21,6 +22,7 @@ from symcalc.notation.dims import Dim, Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Reduction
 from symcalc.notation.scans import Recurrence
+from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.verify.sampling import Point, size
 
@@ -150,14 +152,15 @@ class Unrolled:
     def _total(self) -> Any:
         """The value, or for an array the sum of its entries times the cotangent's."""
         objective, extents = self.objective, self.point.extents
+        body = expanded(objective.body).body
         if objective.is_scalar:
-            return self._plain(objective.body, {})
+            return self._plain(body, {})
         ranges = [range(size(index.extent, extents)) for index in objective.outputs]
         total = sp.Integer(0)
         for place in itertools.product(*ranges):
             at = dict(zip(objective.outputs, place, strict=True))
             weight = sp.Rational(float(self.point.cotangent[place]))
-            total += weight * self._plain(objective.body, at)
+            total += weight * self._plain(body, at)
         return total
 
     def _plain(self, expression: Any, at: dict[Index, int]) -> Any:
@@ -169,6 +172,9 @@ class Unrolled:
         if isinstance(expression, Access):
             return self._entry(expression.tensor, tuple(int(self._plain(p, at))
                                                         for p in expression.places))  # fmt: skip
+        if isinstance(expression, Table):
+            entry = expression.values[int(self._plain(expression.index, at))]
+            return sp.Rational(*entry.as_integer_ratio())
         if isinstance(expression, Let):
             return self._plain(expression.body, at)
         if isinstance(expression, Reduction):

@@ -10,6 +10,7 @@ from symcalc.calculus.context import Context
 from symcalc.calculus.rewriting import bottom_up, without
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
+from symcalc.notation.tensors import Access
 
 
 def merge_choices(expression: Any, context: Context) -> Any:

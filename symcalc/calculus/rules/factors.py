@@ -71,7 +71,9 @@ def _factor_table(term: Any, brackets: set[Any]) -> dict[Any, Any]:
                 base, sign = -base, sign * (-1) ** exponent
             brackets.add(base)
         table[base] = table.get(base, sp.Integer(0)) + exponent
-    return table if sign == 1 else {sign: sp.Integer(1), **table}
+    if sign != 1:
+        table[sign] = table.get(sign, sp.Integer(0)) + 1
+    return table
 
 
 def collected(expression: Any, context: Context) -> Any:
