@@ -33,6 +33,7 @@ from symcalc.notation.atoms import (
 )
 from symcalc.notation.compare import eq, ne
 from symcalc.notation.conditions import let, where
+from symcalc.notation.dims import FAR as inf
 from symcalc.notation.dims import indices
 from symcalc.notation.errors import (
     ArgumentError,
@@ -45,7 +46,16 @@ from symcalc.notation.errors import (
 )
 from symcalc.notation.objective import Objective, Parameter, objective
 from symcalc.notation.parser import parse
-from symcalc.notation.reductions import extent, logsumexp, mean, norm2, prod, sum
+from symcalc.notation.reductions import (
+    argmax,
+    argmin,
+    extent,
+    logsumexp,
+    mean,
+    norm2,
+    prod,
+    sum,
+)
 from symcalc.notation.spelling import (
     Array,
     Formula,
@@ -68,8 +78,8 @@ __all__ = [
     "ArgumentError", "ArgumentTypeError", "Array", "DerivationError", "Formula", "Fraction",
     "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective", "Parameter",
     "ParseError", "PlusMinusOne", "Positive", "PositiveReal", "Probability", "Real", "Scalar",
-    "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "clip", "digamma", "eq", "erf",
-    "erfc", "exp", "expm1", "expm1x", "extent", "indices", "kl_div", "let", "lgamma", "log",
+    "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "argmax", "argmin", "clip", "digamma", "eq", "erf",
+    "erfc", "exp", "expm1", "expm1x", "extent", "indices", "inf", "kl_div", "let", "lgamma", "log",
     "log1mexp", "log1p", "log_cosh", "log_ratio", "log_sigmoid", "logsumexp", "max", "maximum",
     "mean", "min", "minimum", "ne", "norm2", "objective", "parse", "prod", "relu", "sech",
     "sigmoid", "sign", "softplus", "sqrt", "stop_gradient", "sum", "tanh", "trigamma", "weighted",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import difflib
 from dataclasses import dataclass, field
+from typing import Any
 
-from symcalc.notation.dims import Dim
+from symcalc.notation.dims import FAR, Dim, read_extent
 from symcalc.notation.errors import NotationError, ParseError
 from symcalc.notation.vocabulary import FUNCTIONS, REDUCTIONS
 
@@ -19,16 +20,16 @@ class Inferred:
         shapes: arrays and their dims, in order of appearance.
         labels: arrays used as an index, and the dim they stay below.
         scalars: names without brackets that are neither index nor dim.
-        free: indices that nothing binds, and their dims.
+        free: indices that nothing binds, and their extents, FAR where no place ties them to a dim.
         bound: for each binding call (by id), its indices and their dims.
         dims: the names of all dims.
     """
 
-    shapes: dict[str, tuple[Dim, ...]] = field(default_factory=dict)
-    labels: dict[str, Dim] = field(default_factory=dict)
+    shapes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    labels: dict[str, Any] = field(default_factory=dict)
     scalars: list[str] = field(default_factory=list)
-    free: dict[str, Dim] = field(default_factory=dict)
-    bound: dict[int, dict[str, Dim]] = field(default_factory=dict)
+    free: dict[str, Any] = field(default_factory=dict)
+    bound: dict[int, dict[str, Any]] = field(default_factory=dict)
     dims: set[str] = field(default_factory=set)
 
 
@@ -39,8 +40,11 @@ _Variable = tuple[str, int]  # an index letter and the id of the call that binds
 class _Survey(ast.NodeVisitor):
     """First walk: who indexes what, without yet knowing the dims."""
 
-    def __init__(self, text: str, named: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, text: str, named: frozenset[str] = frozenset(), sizes: frozenset[str] = frozenset()
+    ) -> None:
         self.named = named
+        self.sizes = sizes
         self.text = " ".join(text.split("\n"))
         self.lead = len(self.text) - len(self.text.lstrip())
         self.scope: dict[str, int] = {}
@@ -48,6 +52,8 @@ class _Survey(ast.NodeVisitor):
         self.bare: dict[str, ast.Name] = {}
         self.pairs: list[tuple[_Slot, _Variable]] = []
         self.gathers: list[tuple[_Slot, str]] = []
+        self.loose: set[_Variable] = set()
+        self.reversed: dict[_Slot, str] = {}
         self.variables: dict[_Variable, None] = {}
 
     def fail(self, node: ast.AST, message: str) -> ParseError:
@@ -62,7 +68,9 @@ class _Survey(ast.NodeVisitor):
             hint = f"; did you mean {close[0]}?" if close else ""
             shown = shown if len(shown) < 40 else shown[:37] + "..."
             raise self.fail(node, f"{shown} is not a function of the notation{hint}")
-        if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+        keywords = [keyword.arg for keyword in node.keywords]
+        masked = keywords in ([], ["where"]) and (not keywords or _binds(node))
+        if not masked or any(isinstance(a, ast.Starred) for a in node.args):
             raise self.fail(node, f"{node.func.id}: expected plain arguments")
         outer, rest = dict(self.scope), list(node.args)
         if node.func.id == "let":
@@ -70,15 +78,17 @@ class _Survey(ast.NodeVisitor):
                 raise self.fail(node, "let: expected a name and a formula, as in let(mu, e)")
             rest = rest[1:]
         if _binds(node):
+            rest = [*node.args[-1:], *(keyword.value for keyword in node.keywords)]
             for argument in node.args[:-1]:
-                if not isinstance(argument, ast.Name):
+                letter = bound_letter(argument)
+                if letter is None:
                     raise self.fail(
                         argument,
                         f"{node.func.id}: expected an index first, as in {node.func.id}(i, x[i])",
                     )
-                self.scope[argument.id] = id(node)
-                self.variables.setdefault((argument.id, id(node)))
-            rest = node.args[-1:]
+                self.scope[letter.id] = id(node)
+                self.variables.setdefault((letter.id, id(node)))
+                rest += argument.comparators if isinstance(argument, ast.Compare) else []
         for argument in rest:
             self.visit(argument)
         self.scope = outer
@@ -97,24 +107,29 @@ class _Survey(ast.NodeVisitor):
             self.visit_place(name, axis, place)
 
     def visit_place(self, name: str, axis: int, place: ast.expr) -> None:
-        """An index, an index plus or minus a whole number, a whole number, or an array's entry."""
+        """Indices times whole numbers plus extents and a whole number, or an array's entry."""
         if isinstance(place, ast.Subscript):
             self.visit(place)
             assert isinstance(place.value, ast.Name)
             self.gathers.append(((name, axis), place.value.id))
             return
-        letters = [n for n in ast.walk(place) if isinstance(n, ast.Name)]
-        if isinstance(place, ast.BinOp) and isinstance(place.op, (ast.Add, ast.Sub)):
-            if len(letters) != 1 or (
-                isinstance(place.op, ast.Sub) and not isinstance(place.left, ast.Name)
-            ):
-                raise self.fail(place, "expected an index plus or minus a whole number")
-        elif not isinstance(place, (ast.Name, ast.Constant)):
-            raise self.fail(place, "expected an index, as in x[i] or x[i+1]")
-        for letter in letters:
-            variable = (letter.id, self.scope.get(letter.id, 0))
+        if isinstance(place, ast.Call):  # argmax(k, z[i, k])
+            self.visit(place)
+            return
+        for node in ast.walk(place):
+            if not isinstance(node, _AFFINE):
+                raise self.fail(place, _EXPECTED)
+        letters = [n.id for n in ast.walk(place) if isinstance(n, ast.Name)]
+        sizes = [n for n in letters if n not in self.scope and n in self.sizes and letters != [n]]
+        variables = [(n, self.scope.get(n, 0)) for n in letters if n not in sizes]
+        for variable in variables:
             self.variables.setdefault(variable)
-            self.pairs.append(((name, axis), variable))
+        if _is_shift(place):
+            self.pairs += [((name, axis), variable) for variable in variables]
+            return
+        self.loose |= set(variables)
+        if sizes:
+            self.reversed.setdefault((name, axis), sizes[0])
 
     def visit_Name(self, node: ast.Name) -> None:
         if node.id in FUNCTIONS and node.id not in self.named:
@@ -123,14 +138,44 @@ class _Survey(ast.NodeVisitor):
             self.bare.setdefault(node.id, node)
 
 
+_AFFINE = (
+    ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Add, ast.Sub, ast.Mult, ast.USub, ast.UAdd,
+    ast.Load,
+)  # fmt: skip
+_EXPECTED = (
+    "expected an index, as in x[i], or indices times whole numbers plus a whole number, as in "
+    "x[2*i+j-1]"
+)
+
+
+def _is_shift(place: ast.expr) -> bool:
+    """Whether a place is an index, an index plus or minus a whole number, or a whole number."""
+    if isinstance(place, (ast.Name, ast.Constant)):
+        return True
+    if not isinstance(place, ast.BinOp) or isinstance(place.op, ast.Mult):
+        return False
+    sides = (place.left, place.right)
+    if isinstance(place.op, ast.Add) and isinstance(sides[0], ast.Constant):
+        sides = (sides[1], sides[0])
+    return isinstance(sides[0], ast.Name) and isinstance(sides[1], ast.Constant)
+
+
+def bound_letter(argument: ast.expr) -> ast.Name | None:
+    """Return the name that an argument of a reduction binds: `j`, or the left side of `j <= i`."""
+    if isinstance(argument, ast.Compare):
+        argument = argument.left
+    return argument if isinstance(argument, ast.Name) else None
+
+
 def _binds(call: ast.Call) -> bool:
     """Whether a call binds its leading arguments: a reduction; max(a, b) of formulas does not."""
     assert isinstance(call.func, ast.Name)
     if call.func.id not in REDUCTIONS or len(call.args) < 2:
         return False
-    if call.func.id not in ("max", "min"):
+    if call.func.id not in ("max", "min") or call.keywords:
         return True
-    letters = {argument.id for argument in call.args[:-1] if isinstance(argument, ast.Name)}
+    found = [bound_letter(argument) for argument in call.args[:-1]]
+    letters = {letter.id for letter in found if letter is not None}
     used = {
         name.id
         for node in ast.walk(call.args[-1])
@@ -153,7 +198,10 @@ def infer(
         ParseError: the text uses what the notation has not.
         NotationError: one index runs over two dims.
     """
-    survey = _Survey(text, named)
+    words = {word for shape in shapes.values() if isinstance(shape, str) for word in _words(shape)}
+    sizes = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id[:2] in ("n", "n_")}
+    sizes |= {str(s) for word in words for s in read_extent("shapes", word).free_symbols}
+    survey = _Survey(text, named, frozenset(sizes))
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and not node.id.isascii():
             raise survey.fail(node, f"expected a name in plain letters, got {node.id!r}")
@@ -164,9 +212,11 @@ def infer(
     names = _dim_names(survey, shapes)
     found = Inferred()
     for tensor, rank in survey.ranks.items():
-        found.shapes[tensor] = tuple(Dim(names[(tensor, axis)]) for axis in range(rank))
+        found.shapes[tensor] = tuple(
+            read_extent(f"shapes: {tensor}", names[(tensor, axis)]) for axis in range(rank)
+        )
     for slot, tensor in survey.gathers:
-        below = Dim(names[slot])
+        below = read_extent(f"shapes: {tensor}", names[slot])
         if found.labels.setdefault(tensor, below) != below:
             raise NotationError(
                 f"formula: {tensor} is an index into both {found.labels[tensor]} and {below}"
@@ -174,9 +224,13 @@ def infer(
     for name, shape in shapes.items():
         if not isinstance(shape, str):
             raise NotationError(f"shapes: {name}: expected text such as 'n c', got {shape!r}")
-    found.dims = set(names.values()) | {w for s in shapes.values() for w in _words(s)}
+    named_extents = {*names.values(), *(w for s in shapes.values() for w in _words(s))} - {""}
+    found.dims = {
+        str(s) for word in named_extents for s in read_extent("shapes", word).free_symbols
+    }
     for letter, binder in survey.variables:
-        dim = Dim(names[(letter, binder)])
+        word = names[(letter, binder)]
+        dim = read_extent("shapes", word) if word else FAR
         if binder:
             found.bound.setdefault(binder, {})[letter] = dim
         else:
@@ -184,7 +238,7 @@ def infer(
     for name, node in survey.bare.items():
         if name in found.shapes:
             raise survey.fail(node, f"{name} is an array: write {name}[...] with its indices")
-        if name not in found.free and name not in found.dims and name != "pi":
+        if name not in found.free and name not in found.dims and name not in ("pi", "inf"):
             found.scalars.append(name)
     return found
 
@@ -222,6 +276,7 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
                     f"shapes: {tensor}: axis {axis} is declared as {word}, but its index "
                     f"also runs over {declared[key]}"
                 )
+    tied = {root(variable) for _, variable in survey.pairs}
     letters: dict[tuple[str, int], list[str]] = {}
     for variable in survey.variables:
         letters.setdefault(root(variable), []).append(variable[0])
@@ -235,8 +290,11 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
         return "n" if "i" in mine else f"n_{mine[0]}"
 
     gathered = {slot: label for slot, label in survey.gathers}
-    names = {v: named(root(v), "n") for v in survey.variables}
+    names = {
+        v: "" if v in survey.loose and root(v) not in tied else named(root(v), "n")
+        for v in survey.variables
+    }
     for slot in slots:
-        fallback = f"n_{gathered.get(slot, slot[0])}"
+        fallback = survey.reversed.get(slot) or f"n_{gathered.get(slot, slot[0])}"
         names[slot] = named(root(keyed[slot]), fallback)
     return names

@@ -225,7 +225,7 @@ def make_objective(
     body = adopt(body)
     if is_condition(body):
         raise NotationError(f"{name}: expected a formula with a number for a value, got {body}")
-    if body.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
+    if body.has(sp.I, sp.zoo, sp.nan) or _is_infinite(body):
         raise NotationError(f"{name}: {body} is no real number: a division by zero, a root or a "
                             "logarithm of a negative number stands in the formula")  # fmt: skip
     for taken in (*(tensor.name for tensor in inputs), *(p.name for p in parameters)):
@@ -242,12 +242,12 @@ def make_objective(
             raise NotationError(f"{name}: {access} is not an input; inputs: {sorted(known)}")
     order = {dim: place for place, dim in enumerate(dims_of(inputs))}
     outputs: list[Index] = []
-    for index in sorted(free_indices(body), key=lambda i: (order.get(i.dim, 99), i.dummy_index)):
-        narrowed, body = in_bounds(index, body)
+    for index in sorted(free_indices(body), key=lambda i: (_place_of(i, order), i.dummy_index)):
+        narrowed, body = in_bounds(index, body, outputs)
         outputs.append(narrowed)
     for symbol in _extents(body) | set().union(*(index.extent.free_symbols for index in outputs)):
         if symbol not in order:
-            letters = {i.name for i in (*body.atoms(Index), *outputs) if i.dim == symbol}
+            letters = {i.name for i in (*body.atoms(Index), *outputs) if symbol in i.dims}
             raise NotationError(
                 f"{name}: index {', '.join(sorted(letters)) or '?'} runs over {symbol}, which is "
                 "the extent of no input: it indexes no array"
@@ -265,6 +265,17 @@ def make_objective(
     )  # fmt: skip
 
 
+def _is_infinite(node: Any) -> bool:
+    """Whether an infinity stands anywhere but as one side of a choice."""
+    if node in (sp.oo, -sp.oo):
+        return True
+    if isinstance(node, Access):
+        return False
+    if isinstance(node, Where):
+        return any(_is_infinite(side) for side in node.args if side not in (sp.oo, -sp.oo))
+    return any(_is_infinite(argument) for argument in node.args)
+
+
 _NODES = (
     sp.Add, sp.Mul, sp.Pow, sp.Number, sp.NumberSymbol, sp.Symbol, sp.exp, sp.log, Access, Atom,
     Let, Where, Reduction, Relational, sp.And, sp.Or, sp.Not,
@@ -278,6 +289,11 @@ def _check_nodes(name: str, body: Any) -> None:
             raise NotationError(
                 f"{name}: {type(node).__name__} is not part of the notation: {node}"
             )
+
+
+def _place_of(index: Index, order: dict[Dim, int]) -> int:
+    """Where the dim of a free index stands among the inputs' dims: axes of a result follow them."""
+    return min((order.get(dim, 99) for dim in index.dims), default=99)
 
 
 def _extents(body: Any) -> set[Dim]:

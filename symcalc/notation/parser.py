@@ -26,7 +26,7 @@ _BINARY = {ast.Add: "__add__", ast.Sub: "__sub__", ast.Mult: "__mul__", ast.Div:
 _COMPARE = {
     ast.Eq: sp.Eq, ast.NotEq: sp.Ne, ast.Lt: sp.Lt, ast.LtE: sp.Le, ast.Gt: sp.Gt, ast.GtE: sp.Ge,
 }  # fmt: skip
-_CONSTANTS = {"pi": sp.pi}
+_CONSTANTS = {"pi": sp.pi, "inf": sp.oo}
 
 
 def parse(
@@ -151,6 +151,13 @@ def _is_tame(argument: Any) -> bool:
     return not large and not argument.atoms(sp.Function)
 
 
+def _spells_infinity(node: ast.AST) -> bool:
+    """Whether this is `inf` or `-inf`, and no accident of arithmetic."""
+    if isinstance(node, ast.UnaryOp):
+        node = node.operand
+    return isinstance(node, ast.Name) and node.id == "inf"
+
+
 class _Reader:
     """Turns a whitelisted syntax tree into an expression."""
 
@@ -197,7 +204,7 @@ class _Reader:
             raise self.fail(node, f"does not make sense here ({error})") from None
         if isinstance(made, sp.Rational) and max(abs(made.p), made.q).bit_length() > MAX_BITS:
             raise self.fail(node, "number too large")
-        if made in (sp.zoo, sp.nan, sp.oo, -sp.oo):
+        if made in (sp.zoo, sp.nan) or (made in (sp.oo, -sp.oo) and not _spells_infinity(node)):
             raise self.fail(node, "division by zero")
         return made
 
@@ -283,13 +290,19 @@ class _Reader:
         self.scope |= {letter: Index(letter, dim) for letter, dim in bound.items()}
         try:
             arguments = [self.visit(argument) for argument in node.args]
+            masks = {keyword.arg: self.visit(keyword.value) for keyword in node.keywords}
         finally:
             self.scope = outer
+        masked = [isinstance(written, ast.Compare) for written in node.args[:-1]] + [False]
+        if masks and not is_condition(masks["where"]):
+            raise self.fail(node.keywords[0].value, f"{name}: expected a condition after where=")
         for argument, written in zip(arguments, node.args, strict=True):
+            if bound and masked[arguments.index(argument)]:
+                continue
             if name in SCALARS and not _is_tame(argument):
                 raise self.fail(
                     written, f"{name}: expected a plain number of at most 10**6, got a constant"
                 )
             if is_condition(argument) != (name == "where" and argument is arguments[0]):
                 raise self.fail(written, f"{name}: a condition goes first in where, nowhere else")
-        return FUNCTIONS[name](*arguments)
+        return FUNCTIONS[name](*arguments, **masks)
