@@ -283,7 +283,7 @@ def _whole(place: Any, known: dict[Any, Any], grid: dict[Any, Any], scalars: dic
         return grid[place]
     symbols = sorted(place.free_symbols, key=str)
     values = [grid[s] if s in grid else scalars[s] for s in symbols]
-    return sp.lambdify(symbols, place, modules="numpy")(*values)
+    return np.asarray(sp.lambdify(symbols, place, modules="numpy")(*values)).astype(np.int64)
 
 
 def build(objective: Objective, task: Task, dtype: str) -> NumpyExecutable:

@@ -125,6 +125,12 @@ def read_extent(what: str, word: str) -> Any:
     return Dim(name) + (int(number) if sign == "+" else -int(number))
 
 
+def sole_dim(extent: Any) -> Dim | None:
+    """Return the dim of an extent that is a dim plus or minus a whole number, else None."""
+    dims = [s for s in extent.free_symbols if isinstance(s, Dim)]
+    return dims[0] if len(dims) == 1 and (extent - dims[0]).is_Integer else None
+
+
 def letter(dim: str) -> str:
     """Return the usual index letter of a dim: i for n, k for c; its own tail for n_k."""
     if dim.startswith("n_") and len(dim) > 2:

@@ -53,6 +53,7 @@ class _Survey(ast.NodeVisitor):
         self.pairs: list[tuple[_Slot, _Variable]] = []
         self.gathers: list[tuple[_Slot, str]] = []
         self.loose: set[_Variable] = set()
+        self.masks: list[tuple[_Variable, _Variable]] = []
         self.reversed: dict[_Slot, str] = {}
         self.variables: dict[_Variable, None] = {}
 
@@ -88,7 +89,13 @@ class _Survey(ast.NodeVisitor):
                     )
                 self.scope[letter.id] = id(node)
                 self.variables.setdefault((letter.id, id(node)))
-                rest += argument.comparators if isinstance(argument, ast.Compare) else []
+                if isinstance(argument, ast.Compare):
+                    rest += argument.comparators
+                    self.masks += [
+                        ((letter.id, id(node)), (side.id, self.scope.get(side.id, 0)))
+                        for side in argument.comparators
+                        if isinstance(side, ast.Name) and side.id not in self.sizes
+                    ]
         for argument in rest:
             self.visit(argument)
         self.scope = outer
@@ -115,6 +122,10 @@ class _Survey(ast.NodeVisitor):
             return
         if isinstance(place, ast.Call):  # argmax(k, z[i, k])
             self.visit(place)
+            letter = bound_letter(place.args[0]) if place.args else None
+            if not isinstance(place.func, ast.Name) or place.func.id not in _PLACES or not letter:
+                raise self.fail(place, _EXPECTED)
+            self.pairs.append(((name, axis), (letter.id, id(place))))
             return
         for node in ast.walk(place):
             if not isinstance(node, _AFFINE):
@@ -142,6 +153,7 @@ _AFFINE = (
     ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Add, ast.Sub, ast.Mult, ast.USub, ast.UAdd,
     ast.Load,
 )  # fmt: skip
+_PLACES = ("argmax", "argmin")
 _EXPECTED = (
     "expected an index, as in x[i], or indices times whole numbers plus a whole number, as in "
     "x[2*i+j-1]"
@@ -260,6 +272,10 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
     keyed = {slot: (f"[{slot[0]}]", slot[1]) for slot in slots}  # arrays apart from letters
     for slot, variable in survey.pairs:
         parent[root(keyed[slot])] = root(variable)
+    indexing = {variable for _, variable in survey.pairs} | survey.loose
+    for bound, beside in survey.masks:  # in sum(j <= i, x[j]) nothing else may say how far i runs
+        if beside in survey.variables and beside not in indexing:
+            parent[root(beside)] = root(bound)
     declared: dict[tuple[str, int], str] = {}
     for tensor, shape in shapes.items():
         if not isinstance(shape, str):

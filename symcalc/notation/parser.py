@@ -134,6 +134,10 @@ def _tensor_domain(tensor: str, found: Inferred, given: dict[str, Domain]) -> Do
     below = found.labels.get(tensor)
     if below is None:
         return given.get(tensor, REAL)
+    if not isinstance(below, Dim):
+        raise NotationError(
+            f"shapes: {tensor}: labels point into an axis of a named dim; expected one, got {below}"
+        )
     domain = labels(below.name)
     if given.get(tensor, domain) != domain:
         raise NotationError(

@@ -28,6 +28,7 @@ class Reduction(sp.Expr):
 
     is_commutative = True
     spelling = ""
+    gives_place = False  # whether its value may stand in brackets
 
     @property
     def body(self) -> Any:
@@ -101,6 +102,7 @@ class ArgMax(Reduction):
     """Place of the greatest value, the first of several."""
 
     spelling = "argmax"
+    gives_place = True
 
     def _eval_is_integer(self) -> bool:
         return True
@@ -110,6 +112,7 @@ class ArgMin(Reduction):
     """Place of the least value, the first of several."""
 
     spelling = "argmin"
+    gives_place = True
 
     def _eval_is_integer(self) -> bool:
         return True

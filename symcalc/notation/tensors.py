@@ -133,6 +133,13 @@ def _check_place(tensor: Tensor, axis: int, place: Any, extent: Any) -> None:
                 f"below {domain.below}"
             )
         return
+    if getattr(place, "gives_place", False):
+        if place.index.extent != extent:
+            raise NotationError(
+                f"{tensor.name}: axis {axis} has extent {extent}, but {place} gives a place below "
+                f"{place.index.extent}"
+            )
+        return
     if place.is_Integer:
         if not 0 <= place < LARGEST_PLACE:
             raise NotationError(
