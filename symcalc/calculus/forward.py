@@ -15,6 +15,8 @@ from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation, Lifter, Namer
 from symcalc.calculus.simplify import simplified
 from symcalc.calculus.slopes import Slopes, active, partial
+from symcalc.notation.conditions import Where
+from symcalc.notation.dims import Index
 from symcalc.notation.reductions import Sum
 from symcalc.notation.tensors import Access, Tensor, accesses
 
@@ -57,12 +59,29 @@ def _tangent(
     for access in accesses(equation.inner):
         tangent = directions.get(access.tensor.name) or found.get(access.tensor)
         if tangent is not None:
-            terms.append(partial(equation.inner, access) * Access(tangent, *access.places))
+            moved = Access(tangent, *access.places)
+            terms.append(_guarded(partial(equation.inner, access), moved))
     total = sp.Add(*terms)
     reduction = equation.reduction
     if reduction is None or total == 0:
         return total
     return Sum.over(reduction.index, slopes.of_reduction(equation) * total)
+
+
+def _guarded(slope: Any, tangent: Access) -> Any:
+    """Multiply a slope by a tangent, inside the choice that keeps the tangent's place in bounds."""
+    if all(isinstance(place, (Index, Access)) or place.is_Integer for place in tangent.places):
+        return slope * tangent
+    if isinstance(slope, sp.Add):
+        return sp.Add(*(_guarded(term, tangent) for term in slope.args))
+    factors = list(sp.Mul.make_args(slope))
+    for place, factor in enumerate(factors):
+        if isinstance(factor, Where):
+            when, *sides = factor.args
+            rest = sp.Mul(*factors[:place], *factors[place + 1 :])
+            inside = (0 if side == 0 else _guarded(side * rest, tangent) for side in sides)
+            return Where(when, *inside)
+    return slope * tangent
 
 
 def _merged(equations: list[Equation], more: list[Equation]) -> tuple[Equation, ...]:

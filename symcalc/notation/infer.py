@@ -259,6 +259,12 @@ def _words(shape: str) -> list[str]:
     return shape.replace(",", " ").split()
 
 
+def _dims_in(word: str) -> frozenset[Any]:
+    """What an extent is made of: T + 1 and T speak of one dim, a number of none."""
+    extent = read_extent("shapes", word)
+    return frozenset(extent.free_symbols) or frozenset({extent})
+
+
 def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int], str]:
     """Unite axes and indices that must agree, and name each class once."""
     parent: dict[tuple[str, int], tuple[str, int]] = {}
@@ -277,6 +283,7 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
         if beside in survey.variables and beside not in indexing:
             parent[root(beside)] = root(bound)
     declared: dict[tuple[str, int], str] = {}
+    written: dict[_Slot, str] = {}
     for tensor, shape in shapes.items():
         if not isinstance(shape, str):
             raise NotationError(f"shapes: {tensor}: expected text such as 'n c', got {shape!r}")
@@ -287,7 +294,8 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
             )
         for axis, word in enumerate(words if tensor in survey.ranks else ()):
             key = root(keyed[(tensor, axis)])
-            if declared.setdefault(key, word) != word:
+            written[(tensor, axis)] = word
+            if _dims_in(declared.setdefault(key, word)) != _dims_in(word):
                 raise NotationError(
                     f"shapes: {tensor}: axis {axis} is declared as {word}, but its index "
                     f"also runs over {declared[key]}"
@@ -306,11 +314,13 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
         return "n" if "i" in mine else f"n_{mine[0]}"
 
     gathered = {slot: label for slot, label in survey.gathers}
+    uneven = {root(keyed[slot]) for slot, word in written.items() if not word.isidentifier()}
     names = {
-        v: "" if v in survey.loose and root(v) not in tied else named(root(v), "n")
+        v: "" if (v in survey.loose and root(v) not in tied) or root(v) in uneven
+        else named(root(v), "n")
         for v in survey.variables
-    }
+    }  # fmt: skip
     for slot in slots:
         fallback = survey.reversed.get(slot) or f"n_{gathered.get(slot, slot[0])}"
-        names[slot] = named(root(keyed[slot]), fallback)
+        names[slot] = written.get(slot) or named(root(keyed[slot]), fallback)
     return names
