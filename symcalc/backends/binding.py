@@ -111,8 +111,8 @@ class Binder:
                     sizes[dim] = extent + lacks
                 elif sizes[dim] != extent + lacks:
                     raise self._clash(place, arrays)
-        if self.has_shifts and min(sizes) < 0:
-            raise self._too_short(arrays, sizes)
+        if self.has_shifts:
+            self._check_shifts(arrays, sizes)
         if self.has_others:
             self._check_others(arrays, sizes)
         if self.has_labels:
@@ -121,15 +121,17 @@ class Binder:
             return arrays, self._hyper(hyper), tuple(sizes)
         return arrays, self.defaults, tuple(sizes)
 
-    def _too_short(self, arrays: list[Any], sizes: list[int]) -> ArgumentError:
-        """Name the array that leaves a dim less than nothing: no entries where n+1 are expected."""
-        wrong = sizes.index(min(sizes))
-        place = next(p for p, e in enumerate(self.expected) if wrong in [d for d, _ in e.axes])
-        tensor = self.inputs[place]
-        return ArgumentError(
-            f"{self.title}: {self._called(tensor)}: expected shape {_shape(tensor)} with "
-            f"{self.dims[wrong]} of at least 0, got {tuple(arrays[place].shape)}"
-        )
+    def _check_shifts(self, arrays: list[Any], sizes: list[int]) -> None:
+        """Refuse an array that leaves a dim less than nothing: no entries where n+1 are expected."""
+        for place, expected in enumerate(self.expected):
+            for axis, (dim, lacks) in enumerate(expected.axes):
+                short = lacks and not arrays[place].shape[axis] + lacks == sizes[dim] >= 0
+                if dim >= 0 and short:
+                    tensor = self.inputs[place]
+                    raise ArgumentError(
+                        f"{self.title}: {self._called(tensor)}: expected shape {_shape(tensor)} with "
+                        f"{self.dims[dim]} of at least 0, got {tuple(arrays[place].shape)}"
+                    )
 
     def _check_others(self, arrays: list[Any], sizes: list[int]) -> None:
         """Hold axes of fixed or computed extents to them, the dims being settled."""

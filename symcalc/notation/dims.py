@@ -172,7 +172,7 @@ def indices(*dims: str) -> Any:
         name, colon, written = word.partition(":")
         if not colon:
             name, written = unused(letter(word), taken), word
-        if not name.isidentifier():
+        if not name.isidentifier() or word.isdigit():
             raise NotationError(f"indices: expected 'n' or 'i:n', got {word!r}")
         taken.add(name)
         made.append(Index(name, read_extent("indices", written) if written else FAR))

@@ -139,7 +139,7 @@ class _Survey(ast.NodeVisitor):
             self.pairs += [((name, axis), variable) for variable in variables]
             return
         self.loose |= set(variables)
-        if sizes:
+        if sizes and any(isinstance(n, ast.Sub) for n in ast.walk(place)):
             self.reversed.setdefault((name, axis), sizes[0])
 
     def visit_Name(self, node: ast.Name) -> None:

@@ -112,6 +112,19 @@ def range_in(
     return Range(low, sp.expand(top - low + 1))
 
 
+def with_quotients(expression: Any) -> Any:
+    """Write floor(u / d) as quotient(u, d), to be computed in whole numbers: floats round u / d."""
+    for node in expression.atoms(sp.floor):
+        expression = expression.xreplace({node: Quotient(*sp.together(node.args[0]).as_numer_denom())})
+    return expression
+
+
+class Quotient(sp.Function):
+    """The greatest whole number of at most u / d."""
+
+    nargs = 2
+
+
 def _quotient(numerator: Any, divisor: int) -> Any:
     return sp.expand(numerator) if divisor == 1 else sp.floor(sp.expand(numerator) / divisor)
 

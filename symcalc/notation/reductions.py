@@ -240,6 +240,10 @@ def in_bounds(index: Index, body: Any, others: Collection[Index] = ()) -> tuple[
             f"index {index.name}: nothing tells how far it runs; expected a place of its own, as in "
             f"x[{index.name}], or an extent, in {body}"
         )
+    if found.count.is_Integer and found.count < 1:
+        raise NotationError(
+            f"index {index.name}: no value of it keeps every place within its array in {body}"
+        )
     if found.low == 0 and found.count == index.extent:
         return index, body
     narrowed = index.fresh(extent=found.count)

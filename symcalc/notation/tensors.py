@@ -154,6 +154,12 @@ def _check_place(tensor: Tensor, axis: int, place: Any, extent: Any) -> None:
             f"{tensor.name}: expected indices times whole numbers, plus extents and a whole number, "
             f"or a label at axis {axis}, got {place}"
         )
+    signs = [coefficient > 0 for coefficient in apart.coefficients.values()]
+    if not signs or not (any(signs) or apart.rest.free_symbols):
+        raise NotationError(
+            f"{tensor.name}: expected an index, or an extent less an index as in "
+            f"{tensor.name}[n-1-i], at axis {axis}, got {place}"
+        )
     if isinstance(place, Index) and place.extent != FAR and not _fits(place.extent, extent):
         raise NotationError(
             f"{tensor.name}: index {place.name} at axis {axis} runs over {place.extent}, "

@@ -14,6 +14,7 @@ from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Mean, Reduction
 from symcalc.notation.tensors import Tensor
+from symcalc.verify.sampling import roomy
 
 Array = npt.NDArray[Any]
 # (arrays in declared order, hyperparameters, cotangent or None) -> (value, gradients by wrt)
@@ -91,7 +92,7 @@ def telling_slice(objective: Objective, evaluate: Evaluate) -> Slice:
         evaluate: value and gradients at given inputs.
     """
     moved = objective.input(objective.wrt[0])
-    sizes = _sizes(objective)
+    sizes = roomy(objective, _sizes(objective))
     arrays = {t.name: _fixed(t, sizes, t is moved and not objective.is_scalar)
               for t in objective.inputs}  # fmt: skip
     hyper = {p.name: 1.0 if p.default is None else p.default for p in objective.parameters}
