@@ -81,7 +81,9 @@ class Binder:
             else:
                 axes.append((self.dims.index(dim), int(dim - extent)))
         wanted = np.dtype(np.int64) if tensor.domain.integer else self.dtype
-        return _Expected(wanted, len(axes), tuple(axes), tuple(others), isinstance(tensor.domain.below, Dim))
+        return _Expected(
+            wanted, len(axes), tuple(axes), tuple(others), isinstance(tensor.domain.below, Dim)
+        )
 
     def bind(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -122,15 +124,15 @@ class Binder:
         return arrays, self.defaults, tuple(sizes)
 
     def _check_shifts(self, arrays: list[Any], sizes: list[int]) -> None:
-        """Refuse an array that leaves a dim less than nothing: no entries where n+1 are expected."""
+        """Refuse an array that leaves a dim less than nothing: none of n+1 entries."""
         for place, expected in enumerate(self.expected):
             for axis, (dim, lacks) in enumerate(expected.axes):
                 short = lacks and not arrays[place].shape[axis] + lacks == sizes[dim] >= 0
                 if dim >= 0 and short:
                     tensor = self.inputs[place]
                     raise ArgumentError(
-                        f"{self.title}: {self._called(tensor)}: expected shape {_shape(tensor)} with "
-                        f"{self.dims[dim]} of at least 0, got {tuple(arrays[place].shape)}"
+                        f"{self.title}: {self._called(tensor)}: expected shape {_shape(tensor)} "
+                        f"with {self.dims[dim]} of at least 0, got {tuple(arrays[place].shape)}"
                     )
 
     def _check_others(self, arrays: list[Any], sizes: list[int]) -> None:
@@ -234,9 +236,7 @@ class Binder:
                 f"holds exactly, got {given[place]} at {list(place)}"
             )
 
-    def _clash(
-        self, place: int, arrays: list[Any], sizes: Sequence[int] = ()
-    ) -> ArgumentError:
+    def _clash(self, place: int, arrays: list[Any], sizes: Sequence[int] = ()) -> ArgumentError:
         """Name the array that does not fit, and where each of its sizes comes from."""
         tensor, known = self.inputs[place], []
         for dim in dict.fromkeys(dim for dim, _ in self.expected[place].axes if dim >= 0):
@@ -253,7 +253,8 @@ class Binder:
                 known.append(f"{dim} = {sizes[self.dims.index(dim)]}")
         told = f" with {', '.join(dict.fromkeys(known))}" if known else ""
         return ArgumentError(
-            f"{self.title}: {self._called(tensor)}: expected shape {_shape(tensor)}{told}, got {tuple(arrays[place].shape)}"
+            f"{self.title}: {self._called(tensor)}: expected shape {_shape(tensor)}{told}, got "
+            f"{tuple(arrays[place].shape)}"
         )
 
     def _check_labels(self, arrays: list[Any], sizes: list[int]) -> None:

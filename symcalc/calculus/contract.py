@@ -101,7 +101,9 @@ def _solved(sums: _Partly, pairs: list[tuple[Any, Index]]) -> Any:
         return _quotient(sums, place, p, others)
     apart = None if isinstance(place, Access) else affine(place)
     found = {} if apart is None else apart.coefficients
-    index = min((i for i in sums.remaining if i in found), key=lambda i: abs(found[i]), default=None)
+    index = min(
+        (i for i in sums.remaining if i in found), key=lambda i: abs(found[i]), default=None
+    )
     if apart is None or index is None:
         return _solved(sums.choose(p, written), others)
     c, rest = found[index], apart.without(index)

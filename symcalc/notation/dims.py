@@ -120,7 +120,8 @@ def read_extent(what: str, word: str) -> Any:
         return Dim(name)
     if not name.isidentifier() or not (number.isascii() and number.isdigit()):
         raise NotationError(
-            f"{what}: expected an extent such as 'n', 'n+1' or a whole number from 1 on, got {word!r}"
+            f"{what}: expected an extent such as 'n', 'n+1' or a whole number from 1 on, "
+            f"got {word!r}"
         )
     return Dim(name) + (int(number) if sign == "+" else -int(number))
 

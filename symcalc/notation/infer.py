@@ -7,7 +7,7 @@ import difflib
 from dataclasses import dataclass, field
 from typing import Any
 
-from symcalc.notation.dims import FAR, Dim, read_extent
+from symcalc.notation.dims import FAR, read_extent
 from symcalc.notation.errors import NotationError, ParseError
 from symcalc.notation.vocabulary import FUNCTIONS, REDUCTIONS
 

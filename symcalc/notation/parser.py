@@ -294,7 +294,7 @@ class _Reader:
         self.scope |= {letter: Index(letter, dim) for letter, dim in bound.items()}
         try:
             arguments = [self.visit(argument) for argument in node.args]
-            masks = {keyword.arg: self.visit(keyword.value) for keyword in node.keywords}
+            masks = {str(keyword.arg): self.visit(keyword.value) for keyword in node.keywords}
         finally:
             self.scope = outer
         masked = [isinstance(written, ast.Compare) for written in node.args[:-1]] + [False]

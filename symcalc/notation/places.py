@@ -1,7 +1,7 @@
 """Places: what may stand in brackets, and how far an index runs for every place to be in bounds.
 
-A place is affine: a sum of indices times whole numbers, extents and a whole number, as in `x[2*i+1]`,
-`x[i+j]` and `x[n-1-i]`. Derivatives of strided accesses add exact quotients, `floor((p-1)/2)`.
+A place is affine: a sum of indices times whole numbers, extents and a whole number, as in
+`x[2*i+1]`, `x[i+j]` and `x[n-1-i]`. Derivatives of strided accesses add exact quotients, `floor((p-1)/2)`.
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ def range_in(
 def with_quotients(expression: Any) -> Any:
     """Write floor(u / d) as quotient(u, d), to be computed in whole numbers: floats round u / d."""
     for node in expression.atoms(sp.floor):
-        expression = expression.xreplace({node: Quotient(*sp.together(node.args[0]).as_numer_denom())})
+        expression = expression.xreplace(
+            {node: Quotient(*sp.together(node.args[0]).as_numer_denom())}
+        )
     return expression
 
 

@@ -153,7 +153,8 @@ def reduce_over(kind: type[Reduction], arguments: tuple[Any, ...], where: Any = 
 
     Args:
         kind: the reduction.
-        arguments: indices, or comparisons of an index with its bound such as `j <= i`, then the body.
+        arguments: indices, or comparisons of an index with its bound such as `j <= i`, then
+            the body.
         where: what else must hold of the values that are taken, if anything.
 
     Raises:
@@ -237,8 +238,8 @@ def in_bounds(index: Index, body: Any, others: Collection[Index] = ()) -> tuple[
         found = range_in(index, pairs, frozenset(known))
     if found is None:
         raise NotationError(
-            f"index {index.name}: nothing tells how far it runs; expected a place of its own, as in "
-            f"x[{index.name}], or an extent, in {body}"
+            f"index {index.name}: nothing tells how far it runs; expected a place of its own, as "
+            f"in x[{index.name}], or an extent, in {body}"
         )
     if found.count.is_Integer and found.count < 1:
         raise NotationError(
@@ -294,8 +295,8 @@ def argmin(*arguments: Any, where: Any = None) -> Any:
 def _place_of(kind: type[Reduction], arguments: tuple[Any, ...], where: Any) -> Any:
     if len(arguments) != 2:
         raise NotationError(
-            f"{kind.spelling}: expected one index and an expression, as in {kind.spelling}(k, z[k]), "
-            f"got {len(arguments)} argument(s)"
+            f"{kind.spelling}: expected one index and an expression, as in "
+            f"{kind.spelling}(k, z[k]), got {len(arguments)} argument(s)"
         )
     return reduce_over(kind, arguments, where)
 
@@ -317,5 +318,6 @@ def extent(index: Index) -> Any:
 
 __all__ = [
     "ArgMax", "ArgMin", "Dim", "LogSumExp", "Max", "Mean", "Min", "Norm2", "Prod", "Reduction",
-    "Sum", "argmax", "argmin", "extent", "in_bounds", "logsumexp", "mean", "norm2", "prod", "readable", "sum",
+    "Sum", "argmax", "argmin", "extent", "in_bounds", "logsumexp", "mean", "norm2", "prod",
+    "readable", "sum",
 ]  # fmt: skip

@@ -44,7 +44,8 @@ def array_spec(domain: Domain | None, text: str) -> ArraySpec:
         domain = domains.labels(below)
     elif arrow:
         raise NotationError(f"shape: only labels take an arrow, got {text!r}")
-    return ArraySpec(domain, tuple(read_extent("shape", word) for word in shape.replace(",", " ").split()))
+    words = shape.replace(",", " ").split()
+    return ArraySpec(domain, tuple(read_extent("shape", word) for word in words))
 
 
 class _Spelled:

@@ -151,8 +151,8 @@ def _check_place(tensor: Tensor, axis: int, place: Any, extent: Any) -> None:
     apart = affine(place)
     if apart is None:
         raise NotationError(
-            f"{tensor.name}: expected indices times whole numbers, plus extents and a whole number, "
-            f"or a label at axis {axis}, got {place}"
+            f"{tensor.name}: expected indices times whole numbers, plus extents and a whole "
+            f"number, or a label at axis {axis}, got {place}"
         )
     signs = [coefficient > 0 for coefficient in apart.coefficients.values()]
     if not signs or not (any(signs) or apart.rest.free_symbols):

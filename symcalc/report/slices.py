@@ -141,7 +141,8 @@ def _sizes(objective: Objective) -> dict[str, int]:
     reductions = objective.body.atoms(Reduction)
     inner = {m for outer in reductions for m in outer.body.atoms(Reduction)}
     batch = {str(m.index.extent) for m in reductions - inner if isinstance(m, Mean)}
-    shifted = {d.name for i in objective.body.atoms(Index) if not i.extent.is_Symbol for d in i.dims}
+    uneven = [i for i in objective.body.atoms(Index) if not i.extent.is_Symbol]
+    shifted = {dim.name for index in uneven for dim in index.dims}
     flat = all(len(t.shape) <= 1 for t in objective.inputs)
     return {
         d.name: 1 if (flat or d.name in batch) and d.name not in shifted else 3

@@ -85,7 +85,7 @@ def draw(objective: Objective, extents: dict[str, int], seed: int, kind: str = "
 
 
 def primes(objective: Objective, sizes: tuple[int, ...]) -> dict[str, int]:
-    """Give the dims of an objective these sizes in turn, larger ones where a range would be empty."""
+    """Give the dims of an objective these sizes in turn, or larger ones for a range's sake."""
     given = {dim.name: sizes[place % len(sizes)] for place, dim in enumerate(objective.dims)}
     return roomy(objective, given)
 
