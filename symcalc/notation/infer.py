@@ -55,7 +55,8 @@ class _Survey(ast.NodeVisitor):
         self.loose: set[_Variable] = set()
         self.masks: list[tuple[_Variable, _Variable]] = []
         self.reversed: dict[_Slot, str] = {}
-        self.variables: dict[_Variable, None] = {}
+        self.variables: dict[_Variable, ast.AST] = {}
+        self.written: dict[str, str] = {}  # each array as it stands where it stands first
 
     def fail(self, node: ast.AST, message: str) -> ParseError:
         return ParseError(
@@ -87,8 +88,12 @@ class _Survey(ast.NodeVisitor):
                         argument,
                         f"{node.func.id}: expected an index first, as in {node.func.id}(i, x[i])",
                     )
+                if self.scope.get(letter.id) == id(node):
+                    raise self.fail(
+                        argument, f"{node.func.id}: {letter.id} is bound twice; bind it once"
+                    )
                 self.scope[letter.id] = id(node)
-                self.variables.setdefault((letter.id, id(node)))
+                self.variables.setdefault((letter.id, id(node)), letter)
                 if isinstance(argument, ast.Compare):
                     rest += argument.comparators
                     self.masks += [
@@ -108,8 +113,11 @@ class _Survey(ast.NodeVisitor):
             raise self.fail(node, f"{name} is a function: write {name}(...)")
         places = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         known = self.ranks.setdefault(name, len(places))
+        first = self.written.setdefault(name, ast.unparse(node))
         if known != len(places):
-            raise self.fail(node, f"{name} has {known} indices elsewhere, {len(places)} here")
+            raise self.fail(
+                node, f"{name} has {known} indices elsewhere, in {first}, {len(places)} here"
+            )
         for axis, place in enumerate(places):
             self.visit_place(name, axis, place)
 
@@ -130,11 +138,13 @@ class _Survey(ast.NodeVisitor):
         for node in ast.walk(place):
             if not isinstance(node, _AFFINE):
                 raise self.fail(place, _EXPECTED)
-        letters = [n.id for n in ast.walk(place) if isinstance(n, ast.Name)]
+        names = [n for n in ast.walk(place) if isinstance(n, ast.Name)]
+        letters = [n.id for n in names]
         sizes = [n for n in letters if n not in self.scope and n in self.sizes and letters != [n]]
-        variables = [(n, self.scope.get(n, 0)) for n in letters if n not in sizes]
-        for variable in variables:
-            self.variables.setdefault(variable)
+        found = {(n.id, self.scope.get(n.id, 0)): n for n in names if n.id not in sizes}
+        variables = list(found)
+        for variable, node in found.items():
+            self.variables.setdefault(variable, node)
         if _is_shift(place):
             self.pairs += [((name, axis), variable) for variable in variables]
             return
@@ -231,7 +241,8 @@ def infer(
         below = read_extent(f"shapes: {tensor}", names[slot])
         if found.labels.setdefault(tensor, below) != below:
             raise NotationError(
-                f"formula: {tensor} is an index into both {found.labels[tensor]} and {below}"
+                f"formula: {tensor} is an index into both {found.labels[tensor]} and {below}, in "
+                f"{survey.written[slot[0]]}: labels stay below one extent"
             )
     for name, shape in shapes.items():
         if not isinstance(shape, str):
@@ -240,16 +251,25 @@ def infer(
     found.dims = {
         str(s) for word in named_extents for s in read_extent("shapes", word).free_symbols
     }
-    for letter, binder in survey.variables:
+    known = {s for shape in found.shapes.values() for e in shape for s in e.free_symbols}
+    for (letter, binder), node in survey.variables.items():
         word = names[(letter, binder)]
         dim = read_extent("shapes", word) if word else FAR
+        if word and not dim.free_symbols <= known:
+            raise survey.fail(
+                node, f"index {letter} runs over {dim}, which is the extent of no input: it "
+                "indexes no array"
+            )  # fmt: skip
         if binder:
             found.bound.setdefault(binder, {})[letter] = dim
         else:
             found.free[letter] = dim
     for name, node in survey.bare.items():
         if name in found.shapes:
-            raise survey.fail(node, f"{name} is an array: write {name}[...] with its indices")
+            raise survey.fail(
+                node, f"{name} is an array: write {name}[...] with its indices, as in "
+                f"{survey.written[name]}"
+            )  # fmt: skip
         if name not in found.free and name not in found.dims and name not in ("pi", "inf"):
             found.scalars.append(name)
     return found
@@ -284,6 +304,7 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
             parent[root(beside)] = root(bound)
     declared: dict[tuple[str, int], str] = {}
     written: dict[_Slot, str] = {}
+    sources: dict[tuple[str, int], str] = {}
     for tensor, shape in shapes.items():
         if not isinstance(shape, str):
             raise NotationError(f"shapes: {tensor}: expected text such as 'n c', got {shape!r}")
@@ -295,10 +316,12 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
         for axis, word in enumerate(words if tensor in survey.ranks else ()):
             key = root(keyed[(tensor, axis)])
             written[(tensor, axis)] = word
+            other = sources.setdefault(key, tensor)
             if _dims_in(declared.setdefault(key, word)) != _dims_in(word):
                 raise NotationError(
                     f"shapes: {tensor}: axis {axis} is declared as {word}, but its index "
-                    f"also runs over {declared[key]}"
+                    f"also runs over {declared[key]}: {survey.written[other]} and "
+                    f"{survey.written[tensor]}"
                 )
     tied = {root(variable) for _, variable in survey.pairs}
     letters: dict[tuple[str, int], list[str]] = {}

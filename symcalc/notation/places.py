@@ -1,7 +1,8 @@
 """Places: what may stand in brackets, and how far an index runs for every place to be in bounds.
 
 A place is affine: a sum of indices times whole numbers, extents and a whole number, as in
-`x[2*i+1]`, `x[i+j]` and `x[n-1-i]`. Derivatives of strided accesses add exact quotients, `floor((p-1)/2)`.
+`x[2*i+1]`, `x[i+j]` and `x[n-1-i]`. Derivatives of strided accesses add exact quotients,
+`floor((p-1)/2)`.
 """
 
 from __future__ import annotations
@@ -41,14 +42,14 @@ def affine(place: Any) -> Affine | None:
         number, factor = term.as_coeff_Mul()
         if isinstance(factor, Index) and number.is_Integer:
             coefficients[factor] = coefficients.get(factor, 0) + int(number)
-        elif _is_size(term):
+        elif is_size(term):
             rest.append(term)
         else:
             return None
     return Affine({i: c for i, c in coefficients.items() if c}, sp.Add(*rest))
 
 
-def _is_size(term: Any) -> bool:
+def is_size(term: Any) -> bool:
     """Whether a term is made of extents and whole numbers alone."""
     return bool(term.is_integer) and all(isinstance(s, Dim) for s in term.free_symbols)
 
@@ -108,8 +109,8 @@ def range_in(
     if not tops:
         return None
     low = _most(lows, sp.Max)
-    top = _most([_quotient(_most(each, sp.Min), c) for c, each in sorted(tops.items())], sp.Min)
-    return Range(low, sp.expand(top - low + 1))
+    ends = [_quotient(_most(each, sp.Min), c) for c, each in sorted(tops.items())]
+    return Range(low, _most([end - low + 1 for end in ends], sp.Min))
 
 
 def with_quotients(expression: Any) -> Any:
