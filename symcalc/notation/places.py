@@ -109,8 +109,9 @@ def range_in(
     if not tops:
         return None
     low = _most(lows, sp.Max)
-    ends = [_quotient(_most(each, sp.Min), c) for c, each in sorted(tops.items())]
-    return Range(low, _most([end - low + 1 for end in ends], sp.Min))
+    counts = [end - low + 1 for end in tops.pop(1, [])]
+    counts += [_quotient(_most(each, sp.Min), c) - low + 1 for c, each in sorted(tops.items())]
+    return Range(low, _most(counts, sp.Min))
 
 
 def with_quotients(expression: Any) -> Any:
