@@ -42,6 +42,11 @@ PARALLEL_DEAR_BYTES = 1_600_000
 
 # A kernel of more pairs of arrays than this does not look at them itself.
 MOST_PAIRS = 512
+# One of more parts than this is a function a part: in one piece it takes minutes to compile.
+MOST_PARTS = 18
+
+# Up to so many pairs each is a branch of its own: Numba follows branches recursively.
+_FEW_PAIRS = 64
 
 _WIDEST = 88
 DOOR = ("UnfitError", "apart", "carve", "corner", "given", "release_gil", "take_gil")
@@ -52,7 +57,7 @@ RESERVED = frozenset(
      "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
      *DOOR, *VECTOR_MATH, *SCALAR_MATH, *SPECIAL_MATH, *PLAIN_MATH, *keyword.kwlist)
 )  # fmt: skip
-TAILS = ("_block", "_lost", "_parts", "_running", "_at", "_terms")
+TAILS = ("_block", "_lost", "_parts", "_running", "_at", "_terms", "_wide")
 
 
 def least_shared(dear: bool, single: bool) -> int:
@@ -152,9 +157,10 @@ class Frame:
 
     @property
     def has_door(self) -> bool:
-        """Whether the kernel may be called at once: whether its arrays are few enough for that."""
+        """Whether the kernel may be called at once: whether arrays and parts are few enough."""
         written, read = len(self.program.written), len(self.program.inputs)
-        return written * (read + (written - 1) / 2) <= MOST_PAIRS
+        few = written * (read + (written - 1) / 2) <= MOST_PAIRS
+        return few and len(sections(self.program)) <= MOST_PARTS
 
     @property
     def needs_work(self) -> bool:
@@ -276,12 +282,16 @@ class Frame:
         return found
 
     def _overlaps(self) -> list[str]:
-        found = []
+        """What must not be; a few at a time are looked at without a branch between them."""
+        apart = []
         inputs = [self.names[t.name] for t in self.program.inputs]
         outputs = [self.names[t.name] for t in self.program.written]
         for place, output in enumerate(outputs):
-            found += [f"not apart({output}, {other})" for other in [*inputs, *outputs[:place]]]
-        return found
+            apart += [f"apart({output}, {other})" for other in [*inputs, *outputs[:place]]]
+        if len(apart) <= _FEW_PAIRS:
+            return [f"not {pair}" for pair in apart]
+        threes = [apart[place : place + 3] for place in range(0, len(apart), 3)]
+        return [f"not ({' & '.join(pairs)})" for pairs in threes]
 
     def scratch_lines(self) -> list[str]:
         """Where each part of the scratch memory begins, and what it is called."""

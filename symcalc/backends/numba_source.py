@@ -94,6 +94,8 @@ class SourceWriter(StatementWriter):
         if self.single:
             for parameter in program.parameters:
                 name = self.names[parameter.name]
+                if parameter.name in self.wide_names:
+                    self._line("    ", f"{name}_wide = {name}")
                 self._line("    ", f"{name} = f4({name})")
 
     def _counts(self) -> list[str]:
@@ -348,6 +350,7 @@ class SourceWriter(StatementWriter):
                     self.expressions.whole(buffer.tensor.shape[axis]) for axis in buffer.axes
                 )
                 shape = f"({shape})" if len(buffer.axes) > 1 else shape
-                kind = self.frame.kind(buffer.tensor, self.single)
+                single = self.single and buffer.tensor not in self.carried
+                kind = self.frame.kind(buffer.tensor, single)
                 lines.append(f"{self.names[buffer.tensor.name]} = np.empty({shape}, {kind})")
         return lines

@@ -146,6 +146,16 @@ class _Compiled:
     function: Callable[..., Any]
 
 
+@dataclass(frozen=True)
+class _Sequence:
+    """A recurrence: decay and term over its equation's axes, and the start over the others."""
+
+    equation: Equation
+    decay: _Compiled
+    term: _Compiled
+    start: _Compiled
+
+
 class NumpyExecutable:
     """The equations of a task, run one after another."""
 
@@ -154,7 +164,7 @@ class NumpyExecutable:
         self.dtype = np.dtype(dtype)
         self.parameters = [parameter.symbol for parameter in objective.parameters]
         self.compiled = [_compile(equation) for equation in _needed(task)]
-        self.source = "\n".join(f"# {c.equation}\n{_body_source(c)}" for c in self.compiled)
+        self.source = "\n".join(f"# {c.equation}\n{_source(c)}" for c in self.compiled)
 
     @property
     def at_once(self) -> None:
@@ -183,13 +193,14 @@ class NumpyExecutable:
         measures = tuple(float(known[tensor]) for tensor in self.task.measures)
         return Scalars(0.0 if number is None else float(known[number]), measures)
 
-    def _value(self, compiled: _Compiled, known: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
+    def _value(
+        self, compiled: _Compiled | _Sequence, known: dict[Any, Any], scalars: dict[Any, Any]
+    ) -> Any:
         """Evaluate one equation on its whole grid of indices."""
-        grid = _grid(compiled.axes, scalars)
-        shape = tuple(_size(index.extent, scalars) for index in compiled.axes)
-        values = [_read(access, known, grid, scalars) for access in compiled.reads]
-        values += [grid[s] if s in grid else scalars[s] for s in compiled.symbols]
-        result = np.broadcast_to(compiled.function(*values), shape)
+        if isinstance(compiled, _Sequence):
+            result = _entries(compiled, known, scalars)
+        else:
+            result = _on_grid(compiled, known, scalars)
         reduction = compiled.equation.reduction
         if reduction is not None:
             result = REDUCTIONS[reduction.spelling](result)
@@ -211,7 +222,48 @@ def _needed(task: Task) -> list[Equation]:
     return found[::-1]
 
 
-def _compile(equation: Equation) -> _Compiled:
+def _on_grid(compiled: _Compiled, known: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
+    """Evaluate a body for all values of its axes."""
+    grid = _grid(compiled.axes, scalars)
+    shape = tuple(_size(index.extent, scalars) for index in compiled.axes)
+    values = [_read(access, known, grid, scalars) for access in compiled.reads]
+    values += [grid[s] if s in grid else scalars[s] for s in compiled.symbols]
+    return np.broadcast_to(compiled.function(*values), shape)
+
+
+def _entries(sequence: _Sequence, known: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
+    """Compute a recurrence, entry after entry, each for all values of the other indices."""
+    recurrence = sequence.equation.recurrence
+    assert recurrence is not None
+    axis = sequence.equation.indices.index(recurrence.place)
+    decay, term = (
+        np.moveaxis(_on_grid(part, known, scalars), axis, 0)
+        for part in (sequence.decay, sequence.term)
+    )
+    state = _on_grid(sequence.start, known, scalars).astype(np.float64)
+    result = np.empty(term.shape)
+    for place in recurrence.order(len(term)):
+        state = decay[place] * state + term[place]
+        result[place] = state
+    return np.moveaxis(result, 0, axis)
+
+
+def _compile(equation: Equation) -> _Compiled | _Sequence:
+    recurrence = equation.recurrence
+    if recurrence is None:
+        return _compile_body(equation)
+    others = tuple(index for index in equation.indices if index != recurrence.place)
+    at = {recurrence.index: recurrence.place}
+    target = Tensor(equation.target.name, tuple(index.extent for index in others))
+    return _Sequence(
+        equation,
+        _compile_body(Equation(equation.target, equation.indices, recurrence.decay.xreplace(at))),
+        _compile_body(Equation(equation.target, equation.indices, recurrence.term.xreplace(at))),
+        _compile_body(Equation(target, others, recurrence.start)),
+    )
+
+
+def _compile_body(equation: Equation) -> _Compiled:
     bound = () if equation.reduction is None else (equation.reduction.index,)
     reads = tuple(accesses(equation.inner))
     namer = Namer(set(FUNCTIONS) | set(keyword.kwlist))
@@ -240,6 +292,13 @@ def _with_plain_where(body: Any) -> Any:
 
 
 _PLAIN: dict[Any, str] = {Where: "Where", sp.And: "AllOf", sp.Or: "AnyOf", sp.Not: "NotOf"}
+
+
+def _source(compiled: _Compiled | _Sequence) -> str:
+    if isinstance(compiled, _Sequence):
+        parts = (compiled.decay, compiled.term, compiled.start)
+        return "\n".join(_body_source(part) for part in parts)
+    return _body_source(compiled)
 
 
 def _body_source(compiled: _Compiled) -> str:
@@ -276,6 +335,8 @@ def _read(
     for place, size in zip(access.places, array.shape, strict=True):
         where = _whole(place, known, grid, scalars)
         places.append(np.clip(where, 0, max(size - 1, 0)))
+    if not array.size:  # no condition takes an entry, since there is none
+        return np.zeros(np.broadcast_shapes(*(np.shape(place) for place in places)), array.dtype)
     return array[tuple(places)]
 
 

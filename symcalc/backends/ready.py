@@ -92,7 +92,11 @@ class Ready:
         self.parameters = tuple(parameter.name for parameter in objective.parameters)
         self.defaults = tuple(parameter.default for parameter in objective.parameters)
         self._known = frozenset(self.parameters)
-        self._needs = [(size_function(n.extent, task.dims), n) for n in needs(objective)]
+        self._needs = [
+            (size_function(need.extent, task.dims),
+             size_function(need.extent if need.shown is None else need.shown, task.dims), need)
+            for need in needs(objective)
+        ]  # fmt: skip
         self._plans: dict[Sizes, Plan] = {}
         places = {tensor.name: place for place, tensor in enumerate(task.inputs)}
         self._like = tuple(places[name] for name in task.like)
@@ -246,9 +250,11 @@ class Ready:
         """
         plan = self._plans.get(sizes)
         if plan is None:
-            for size, need in self._needs:
+            for size, shown, need in self._needs:
                 if size(sizes) < need.least:
-                    raise ArgumentError(f"{self.objective.name}: {need.message}, got {size(sizes)}")
+                    raise ArgumentError(
+                        f"{self.objective.name}: {need.message}, got {shown(sizes)}"
+                    )
             task = self.task
             plan = Plan(
                 self.executable.plan(sizes),

@@ -14,6 +14,7 @@ from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
 from symcalc.notation.reductions import Reduction
+from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access
 
 
@@ -61,6 +62,8 @@ def evaluate(expression: Any, env: Environment) -> Any:
         return evaluate(expression.body, env)
     if isinstance(expression, Reduction):
         return _reduce(expression, env)
+    if isinstance(expression, Recurrence):
+        return _recur(expression, env)
     if isinstance(expression, Partial):
         return _slope(expression, env)
     if isinstance(expression, stop_gradient):
@@ -187,6 +190,18 @@ def _reduce(expression: Reduction, env: Environment) -> Any:
     count = whole(expression.index.extent, env)
     terms = [evaluate(expression.body, {**env, expression.index: k}) for k in range(count)]
     return _REDUCTIONS[expression.spelling](terms)
+
+
+def _recur(expression: Recurrence, env: Environment) -> Any:
+    """Compute the entries one after another, up to the one asked for."""
+    place = whole(expression.place, env)
+    value = evaluate(expression.start, env)
+    for k in expression.order(whole(expression.index.extent, env)):
+        at = {**env, expression.index: k}
+        value = evaluate(expression.decay, at) * value + evaluate(expression.term, at)
+        if k == place:
+            return value
+    raise SymcalcError(f"balls: {expression} has no entry {place}")
 
 
 def _extreme(terms: list[Any], better: Callable[[Any, Any], bool]) -> int:

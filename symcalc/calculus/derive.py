@@ -19,6 +19,7 @@ from symcalc.calculus.steps import Step
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective, check_differentiable
 from symcalc.notation.reductions import Reduction
+from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access, Tensor
 
 
@@ -154,7 +155,10 @@ def _close(
     equations: tuple[Equation, ...],
     namer: Namer,
 ) -> tuple[list[Adjoint], list[Step]]:
-    """Write adjoints that are used once into the formula that uses them, and simplify."""
+    """Write adjoints that are used once into the formula that uses them, and simplify.
+
+    Those that the objective names stay as they are.
+    """
     kept: list[Adjoint] = []
     steps: list[Step] = []
     known = {a.of.name: a for a in adjoints}
@@ -172,7 +176,8 @@ def _close(
         closed = Adjoint(adjoint.of, adjoint.target, adjoint.indices, body)
         context.add_adjoint(Equation(closed.target, closed.indices, closed.body))
         steps.extend(made)
-        if uses.get(adjoint.target, 2) > 1:
+        called = f"{adjoint.of.name}_bar" in namer.called
+        if uses.get(adjoint.target, 2) > 1 or called or isinstance(body, Recurrence):
             kept.append(closed)
         else:
             written_out[adjoint.target] = closed
@@ -216,4 +221,6 @@ def _written_out(
 
 def refresh(expression: Any) -> Any:
     """Give every reduction inside a bound index of its own."""
-    return bottom_up(expression, lambda n: n.refreshed() if isinstance(n, Reduction) else n)
+    return bottom_up(
+        expression, lambda n: n.refreshed() if isinstance(n, (Reduction, Recurrence)) else n
+    )

@@ -13,10 +13,9 @@ import sympy as sp
 
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation, Lifter, Namer
+from symcalc.calculus.recurrences import driven, local_formula
 from symcalc.calculus.simplify import simplified
-from symcalc.calculus.slopes import Slopes, active, partial
-from symcalc.notation.conditions import Where
-from symcalc.notation.dims import Index
+from symcalc.calculus.slopes import Slopes, active, along
 from symcalc.notation.reductions import Sum
 from symcalc.notation.tensors import Access, Tensor, accesses
 
@@ -56,32 +55,18 @@ def _tangent(
 ) -> Any:
     """The tangent of one equation, by the tangents of what it reads."""
     terms = []
-    for access in accesses(equation.inner):
+    formula, recurrence = local_formula(equation), equation.recurrence
+    for access in accesses(formula):
         tangent = directions.get(access.tensor.name) or found.get(access.tensor)
         if tangent is not None:
-            moved = Access(tangent, *access.places)
-            terms.append(_guarded(partial(equation.inner, access), moved))
+            terms.append(along(formula, access, Access(tangent, *access.places)))
     total = sp.Add(*terms)
+    if recurrence is not None and total != 0:
+        return driven(recurrence, recurrence.place, total)
     reduction = equation.reduction
     if reduction is None or total == 0:
         return total
     return Sum.over(reduction.index, slopes.of_reduction(equation) * total)
-
-
-def _guarded(slope: Any, tangent: Access) -> Any:
-    """Multiply a slope by a tangent, inside the choice that keeps the tangent's place in bounds."""
-    if all(isinstance(place, (Index, Access)) or place.is_Integer for place in tangent.places):
-        return slope * tangent
-    if isinstance(slope, sp.Add):
-        return sp.Add(*(_guarded(term, tangent) for term in slope.args))
-    factors = list(sp.Mul.make_args(slope))
-    for place, factor in enumerate(factors):
-        if isinstance(factor, Where):
-            when, *sides = factor.args
-            rest = sp.Mul(*factors[:place], *factors[place + 1 :])
-            inside = (0 if side == 0 else _guarded(side * rest, tangent) for side in sides)
-            return Where(when, *inside)
-    return slope * tangent
 
 
 def _merged(equations: list[Equation], more: list[Equation]) -> tuple[Equation, ...]:

@@ -33,7 +33,7 @@ def boundaries(objective: Objective) -> tuple[Boundary, ...]:
     Conditions on indices alone are none: no input moves them.
     """
     found: dict[tuple[Any, Any], Boundary] = {}
-    for node, conditions in _with_conditions(objective.body, ()):
+    for node, conditions in _parts(objective):
         for boundary in _of_node(node):
             if not _is_reached(boundary, conditions):
                 continue
@@ -41,6 +41,12 @@ def boundaries(objective: Objective) -> tuple[Boundary, ...]:
             if boundary.left.atoms(Access) or boundary.right.atoms(Access):
                 found.setdefault((shown.left, shown.right), shown)
     return tuple(found.values())
+
+
+def _parts(objective: Objective) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Walk the formula, then what it defines, the last definition first."""
+    for formula in reversed(objective.formulas):
+        yield from _with_conditions(formula, ())
 
 
 def _with_conditions(

@@ -25,6 +25,7 @@ from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.errors import SymcalcError
 from symcalc.notation.reductions import Mean, Sum
+from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.notation.text import text
 
@@ -150,6 +151,16 @@ def sums_to_means(expression: Any, context: Context) -> Any:
     return bottom_up(expression, change)
 
 
+def nothing_recurs(expression: Any, context: Context) -> Any:
+    """A recurrence that starts from zero and adds nothing stays at zero."""
+
+    def change(node: Any) -> Any:
+        still = isinstance(node, Recurrence) and node.term == 0 and node.start == 0
+        return sp.Integer(0) if still else node
+
+    return bottom_up(expression, change)
+
+
 RULES: tuple[tuple[str, Rule], ...] = (
     ("the range of an index decides a condition", decided_conditions),
     ("factors out of the sum", pull_out),
@@ -158,6 +169,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("the weights of a distribution sum to one", distributions),
     ("a sum over its extent is a mean", sums_to_means),
     ("equal sums are one", equal_sums),
+    ("a recurrence of nothing is zero", nothing_recurs),
     ("by definition", fold_definitions),
     ("exp(log sigmoid) and log(sigmoid)", exponentials),
     ("1/(1 + exp(x)) = sigmoid(-x)", logistic),

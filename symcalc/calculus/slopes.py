@@ -7,10 +7,11 @@ from typing import Any
 import sympy as sp
 
 from symcalc.calculus.context import Context
-from symcalc.calculus.equations import PLACES, Equation, Namer
+from symcalc.calculus.equations import PLACES, Equation, Namer, layout
+from symcalc.calculus.recurrences import all_but_one
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
-from symcalc.notation.domains import NONNEGATIVE
+from symcalc.notation.domains import NONNEGATIVE, REAL, Domain
 from symcalc.notation.errors import DerivationError
 from symcalc.notation.reductions import (
     ArgMax,
@@ -26,11 +27,41 @@ from symcalc.notation.reductions import (
 from symcalc.notation.tensors import Access, Tensor, accesses
 
 
-def partial(body: Any, access: Access) -> Any:
-    """Return the scalar partial derivative by one access, all others held fixed."""
+def partial(body: Any, by: Any) -> Any:
+    """Return the scalar partial derivative by one access, or one symbol, all others held fixed."""
     marks = {a: sp.Dummy(a.tensor.name, **_known(a)) for a in accesses(body)}
     back = {mark: a for a, mark in marks.items()}
-    return _joined(body.xreplace(marks).diff(marks[access])).xreplace(back)
+    return _joined(body.xreplace(marks).diff(marks.get(by, by))).xreplace(back)
+
+
+def along(body: Any, access: Access, tangent: Any) -> Any:
+    """Return the partial derivative by one access, times its tangent.
+
+    Where a choice by indices guards the access, it guards the tangent too: beyond the bounds
+    neither has an entry.
+    """
+    marks = {w: sp.Dummy(real=True) for w in _choices_by_index(body) if w.has(access)}
+    back = {mark: w for w, mark in marks.items()}
+    plain = body.xreplace(marks)
+    total = partial(plain, access) * tangent if access in accesses(plain) else sp.Integer(0)
+    for choice, mark in marks.items():
+        when, *sides = choice.args
+        inside = Where(when, *(along(side, access, tangent) for side in sides))
+        total += partial(plain, mark) * inside
+    return total.xreplace(back)
+
+
+def _choices_by_index(body: Any) -> list[Where]:
+    """The outermost choices whose conditions are about indices alone, in a fixed order."""
+    found: dict[Where, None] = {}
+    walk = sp.preorder_traversal(body)
+    for node in walk:
+        if isinstance(node, Access):
+            walk.skip()
+        elif isinstance(node, Where) and not node.args[0].atoms(Access):
+            found.setdefault(node)
+            walk.skip()
+    return list(found)
 
 
 def _joined(slope: Any) -> Any:
@@ -78,7 +109,7 @@ class Slopes:
     def __init__(self, context: Context, namer: Namer) -> None:
         self.context = context
         self.namer = namer
-        self.helpers: dict[Tensor, Tensor] = {}
+        self.helpers: dict[tuple[Tensor, str], Tensor] = {}
 
     def of_reduction(self, equation: Equation) -> Any:
         """The derivative of a reduction by its body at the bound index."""
@@ -102,24 +133,42 @@ class Slopes:
         if isinstance(reduction, Norm2):
             return Where(sp.Eq(equation.left, 0), 0, equation.inner / equation.left)
         if isinstance(reduction, Prod):
-            other = reduction.index.fresh()
-            rest = equation.inner.xreplace({reduction.index: other})
-            return Prod(Where(sp.Ne(other, reduction.index), rest, 1), other)
+            return sp.Mul(*self._all_but_one(equation, reduction.index))
         raise DerivationError(f"derive: no derivative for {reduction.spelling} in {equation}")
+
+    def stated(self, equation: Equation) -> Any:
+        """The same as the textbook states it: for a product, that of all other factors."""
+        reduction = equation.reduction
+        if not isinstance(reduction, Prod):
+            return self.of_reduction(equation)
+        other = reduction.index.fresh()
+        factor = equation.inner.xreplace({reduction.index: other})
+        return Prod(Where(sp.Ne(other, reduction.index), factor, 1), other)
+
+    def _all_but_one(self, equation: Equation, index: Index) -> list[Access]:
+        """The products of all factors before a place and behind it, laid out as the factors are."""
+        order = layout(equation.inner)
+        indices = tuple(sorted((*equation.indices, index), key=[*order, index].index))
+        sides = zip(("prefix", "suffix"), all_but_one(equation.inner, index), strict=True)
+        return [Access(self._helper(equation, name, side, indices), *indices)
+                for name, side in sides]  # fmt: skip
 
     def _helper(
         self, equation: Equation, name: str, body: Any, indices: tuple[Index, ...]
     ) -> Tensor:
         """Add the equation a reduction's derivative needs, once."""
-        if equation.target not in self.helpers:
+        key = (equation.target, name)
+        if key not in self.helpers:
             fresh = tuple(index.fresh() for index in indices)
             places = dict(zip(indices, fresh, strict=True))
-            integer = isinstance(body, (ArgMax, ArgMin))
-            target = Tensor(
-                self.namer.name(name), tuple(i.extent for i in indices),
-                PLACES if integer else NONNEGATIVE,
-            )  # fmt: skip
+            domain = next((d for kind, d in _DOMAINS.items() if isinstance(body, kind)), REAL)
+            target = Tensor(self.namer.name(name), tuple(i.extent for i in indices), domain)
             made = Equation(target, fresh, body.xreplace(places))
             self.context.insert_after(equation.target, made)
-            self.helpers[equation.target] = target
-        return self.helpers[equation.target]
+            self.helpers[key] = target
+        return self.helpers[key]
+
+
+_DOMAINS: dict[Any, Domain] = {
+    ArgMax: PLACES, ArgMin: PLACES, sp.exp: NONNEGATIVE,
+}  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 from symcalc.notation.dims import FAR, read_extent
 from symcalc.notation.errors import NotationError, ParseError
-from symcalc.notation.vocabulary import FUNCTIONS, REDUCTIONS
+from symcalc.notation.vocabulary import FUNCTIONS, PLACE_AT, RECURRENCES, REDUCTIONS
 
 
 @dataclass
@@ -57,6 +57,7 @@ class _Survey(ast.NodeVisitor):
         self.reversed: dict[_Slot, str] = {}
         self.variables: dict[_Variable, ast.AST] = {}
         self.written: dict[str, str] = {}  # each array as it stands where it stands first
+        self.alike: list[tuple[_Variable, _Variable]] = []
 
     def fail(self, node: ast.AST, message: str) -> ParseError:
         return ParseError(
@@ -101,9 +102,30 @@ class _Survey(ast.NodeVisitor):
                         for side in argument.comparators
                         if isinstance(side, ast.Name) and side.id not in self.sizes
                     ]
+        if node.func.id in RECURRENCES:
+            rest = self.visit_recurrence(node, node.func.id)
         for argument in rest:
             self.visit(argument)
         self.scope = outer
+
+    def visit_recurrence(self, node: ast.Call, name: str) -> list[ast.expr]:
+        """Its index runs on from outside, unless a place is given: that binds it.
+
+        Returns:
+            What is left to visit.
+        """
+        if not node.args or not isinstance(node.args[0], ast.Name):
+            raise self.fail(node, f"{name}: expected an index first, as in {name}(t, x[t])")
+        letter = node.args[0].id
+        inside, place = node.args[1 : PLACE_AT[name]], node.args[PLACE_AT[name] :]
+        mine = (letter, id(node) if place else self.scope.get(letter, 0))
+        self.variables.setdefault(mine, node)
+        for index in (n for part in place for n in ast.walk(part) if isinstance(n, ast.Name)):
+            asked = (index.id, self.scope.get(index.id, 0))
+            self.variables.setdefault(asked, node)
+            self.alike.append((mine, asked))
+        self.scope[letter] = mine[1]
+        return inside
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         if not isinstance(node.value, ast.Name):
@@ -302,6 +324,8 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
     for bound, beside in survey.masks:  # in sum(j <= i, x[j]) nothing else may say how far i runs
         if beside in survey.variables and beside not in indexing:
             parent[root(beside)] = root(bound)
+    for mine, asked in survey.alike:
+        parent[root(mine)] = root(asked)
     declared: dict[tuple[str, int], str] = {}
     written: dict[_Slot, str] = {}
     sources: dict[tuple[str, int], str] = {}

@@ -12,13 +12,16 @@ import sympy as sp
 from sympy.core.relational import Relational
 
 from symcalc.notation.atoms import Atom, adopt
+from symcalc.notation.calls import call
 from symcalc.notation.compare import Comparable, expression, is_condition
 from symcalc.notation.conditions import Let, Where
+from symcalc.notation.definitions import Defined, Definition, gathered
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.domains import NONNEGATIVE, WEIGHTS, Domain
 from symcalc.notation.errors import NotationError, SymcalcError
 from symcalc.notation.places import is_size
 from symcalc.notation.reductions import Mean, Reduction, Sum, in_bounds
+from symcalc.notation.scans import Recurrence
 from symcalc.notation.sense import check_sense, use_of
 from symcalc.notation.spelling import ArraySpec, read_annotation
 from symcalc.notation.tensors import Access, Tensor, dims_of, free_indices
@@ -62,6 +65,21 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Size:
+    """A size that a dim must have.
+
+    Args:
+        dim: the dim.
+        value: its size.
+        source: what says so, such as "layer 2 is 8 wide".
+    """
+
+    dim: Dim
+    value: int
+    source: str
+
+
+@dataclass(frozen=True)
 class Objective:
     """A definition: inputs with shapes and domains, a formula, what it is differentiated by.
 
@@ -78,6 +96,12 @@ class Objective:
         reference: where it comes from.
         family: the catalogue file it stands in.
         averaged: for a reduced objective, the one it was made from and how it is reduced.
+        definitions: the tensors that the formula defines for itself, in an order in which each
+            stands on those before it.
+        model: the name of the definition that is a model's output, where the objective is a loss
+            over a model.
+        sizes: the sizes that dims must have, where they are fixed.
+        spelling: the Python that makes it, where it is made of others: `sc.compose(...)`.
     """
 
     name: str
@@ -92,6 +116,39 @@ class Objective:
     reference: str = ""
     family: str = ""
     averaged: tuple[Objective, str] | None = field(default=None, repr=False, compare=False)
+    definitions: tuple[Definition, ...] = ()
+    model: str = ""
+    sizes: tuple[Size, ...] = ()
+    spelling: str = ""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Write the formula on other arguments, inside the formula of another objective.
+
+        h = layer_norm(x, gamma, beta); ... h[i, j] ...
+
+        Args:
+            arguments: tensors in the order of the inputs: inputs of the formula being written, what
+                another call returned, or what `define` made.
+            named: inputs by name; hyperparameters, as numbers or in hyperparameters of the formula
+                being written. Those not given stand at their defaults.
+
+        Returns:
+            The formula, for a scalar objective; for a layer a tensor to be indexed.
+
+        Raises:
+            NotationError: an argument is missing, unknown, or of another shape or domain.
+        """
+        return call(self, arguments, named)
+
+    @property
+    def formulas(self) -> tuple[Any, ...]:
+        """Every formula of the objective: what its definitions stand for, then its own."""
+        return (*(meant.body for meant in self.definitions), self.body)
+
+    @property
+    def at_any_size(self) -> Objective:
+        """The same without the sizes that are fixed."""
+        return dataclasses.replace(self, sizes=())
 
     @property
     def is_scalar(self) -> bool:
@@ -173,7 +230,7 @@ class Objective:
         assert batch is not None
         free = batch.fresh()
         reduced = {}
-        for mean in _outer_means(self.body):
+        for mean in outer_means(self.body):
             entry, index = mean.body, mean.index
             if weights is not None:
                 entry = weights[index] * entry
@@ -192,15 +249,20 @@ class Objective:
         )
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(t.name for t in self.inputs)}) = {self.body}"
+        own = f"{self.name}({', '.join(t.name for t in self.inputs)}) = {self.body}"
+        return "; ".join([own, *map(str, self.definitions)])
 
     def _repr_latex_(self) -> str:
         from symcalc.notation.latex import latex
 
-        return f"$\\displaystyle {latex(self.body)}$"
+        rows = [latex(self.body)]
+        rows += [f"{latex(Access(d.tensor, *d.indices))} = {latex(d.body)}"
+                 for d in self.definitions]  # fmt: skip
+        shown = r", \quad ".join(rows)
+        return rf"$\displaystyle {shown}$"
 
 
-def _outer_means(body: Any) -> list[Mean]:
+def outer_means(body: Any) -> list[Mean]:
     """The means that the formula is linear in, if it is: c1 mean(...) + c2 mean(...)."""
     found = []
     for term in sp.Add.make_args(body):
@@ -214,7 +276,7 @@ def _outer_means(body: Any) -> list[Mean]:
 
 def _batch(body: Any) -> Index | None:
     """The index averaged over, if every term is a mean over one dim."""
-    means = _outer_means(body)
+    means = outer_means(body)
     if means and all(mean.index.extent == means[0].index.extent for mean in means):
         return means[0].index
     return None
@@ -226,55 +288,78 @@ def make_objective(
     parameters: tuple[Parameter, ...],
     body: Any,
     wrt: str | tuple[str, ...] | None,
+    standing: tuple[Index, ...] = (),
     **described: Any,
 ) -> Objective:
     """Check a formula against its inputs and make the objective.
 
+    Args:
+        name: of the objective.
+        inputs: the arrays it reads.
+        parameters: its hyperparameters.
+        body: the formula; what it reads besides the inputs it has defined itself.
+        wrt: what to differentiate by.
+        standing: the order of the result's axes; that of the inputs' dims if not given.
+        described: the other fields of the objective.
+
     Raises:
         NotationError: unknown names, an unbound or clashing index, nothing to differentiate by.
     """
+    arguments = {tensor.name for tensor in inputs} | {p.name for p in parameters}
+    dims = dims_of(inputs)
+    for taken in (*(tensor.name for tensor in inputs), *(p.name for p in parameters)):
+        if taken in RESERVED:
+            raise NotationError(f"{name}: {taken!r} is an argument of every kernel: rename it")
+        if taken in {dim.name for dim in dims}:
+            raise NotationError(
+                f"{name}: {taken!r} is both an argument and a dim: rename the one or the other"
+            )
+    definitions, (body,) = gathered((body,), arguments | {dim.name for dim in dims})
+    definitions = tuple(dataclasses.replace(d, body=adopt(d.body)) for d in definitions)
     body = adopt(body)
+    known = {*inputs, *(meant.tensor for meant in definitions)}
+    for formula in (*(meant.body for meant in definitions), body):
+        _check_formula(name, formula, known, {p.name for p in parameters})
+        check_sense(name, formula, [p.name for p in parameters])
+    order = {dim: place for place, dim in enumerate(dims)}
+    axes = {index: place for place, index in enumerate(standing)}
+    outputs: list[Index] = []
+    for index in sorted(
+        free_indices(body),
+        key=lambda i: (axes.get(i, 99), _place_of(i, order), i.dummy_index),
+    ):
+        narrowed, body = in_bounds(index, body, outputs)
+        outputs.append(narrowed)
+    for formula, free in (*((d.body, d.indices) for d in definitions), (body, tuple(outputs))):
+        for symbol in _extents(formula).union(*(index.extent.free_symbols for index in free)):
+            if symbol not in order:
+                letters = {i.name for i in (*formula.atoms(Index), *free) if symbol in i.dims}
+                raise NotationError(
+                    f"{name}: index {', '.join(sorted(letters)) or '?'} runs over {symbol}, which "
+                    "is the extent of no input: it indexes no array"
+                )
+    names = _check_wrt(name, inputs, wrt, body)
+    return Objective(
+        name, inputs, parameters, body, tuple(outputs), names, not isinstance(wrt, tuple),
+        definitions=definitions, **described,
+    )  # fmt: skip
+
+
+def _check_formula(name: str, body: Any, known: set[Tensor], parameters: set[str]) -> None:
+    """A formula is made of numbers of the notation, and of names that are known."""
     if is_condition(body):
         raise NotationError(f"{name}: expected a formula with a number for a value, got {body}")
     if body.has(sp.I, sp.zoo, sp.nan) or _is_infinite(body):
         raise NotationError(f"{name}: {body} is no real number: a division by zero, a root or a "
                             "logarithm of a negative number stands in the formula")  # fmt: skip
-    for taken in (*(tensor.name for tensor in inputs), *(p.name for p in parameters)):
-        if taken in RESERVED:
-            raise NotationError(f"{name}: {taken!r} is an argument of every kernel: rename it")
-        if taken in {dim.name for dim in dims_of(inputs)}:
-            raise NotationError(
-                f"{name}: {taken!r} is both an argument and a dim: rename the one or the other"
-            )
     _check_nodes(name, body)
-    known = {tensor.name for tensor in inputs}
     for access in body.atoms(Access):
-        if access.tensor not in inputs:
-            raise NotationError(f"{name}: {access} is not an input; inputs: {sorted(known)}")
-    order = {dim: place for place, dim in enumerate(dims_of(inputs))}
-    outputs: list[Index] = []
-    for index in sorted(free_indices(body), key=lambda i: (_place_of(i, order), i.dummy_index)):
-        narrowed, body = in_bounds(index, body, outputs)
-        outputs.append(narrowed)
-    for symbol in _extents(body) | set().union(*(index.extent.free_symbols for index in outputs)):
-        if symbol not in order:
-            letters = {i.name for i in (*body.atoms(Index), *outputs) if symbol in i.dims}
-            raise NotationError(
-                f"{name}: index {', '.join(sorted(letters)) or '?'} runs over {symbol}, which is "
-                "the extent of no input: it indexes no array"
-            )
-    check_sense(name, body, [p.name for p in parameters])
+        if access.tensor not in known:
+            inputs = sorted({tensor.name for tensor in known})
+            raise NotationError(f"{name}: {access} is not an input; inputs: {inputs}")
     for symbol in body.free_symbols:
-        known_symbol = isinstance(symbol, (Index, Dim)) or symbol.name in {
-            p.name for p in parameters
-        }
-        if not known_symbol:
+        if not isinstance(symbol, (Index, Dim, Tensor)) and symbol.name not in parameters:
             raise NotationError(f"{name}: {symbol} is neither an input nor a hyperparameter")
-    names = _check_wrt(name, inputs, wrt, body)
-    return Objective(
-        name, inputs, parameters, body, tuple(outputs), names, not isinstance(wrt, tuple),
-        **described,
-    )  # fmt: skip
 
 
 def _is_infinite(node: Any) -> bool:
@@ -290,7 +375,7 @@ def _is_infinite(node: Any) -> bool:
 
 _NODES = (
     sp.Add, sp.Mul, sp.Pow, sp.Number, sp.NumberSymbol, sp.Symbol, sp.exp, sp.log, Access, Atom,
-    Let, Where, Reduction, Relational, sp.And, sp.Or, sp.Not,
+    Let, Where, Recurrence, Reduction, Relational, sp.And, sp.Or, sp.Not,
 )  # fmt: skip
 
 
@@ -404,7 +489,9 @@ def objective(
                 parameters.append(_parameter(title, argument, spec))
                 symbols.append(parameters[-1].symbol)
         try:
-            body = expression(function(*symbols))
+            made = function(*symbols)
+            layer = made.definition if isinstance(made, Defined) else None
+            body = expression(made if layer is None else layer.body)
         except SymcalcError as error:
             raise type(error)(f"{title}: {error}") from error
         except TypeError as error:
@@ -416,6 +503,7 @@ def objective(
         summary, _, notes = inspect.cleandoc(function.__doc__ or "").partition("\n")
         return make_objective(
             title, tuple(inputs), tuple(parameters), body, wrt,
+            () if layer is None else layer.indices,
             summary=summary.strip(), notes=notes.strip(), reference=reference,
             family=(function.__module__ or "").rpartition(".")[2],
         )  # fmt: skip

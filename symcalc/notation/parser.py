@@ -16,7 +16,7 @@ from symcalc.notation.errors import NotationError, ParseError
 from symcalc.notation.infer import Inferred, infer
 from symcalc.notation.objective import Objective, Parameter, make_objective
 from symcalc.notation.tensors import Access, Tensor
-from symcalc.notation.vocabulary import FUNCTIONS, SCALARS
+from symcalc.notation.vocabulary import FUNCTIONS, PLACE_AT, SCALARS
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 60
@@ -295,11 +295,13 @@ class _Reader:
         bound = self.found.bound.get(id(node), {})
         outer = dict(self.scope)
         self.scope |= {letter: Index(letter, dim) for letter, dim in bound.items()}
+        inside = PLACE_AT.get(name, len(node.args))
         try:
-            arguments = [self.visit(argument) for argument in node.args]
+            arguments = [self.visit(argument) for argument in node.args[:inside]]
             masks = {str(keyword.arg): self.visit(keyword.value) for keyword in node.keywords}
         finally:
             self.scope = outer
+        arguments += [self.visit(argument) for argument in node.args[inside:]]
         masked = [isinstance(written, ast.Compare) for written in node.args[:-1]] + [False]
         if masks and not is_condition(masks["where"]):
             raise self.fail(node.keywords[0].value, f"{name}: expected a condition after where=")

@@ -17,6 +17,7 @@ from symcalc.notation.conditions import Where
 from symcalc.notation.dims import FAR, Dim, Index, unused
 from symcalc.notation.errors import NotationError
 from symcalc.notation.places import range_in
+from symcalc.notation.scans import recurrences
 from symcalc.notation.tensors import accesses, free_indices
 
 
@@ -243,11 +244,7 @@ def in_bounds(index: Index, body: Any, others: Collection[Index] = ()) -> tuple[
         NotationError: nothing tells how far the index runs.
     """
     body = sp.sympify(body)
-    pairs = [
-        pair
-        for access in _all_accesses(body)
-        for pair in zip(access.places, access.tensor.shape, strict=True)
-    ]
+    pairs = _entries(body)
     settled = {*body.atoms(Index), *others} - free_indices(body) | set(others)
     found = range_in(index, pairs, frozenset(settled))
     if found is None or (index.extent == FAR and found.count.has(FAR)):
@@ -267,6 +264,27 @@ def in_bounds(index: Index, body: Any, others: Collection[Index] = ()) -> tuple[
         return index, body
     narrowed = index.fresh(extent=found.count)
     return narrowed, body.xreplace({index: narrowed + found.low})
+
+
+def margins(index: Index, body: Any) -> tuple[int, int]:
+    """Return how far from either end of its range an index must keep for every access to be in."""
+    low, high = 0, 0
+    for place, extent in _entries(sp.sympify(body)):
+        shift = sp.expand(place - index)
+        if index in place.free_symbols and shift.is_Integer:
+            low = max(low, -int(shift))
+            high = max(high, int(index.extent - extent + shift))
+    return low, high
+
+
+def _entries(body: Any) -> list[tuple[Any, Any]]:
+    """Return the places of all accesses and of all recurrences' entries, each with its extent."""
+    found = [
+        pair
+        for access in _all_accesses(body)
+        for pair in zip(access.places, access.tensor.shape, strict=True)
+    ]
+    return found + [(entry.place, entry.index.extent) for entry in recurrences(body)]
 
 
 def _all_accesses(expression: Any) -> list[Any]:
@@ -336,6 +354,6 @@ def extent(index: Index) -> Any:
 
 __all__ = [
     "ArgMax", "ArgMin", "Dim", "LogSumExp", "Max", "Mean", "Min", "Norm2", "Prod", "Reduction",
-    "Sum", "argmax", "argmin", "extent", "in_bounds", "logsumexp", "mean", "norm2", "prod",
-    "readable", "sum",
+    "Sum", "argmax", "argmin", "extent", "in_bounds", "logsumexp", "margins", "mean", "norm2",
+    "prod", "readable", "sum",
 ]  # fmt: skip

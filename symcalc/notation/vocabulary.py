@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from symcalc.notation import atoms, conditions, reductions
+from symcalc.notation import atoms, conditions, recurrences, reductions
 from symcalc.notation.compare import eq, is_condition, ne
 from symcalc.notation.dims import Index
 from symcalc.notation.errors import NotationError
@@ -46,4 +46,11 @@ SCALARS: dict[str, Callable[..., Any]] = {atom.__name__: atom for atom in atoms.
 CONDITIONS: dict[str, Callable[..., Any]] = {
     "where": conditions.where, "let": conditions.let, "eq": eq, "ne": ne,
 }  # fmt: skip
-FUNCTIONS: dict[str, Callable[..., Any]] = REDUCTIONS | SCALARS | CONDITIONS
+RECURRENCES: dict[str, Callable[..., Any]] = {
+    name: getattr(recurrences, name) for name in recurrences.__all__
+}
+# From which argument on a place is given; the index is bound then, as a sum binds its own.
+PLACE_AT: dict[str, int] = {
+    "scan": 4, "reverse_scan": 4, "cumsum": 2, "reverse_cumsum": 2, "cumprod": 2,
+}  # fmt: skip
+FUNCTIONS: dict[str, Callable[..., Any]] = REDUCTIONS | SCALARS | CONDITIONS | RECURRENCES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -234,11 +235,18 @@ def _summand_at(candidate: Any, access: Access, parts: _Parts) -> Any:
     return None
 
 
-def inlined(equations: list[Equation], outputs: set[Tensor]) -> list[Equation]:
+def inlined(
+    equations: list[Equation], outputs: set[Tensor], stored: Set[Tensor] = frozenset()
+) -> list[Equation]:
     """Write cheap elementwise definitions into what uses them, and drop what nothing uses.
 
     A definition of rank two or more that costs a few additions and products is cheaper to compute
     again than to store.
+
+    Args:
+        equations: in an order in which each stands on those before it.
+        outputs: the tensors wanted.
+        stored: those that are to be stored in any case.
     """
     bodies: dict[Tensor, Equation] = {}
     kept: list[Equation] = []
@@ -249,7 +257,7 @@ def inlined(equations: list[Equation], outputs: set[Tensor]) -> list[Equation]:
                 places[access] = bodies[access.tensor].at(access.places)
         body = equation.body.xreplace(places) if places else equation.body
         equation = Equation(equation.target, equation.indices, body)
-        if _is_cheap(equation) and equation.target not in outputs:
+        if _is_cheap(equation) and equation.target not in outputs | stored:
             bodies[equation.target] = equation
         else:
             kept.append(equation)
@@ -259,6 +267,7 @@ def inlined(equations: list[Equation], outputs: set[Tensor]) -> list[Equation]:
 def _is_cheap(equation: Equation) -> bool:
     return (
         equation.reduction is None
+        and equation.recurrence is None
         and len(equation.indices) >= 2
         and not any(isinstance(node, DEAR) for node in sp.preorder_traversal(equation.body))
     )

@@ -13,6 +13,7 @@ import sympy as sp
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Mean, Reduction
+from symcalc.notation.scans import recurrences
 from symcalc.notation.tensors import Tensor
 from symcalc.verify.sampling import roomy
 
@@ -138,10 +139,11 @@ def _sizes(objective: Objective) -> dict[str, int]:
     """One sample of a batch; three classes; four by four for a layer."""
     if not objective.is_scalar:
         return {dim.name: 4 for dim in objective.dims}
-    reductions = objective.body.atoms(Reduction)
+    reductions = {r for formula in objective.formulas for r in formula.atoms(Reduction)}
     inner = {m for outer in reductions for m in outer.body.atoms(Reduction)}
     batch = {str(m.index.extent) for m in reductions - inner if isinstance(m, Mean)}
-    uneven = [i for i in objective.body.atoms(Index) if not i.extent.is_Symbol]
+    uneven = {i for f in objective.formulas for i in f.atoms(Index) if not i.extent.is_Symbol}
+    uneven |= {entry.index for formula in objective.formulas for entry in recurrences(formula)}
     shifted = {dim.name for index in uneven for dim in index.dims}
     flat = all(len(t.shape) <= 1 for t in objective.inputs)
     return {

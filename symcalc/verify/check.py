@@ -143,7 +143,7 @@ def _scale(point: Point) -> float:
     if point.cotangent is None:
         return 1.0 / max(point.extents.values(), default=1)
     reals = [np.max(np.abs(array)) for array in point.arrays if array.size]
-    return float(np.max(np.abs(point.cotangent)) * max(1.0, *reals))
+    return float(np.max(np.abs(point.cotangent), initial=0.0) * max(1.0, *reals))
 
 
 def _against_sibling(kernel: Kernel, sibling: Kernel, seed: int) -> Iterator[Comparison]:
@@ -175,7 +175,7 @@ def _against_sibling(kernel: Kernel, sibling: Kernel, seed: int) -> Iterator[Com
 def _against_differences(kernel: Kernel, seed: int) -> Iterator[Comparison]:
     """Compare directional derivatives with finite differences of the kernel's own value."""
     objective = kernel.objective
-    if objective.body.has(stop_gradient):
+    if any(formula.has(stop_gradient) for formula in objective.formulas):
         return  # the gradient meant is not that of the value
     for place, wrt in enumerate(kernel.derivation.wrt):
         position = [t.name for t in objective.inputs].index(wrt)

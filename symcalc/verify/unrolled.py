@@ -16,9 +16,11 @@ import sympy as sp
 
 from symcalc.notation.atoms import Atom, stop_gradient
 from symcalc.notation.conditions import Let, Where
+from symcalc.notation.definitions import Definition
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Reduction
+from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.verify.sampling import Point, size
 
@@ -47,6 +49,8 @@ class Unrolled:
         self.objective = objective
         self.point = point
         self.symbols: dict[tuple[str, tuple[int, ...]], Any] = {}
+        self.meanings = {meant.tensor: meant for meant in objective.definitions}
+        self.defined: dict[tuple[str, tuple[int, ...]], Any] = {}
         self.arrays = {
             tensor.name: array for tensor, array in zip(objective.inputs, point.arrays, strict=True)
         }
@@ -132,6 +136,8 @@ class Unrolled:
             if expression.gives_place:
                 return sp.Integer(self._first(terms, expression.spelling == "argmax"))
             return _REDUCED[expression.spelling](terms)
+        if isinstance(expression, Recurrence):
+            return self._entry_of(expression, at)
         if not expression.args:
             return expression
         if isinstance(expression, (sp.floor, sp.Mod, sp.Min, sp.Max)):  # of indices and extents
@@ -162,10 +168,33 @@ class Unrolled:
                 best = place
         return best
 
+    def _entry_of(self, recurrence: Recurrence, at: dict[Index, int]) -> Any:
+        """Write a recurrence out, entry after entry, up to the one asked for."""
+        place = int(self._plain(recurrence.place, at))
+        count = int(self._plain(recurrence.index.extent, at))
+        value = self._plain(recurrence.start, at)
+        for k in recurrence.order(count):
+            here = {**at, recurrence.index: k}
+            decay, term = (self._plain(p, here) for p in (recurrence.decay, recurrence.term))
+            value = decay * value + term
+            if k == place:
+                break
+        return value
+
     def _entry(self, tensor: Tensor, place: tuple[int, ...]) -> Any:
+        if tensor in self.meanings:
+            return self._meaning(self.meanings[tensor], place)
         if tensor.domain.integer:
             return sp.Integer(int(self.arrays[tensor.name][place]))
         return self._symbol(tensor.name, place)
+
+    def _meaning(self, meant: Definition, place: tuple[int, ...]) -> Any:
+        """Write out one entry of what the formula defines, once."""
+        key = (meant.name, place)
+        if key not in self.defined:
+            at = dict(zip(meant.indices, place, strict=True))
+            self.defined[key] = self._plain(meant.body, at)
+        return self.defined[key]
 
 
 def _greatest(terms: list[Any]) -> Any:

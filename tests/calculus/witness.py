@@ -13,7 +13,7 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from symcalc.notation import conditions, reductions
+from symcalc.notation import conditions, reductions, scans
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.tensors import Access
 
@@ -70,6 +70,8 @@ class Unrolled:
         self.objective, self.sizes, self.arrays = objective, sizes, arrays
         self.values: dict[Any, Any] = {}
         self.frozen: dict[Any, Any] = {}
+        self.meanings = {meant.name: meant for meant in objective.definitions}
+        self.known: dict[Any, Any] = {}
         self.symbols = {
             tensor.name: {
                 place: sp.Symbol("_".join([tensor.name, *map(str, place)]), real=True)
@@ -141,6 +143,8 @@ class Unrolled:
         if isinstance(node, Access):
             place = tuple(self.whole(p, at) for p in node.places)
             name = node.tensor.name
+            if name in self.meanings:
+                return self.meaning(self.meanings[name], place)
             if any(not 0 <= p < s for p, s in zip(place, np.shape(self.arrays[name]), strict=True)):
                 raise IndexError(f"{node} at {place}")
             if name not in self.symbols:
@@ -169,6 +173,8 @@ class Unrolled:
             if isinstance(node, reductions.Max | reductions.Min):
                 return self.first_extreme(terms, isinstance(node, reductions.Max))
             return REDUCED[type(node).__name__](terms)
+        if isinstance(node, scans.Recurrence):
+            return self.sequence(node, at)[self.whole(node.place, at)]
         if not node.args:
             return node
         if isinstance(node, sp.floor | sp.Mod | sp.Min | sp.Max):
@@ -182,6 +188,26 @@ class Unrolled:
         if name in TEXTBOOK:
             return TEXTBOOK[name](*arguments)
         return node.func(*arguments)
+
+    def sequence(self, node: Any, at: dict[Any, int]) -> list[Any]:
+        """Every entry of a recurrence."""
+        count, reverse = self.whole(node.index.extent, at), isinstance(node, scans.ReverseScan)
+        entries, last = [], self.unroll(node.start, at)
+        for k in range(count):
+            here = at | {node.index: count - 1 - k if reverse else k}
+            last = self.unroll(node.decay, here) * last + self.unroll(node.term, here)
+            entries.append(last)
+        return entries[::-1] if reverse else entries
+
+    def meaning(self, meant: Any, place: tuple[int, ...]) -> Any:
+        """Write out one entry of what the formula defines."""
+        key = (meant.name, place)
+        if key not in self.known:
+            shape = tuple(self.whole(index.extent, {}) for index in meant.indices)
+            if any(not 0 <= p < s for p, s in zip(place, shape, strict=True)):
+                raise IndexError(f"{meant.name} at {place}")
+            self.known[key] = self.unroll(meant.body, dict(zip(meant.indices, place, strict=True)))
+        return self.known[key]
 
 
 def _exact(value: Any) -> Any:
