@@ -18,7 +18,7 @@ from symcalc.backends.numba_expressions import (
     SPECIAL_MATH,
     VECTOR_MATH,
 )
-from symcalc.notation.dims import Dim
+from symcalc.notation.dims import Dim, sole_dim
 from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Tensor
 from symcalc.program.primitives import PATTERNS, UNSIGNED
@@ -199,7 +199,9 @@ class Frame:
         for tensor in self.program.inputs:
             for axis, extent in enumerate(tensor.shape):
                 where = f"{self.names[tensor.name]}.shape[{axis}]"
-                dim = next(iter(extent.free_symbols))
+                dim = sole_dim(extent)
+                if dim is None:
+                    continue
                 if extent == dim and " " in found.get(dim, " "):
                     found[dim] = where
                 elif dim not in found:
@@ -245,6 +247,8 @@ class Frame:
 
     def _too_small(self) -> list[str]:
         found = [f"{self.whole(need.extent)} < {need.least}" for need in self.program.needs]
+        plain = {extent for tensor in self.program.inputs for extent in tensor.shape}
+        found += [f"{self.names[d.name]} < 0" for d in self.program.dims if d not in plain]
         for tensor in self.program.inputs:
             if tensor.domain.below is not None:
                 below = self.names[tensor.domain.below.name]

@@ -24,6 +24,7 @@ from symcalc.notation.atoms import ATOMS
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective
+from symcalc.notation.places import with_quotients
 from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access, Tensor, accesses
 
@@ -96,6 +97,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "stop_gradient": lambda x: x,
     "polygamma": _polygamma,
     "Where": np.where,
+    "Quotient": np.floor_divide,
     "AllOf": lambda *parts: functools.reduce(np.logical_and, parts),
     "AnyOf": lambda *parts: functools.reduce(np.logical_or, parts),
     "NotOf": np.logical_not,
@@ -272,7 +274,7 @@ def _compile_body(equation: Equation) -> _Compiled:
     symbols = tuple(sorted(body.free_symbols - set(marks.values()), key=str))
     plain = {s: sp.Symbol(namer.name(f"{s.name}_"), real=True) for s in symbols}
     arguments = [*marks.values(), *plain.values()]
-    body = _with_plain_where(_with_plain_tables(body)).xreplace(plain)
+    body = with_quotients(_with_plain_where(_with_plain_tables(body))).xreplace(plain)
     function = sp.lambdify(arguments, body, modules=[FUNCTIONS | tables, "numpy"])
     return _Compiled(equation, (*equation.indices, *bound), reads, symbols, function)
 
@@ -358,7 +360,8 @@ def _whole(place: Any, known: dict[Any, Any], grid: dict[Any, Any], scalars: dic
         return grid[place]
     symbols = sorted(place.free_symbols, key=str)
     values = [grid[s] if s in grid else scalars[s] for s in symbols]
-    return sp.lambdify(symbols, place, modules="numpy")(*values)
+    function = sp.lambdify(symbols, with_quotients(place), modules=[FUNCTIONS, "numpy"])
+    return np.asarray(function(*values)).astype(np.int64)
 
 
 def build(objective: Objective, task: Task, dtype: str) -> NumpyExecutable:

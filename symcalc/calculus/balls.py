@@ -55,6 +55,10 @@ def evaluate(expression: Any, env: Environment) -> Any:
         return _fold(lambda a, b: a * b, expression.args, env)
     if isinstance(expression, sp.Pow):
         return _power(expression, env)
+    if isinstance(expression, (sp.floor, sp.Mod, sp.Min, sp.Max)):  # of indices and extents
+        return ball(whole(expression, env))
+    if expression in (sp.oo, -sp.oo):
+        return ball(float(expression))
     if isinstance(expression, (Where, sp.Piecewise)):
         return _choose(expression, env)
     if isinstance(expression, Let):

@@ -137,7 +137,10 @@ class Lifter:
         if isinstance(expression, Reduction):
             inner = expression.func(self.lift(expression.body), expression.index)
             return self._own(_NAMES[type(expression)], inner)
-        if not expression.args or isinstance(expression, Access):
+        if isinstance(expression, Access):
+            if not any(place.has(Reduction) for place in expression.places):
+                return expression
+        elif not expression.args:
             return expression
         return expression.func(*(self.lift(argument) for argument in expression.args))
 

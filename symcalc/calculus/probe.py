@@ -29,6 +29,8 @@ PRECISION = 200
 _EXTENTS = (3, 2, 5, 7, 11)  # a formula speaks of 2 more often than of 3, so no lone extent is 2
 _MORE_POINTS = 6  # to see both sides of a condition
 _SHOWN = 6  # entries of an array in a message
+LEAST = 2  # values of an index whose range is narrowed
+_ENLARGEMENTS = 20
 
 
 def sample(tensor: Tensor, env: Environment, rng: random.Random) -> Entries:
@@ -71,6 +73,7 @@ def environment(
         for place, extent in zip(access.places, access.tensor.shape, strict=True):
             if place.is_Integer and extent in env:  # a fixed place must exist
                 env[extent] = max(env[extent], int(place) + 1)
+    _enlarge(bodies, tensors, env)
     symbols = {s for e in bodies for s in e.atoms(sp.Symbol)} - set(dims) - set(tensors)
     for symbol in sorted(symbols, key=str):
         free = isinstance(symbol, Variable) or not symbol.is_Dummy
@@ -83,6 +86,21 @@ def environment(
     for equation in definitions:
         env[equation.target] = _Defined(equation, env)
     return env
+
+
+def _enlarge(bodies: list[Any], tensors: list[Tensor], env: Environment) -> None:
+    """Let no range be empty: an extent such as n - m + 1 gets a larger n."""
+    extents = {e for t in tensors for e in t.shape}
+    extents |= {i.extent for e in bodies for i in e.atoms(Index)}
+    compound = sorted((e for e in extents if len(e.args) > 0), key=str)
+    for _ in range(_ENLARGEMENTS):
+        short = [e for e in compound if whole(e, env) < LEAST]
+        if not short:
+            return
+        for extent in short:
+            for dim in sorted(extent.free_symbols, key=str):
+                if whole(extent, {**env, dim: env[dim] + 2}) > whole(extent, env):
+                    env[dim] += 1
 
 
 class _Defined(dict[tuple[int, ...], Any]):
@@ -202,14 +220,19 @@ def _seen(unseen: set[tuple[Any, bool]], env: Environment) -> set[tuple[Any, boo
 def _difference(
     before: Any, after: Any, indices: tuple[Index, ...], env: Environment
 ) -> str | None:
+    """Compare wherever one side has a value; somewhere both must."""
+    met = False
     for places, at in points(indices, env):
         a, b = (evaluate(side, {**env, **at}) for side in (before, after))
         a, b = (ball(s) if isinstance(s, int) else s for s in (a, b))
         if not a.is_finite() and not b.is_finite():
-            raise UndecidedError("neither side has a value here")
+            continue
+        met = True
         if not a.overlaps(b) or not a.is_finite() or not b.is_finite():
             letters = {index.name: place for index, place in zip(indices, places, strict=True)}
             return f"{_words(letters, env)}: {_number(a)} and {_number(b)}"
+    if not met and all(whole(index.extent, env) > 0 for index in indices):
+        raise UndecidedError("neither side has a value here")
     return None
 
 

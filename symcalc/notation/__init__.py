@@ -35,6 +35,7 @@ from symcalc.notation.compare import eq, ne
 from symcalc.notation.composition import compose
 from symcalc.notation.conditions import let, where
 from symcalc.notation.definitions import define
+from symcalc.notation.dims import FAR as inf
 from symcalc.notation.dims import indices
 from symcalc.notation.errors import (
     ArgumentError,
@@ -57,7 +58,16 @@ from symcalc.notation.expectations import (
 from symcalc.notation.objective import Objective, Parameter, objective
 from symcalc.notation.parser import parse
 from symcalc.notation.recurrences import cumprod, cumsum, reverse_cumsum, reverse_scan, scan
-from symcalc.notation.reductions import extent, logsumexp, mean, norm2, prod, sum
+from symcalc.notation.reductions import (
+    argmax,
+    argmin,
+    extent,
+    logsumexp,
+    mean,
+    norm2,
+    prod,
+    sum,
+)
 from symcalc.notation.spelling import (
     Array,
     Formula,
@@ -80,13 +90,13 @@ __all__ = [
     "ArgumentError", "ArgumentTypeError", "Array", "DerivationError", "Formula", "Fraction",
     "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective",
     "Parameter", "ParseError", "PlusMinusOne", "Positive", "PositiveReal", "Probability",
-    "Real", "Scalar", "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "clip",
-    "compose", "cumprod", "cumsum", "define", "digamma", "eq", "erf", "erfc", "exp",
-    "expectation", "expm1", "expm1x", "extent", "gaussian_expectation", "gaussian_log_density",
-    "gaussian_pathwise", "gaussian_score", "indices", "kl_div", "let", "lgamma", "log",
-    "log1mexp", "log1p", "log_cosh", "log_ratio", "log_sigmoid", "logsumexp", "max", "maximum",
-    "mean", "min", "minimum", "ne", "norm2", "objective", "parse", "prod", "relu",
-    "reverse_cumsum", "reverse_scan", "scan", "score_function", "sech", "sigmoid", "sign",
-    "softplus", "sqrt", "stop_gradient", "sum", "tanh", "trigamma", "variable", "weighted",
-    "where", "xlogy",
+    "Real", "Scalar", "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "argmax",
+    "argmin", "clip", "compose", "cumprod", "cumsum", "define", "digamma", "eq", "erf", "erfc",
+    "exp", "expectation", "expm1", "expm1x", "extent", "gaussian_expectation",
+    "gaussian_log_density", "gaussian_pathwise", "gaussian_score", "indices", "inf", "kl_div",
+    "let", "lgamma", "log", "log1mexp", "log1p", "log_cosh", "log_ratio", "log_sigmoid",
+    "logsumexp", "max", "maximum", "mean", "min", "minimum", "ne", "norm2", "objective",
+    "parse", "prod", "relu", "reverse_cumsum", "reverse_scan", "scan", "score_function", "sech",
+    "sigmoid", "sign", "softplus", "sqrt", "stop_gradient", "sum", "tanh", "trigamma",
+    "variable", "weighted", "where", "xlogy",
 ]  # fmt: skip

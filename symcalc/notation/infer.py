@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import difflib
 from dataclasses import dataclass, field
+from typing import Any
 
-from symcalc.notation.dims import Dim
+from symcalc.notation.dims import FAR, read_extent
 from symcalc.notation.errors import NotationError, ParseError
 from symcalc.notation.vocabulary import (
     BINDINGS,
@@ -26,16 +27,16 @@ class Inferred:
         shapes: arrays and their dims, in order of appearance.
         labels: arrays used as an index, and the dim they stay below.
         scalars: names without brackets that are neither index nor dim.
-        free: indices that nothing binds, and their dims.
+        free: indices that nothing binds, and their extents, FAR where no place ties them to a dim.
         bound: for each binding call (by id), its indices and their dims.
         dims: the names of all dims.
     """
 
-    shapes: dict[str, tuple[Dim, ...]] = field(default_factory=dict)
-    labels: dict[str, Dim] = field(default_factory=dict)
+    shapes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    labels: dict[str, Any] = field(default_factory=dict)
     scalars: list[str] = field(default_factory=list)
-    free: dict[str, Dim] = field(default_factory=dict)
-    bound: dict[int, dict[str, Dim]] = field(default_factory=dict)
+    free: dict[str, Any] = field(default_factory=dict)
+    bound: dict[int, dict[str, Any]] = field(default_factory=dict)
     dims: set[str] = field(default_factory=set)
 
 
@@ -46,8 +47,11 @@ _Variable = tuple[str, int]  # an index letter and the id of the call that binds
 class _Survey(ast.NodeVisitor):
     """First walk: who indexes what, without yet knowing the dims."""
 
-    def __init__(self, text: str, named: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, text: str, named: frozenset[str] = frozenset(), sizes: frozenset[str] = frozenset()
+    ) -> None:
         self.named = named
+        self.sizes = sizes
         self.text = " ".join(text.split("\n"))
         self.lead = len(self.text) - len(self.text.lstrip())
         self.scope: dict[str, int] = {}
@@ -55,6 +59,9 @@ class _Survey(ast.NodeVisitor):
         self.bare: dict[str, ast.Name] = {}
         self.pairs: list[tuple[_Slot, _Variable]] = []
         self.gathers: list[tuple[_Slot, str]] = []
+        self.loose: set[_Variable] = set()
+        self.masks: list[tuple[_Variable, _Variable]] = []
+        self.reversed: dict[_Slot, str] = {}
         self.variables: dict[_Variable, ast.AST] = {}
         self.written: dict[str, str] = {}  # each array as it stands where it stands first
         self.alike: list[tuple[_Variable, _Variable]] = []
@@ -73,9 +80,10 @@ class _Survey(ast.NodeVisitor):
             shown = shown if len(shown) < 40 else shown[:37] + "..."
             raise self.fail(node, f"{shown} is not a function of the notation{hint}")
         binding = BINDINGS.get(node.func.id, Binding(0))
-        if any(k.arg not in binding.options for k in node.keywords) or any(
-            isinstance(a, ast.Starred) for a in node.args
-        ):
+        keywords = [keyword.arg for keyword in node.keywords]
+        masked = keywords == ["where"] and _binds(node)
+        plain = masked or all(keyword in binding.options for keyword in keywords)
+        if not plain or any(isinstance(a, ast.Starred) for a in node.args):
             raise self.fail(node, f"{node.func.id}: expected plain arguments")
         if node.func.id in BINDINGS:
             return self.visit_expectation(node, binding)
@@ -86,20 +94,28 @@ class _Survey(ast.NodeVisitor):
                 raise self.fail(node, "let: expected a name and a formula, as in let(mu, e)")
             rest = rest[1:]
         if _binds(node):
+            rest = [*node.args[-1:], *(keyword.value for keyword in node.keywords)]
             for argument in node.args[:-1]:
-                if not isinstance(argument, ast.Name):
+                letter = bound_letter(argument)
+                if letter is None:
                     raise self.fail(
                         argument,
                         f"{node.func.id}: expected an index first, as in {node.func.id}(i, x[i])",
                     )
-                if self.scope.get(argument.id) == id(node):
+                if self.scope.get(letter.id) == id(node):
                     raise self.fail(
-                        argument, f"{node.func.id}: {argument.id} is bound twice; bind it once"
+                        argument, f"{node.func.id}: {letter.id} is bound twice; bind it once"
                     )
-                self.scope[argument.id] = id(node)
-                self.bound_variables.discard(argument.id)
-                self.variables.setdefault((argument.id, id(node)), argument)
-            rest = node.args[-1:]
+                self.scope[letter.id] = id(node)
+                self.bound_variables.discard(letter.id)
+                self.variables.setdefault((letter.id, id(node)), letter)
+                if isinstance(argument, ast.Compare):
+                    rest += argument.comparators
+                    self.masks += [
+                        ((letter.id, id(node)), (side.id, self.scope.get(side.id, 0)))
+                        for side in argument.comparators
+                        if isinstance(side, ast.Name) and side.id not in self.sizes
+                    ]
         if node.func.id in RECURRENCES:
             rest = self.visit_recurrence(node, node.func.id)
         for argument in rest:
@@ -170,26 +186,38 @@ class _Survey(ast.NodeVisitor):
             self.visit_place(name, axis, place)
 
     def visit_place(self, name: str, axis: int, place: ast.expr) -> None:
-        """An index, an index plus or minus a whole number, a whole number, or an array's entry."""
+        """Indices times whole numbers plus extents and a whole number, or an array's entry."""
         if isinstance(place, ast.Subscript):
             self.visit(place)
             assert isinstance(place.value, ast.Name)
             self.gathers.append(((name, axis), place.value.id))
             return
-        letters = [n for n in ast.walk(place) if isinstance(n, ast.Name)]
-        if isinstance(place, ast.BinOp) and isinstance(place.op, (ast.Add, ast.Sub)):
-            if len(letters) != 1 or (
-                isinstance(place.op, ast.Sub) and not isinstance(place.left, ast.Name)
-            ):
-                raise self.fail(place, "expected an index plus or minus a whole number")
-        elif not isinstance(place, (ast.Name, ast.Constant)):
-            raise self.fail(place, "expected an index, as in x[i] or x[i+1]")
-        for letter in letters:
-            if letter.id in self.bound_variables:
-                raise self.fail(letter, f"{letter.id} is a number, not an index")
-            variable = (letter.id, self.scope.get(letter.id, 0))
-            self.variables.setdefault(variable, letter)
-            self.pairs.append(((name, axis), variable))
+        if isinstance(place, ast.Call):  # argmax(k, z[i, k])
+            self.visit(place)
+            letter = bound_letter(place.args[0]) if place.args else None
+            if not isinstance(place.func, ast.Name) or place.func.id not in _PLACES or not letter:
+                raise self.fail(place, _EXPECTED)
+            self.pairs.append(((name, axis), (letter.id, id(place))))
+            return
+        for node in ast.walk(place):
+            if not isinstance(node, _AFFINE):
+                raise self.fail(place, _EXPECTED)
+        names = [n for n in ast.walk(place) if isinstance(n, ast.Name)]
+        for name_node in names:
+            if name_node.id in self.bound_variables:
+                raise self.fail(name_node, f"{name_node.id} is a number, not an index")
+        letters = [n.id for n in names]
+        sizes = [n for n in letters if n not in self.scope and n in self.sizes and letters != [n]]
+        found = {(n.id, self.scope.get(n.id, 0)): n for n in names if n.id not in sizes}
+        variables = list(found)
+        for variable, node in found.items():
+            self.variables.setdefault(variable, node)
+        if _is_shift(place):
+            self.pairs += [((name, axis), variable) for variable in variables]
+            return
+        self.loose |= set(variables)
+        if sizes and any(isinstance(n, ast.Sub) for n in ast.walk(place)):
+            self.reversed.setdefault((name, axis), sizes[0])
 
     def visit_Name(self, node: ast.Name) -> None:
         if node.id in FUNCTIONS and node.id not in self.named:
@@ -198,14 +226,45 @@ class _Survey(ast.NodeVisitor):
             self.bare.setdefault(node.id, node)
 
 
+_AFFINE = (
+    ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Add, ast.Sub, ast.Mult, ast.USub, ast.UAdd,
+    ast.Load,
+)  # fmt: skip
+_PLACES = ("argmax", "argmin")
+_EXPECTED = (
+    "expected an index, as in x[i], or indices times whole numbers plus a whole number, as in "
+    "x[2*i+j-1]"
+)
+
+
+def _is_shift(place: ast.expr) -> bool:
+    """Whether a place is an index, an index plus or minus a whole number, or a whole number."""
+    if isinstance(place, (ast.Name, ast.Constant)):
+        return True
+    if not isinstance(place, ast.BinOp) or isinstance(place.op, ast.Mult):
+        return False
+    sides = (place.left, place.right)
+    if isinstance(place.op, ast.Add) and isinstance(sides[0], ast.Constant):
+        sides = (sides[1], sides[0])
+    return isinstance(sides[0], ast.Name) and isinstance(sides[1], ast.Constant)
+
+
+def bound_letter(argument: ast.expr) -> ast.Name | None:
+    """Return the name that an argument of a reduction binds: `j`, or the left side of `j <= i`."""
+    if isinstance(argument, ast.Compare):
+        argument = argument.left
+    return argument if isinstance(argument, ast.Name) else None
+
+
 def _binds(call: ast.Call) -> bool:
     """Whether a call binds its leading arguments: a reduction; max(a, b) of formulas does not."""
     assert isinstance(call.func, ast.Name)
     if call.func.id not in REDUCTIONS or len(call.args) < 2:
         return False
-    if call.func.id not in ("max", "min"):
+    if call.func.id not in ("max", "min") or call.keywords:
         return True
-    letters = {argument.id for argument in call.args[:-1] if isinstance(argument, ast.Name)}
+    found = [bound_letter(argument) for argument in call.args[:-1]]
+    letters = {letter.id for letter in found if letter is not None}
     used = {
         name.id
         for node in ast.walk(call.args[-1])
@@ -228,7 +287,10 @@ def infer(
         ParseError: the text uses what the notation has not.
         NotationError: one index runs over two dims.
     """
-    survey = _Survey(text, named)
+    words = {word for shape in shapes.values() if isinstance(shape, str) for word in _words(shape)}
+    sizes = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id[:2] in ("n", "n_")}
+    sizes |= {str(s) for word in words for s in read_extent("shapes", word).free_symbols}
+    survey = _Survey(text, named, frozenset(sizes))
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and not node.id.isascii():
             raise survey.fail(node, f"expected a name in plain letters, got {node.id!r}")
@@ -239,9 +301,11 @@ def infer(
     names = _dim_names(survey, shapes)
     found = Inferred()
     for tensor, rank in survey.ranks.items():
-        found.shapes[tensor] = tuple(Dim(names[(tensor, axis)]) for axis in range(rank))
+        found.shapes[tensor] = tuple(
+            read_extent(f"shapes: {tensor}", names[(tensor, axis)]) for axis in range(rank)
+        )
     for slot, tensor in survey.gathers:
-        below = Dim(names[slot])
+        below = read_extent(f"shapes: {tensor}", names[slot])
         if found.labels.setdefault(tensor, below) != below:
             raise NotationError(
                 f"formula: {tensor} is an index into both {found.labels[tensor]} and {below}, in "
@@ -250,11 +314,15 @@ def infer(
     for name, shape in shapes.items():
         if not isinstance(shape, str):
             raise NotationError(f"shapes: {name}: expected text such as 'n c', got {shape!r}")
-    found.dims = set(names.values()) | {w for s in shapes.values() for w in _words(s)}
-    sizes = {names[slot] for slot in names if slot[0] in survey.ranks}
+    named_extents = {*names.values(), *(w for s in shapes.values() for w in _words(s))} - {""}
+    found.dims = {
+        str(s) for word in named_extents for s in read_extent("shapes", word).free_symbols
+    }
+    known = {s for shape in found.shapes.values() for e in shape for s in e.free_symbols}
     for (letter, binder), node in survey.variables.items():
-        dim = Dim(names[(letter, binder)])
-        if dim.name not in sizes:
+        word = names[(letter, binder)]
+        dim = read_extent("shapes", word) if word else FAR
+        if word and not dim.free_symbols <= known:
             raise survey.fail(
                 node, f"index {letter} runs over {dim}, which is the extent of no input: it "
                 "indexes no array"
@@ -269,13 +337,19 @@ def infer(
                 node, f"{name} is an array: write {name}[...] with its indices, as in "
                 f"{survey.written[name]}"
             )  # fmt: skip
-        if name not in found.free and name not in found.dims and name != "pi":
+        if name not in found.free and name not in found.dims and name not in ("pi", "inf"):
             found.scalars.append(name)
     return found
 
 
 def _words(shape: str) -> list[str]:
     return shape.replace(",", " ").split()
+
+
+def _dims_in(word: str) -> frozenset[Any]:
+    """What an extent is made of: T + 1 and T speak of one dim, a number of none."""
+    extent = read_extent("shapes", word)
+    return frozenset(extent.free_symbols) or frozenset({extent})
 
 
 def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int], str]:
@@ -291,9 +365,14 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
     keyed = {slot: (f"[{slot[0]}]", slot[1]) for slot in slots}  # arrays apart from letters
     for slot, variable in survey.pairs:
         parent[root(keyed[slot])] = root(variable)
+    indexing = {variable for _, variable in survey.pairs} | survey.loose
+    for bound, beside in survey.masks:  # in sum(j <= i, x[j]) nothing else may say how far i runs
+        if beside in survey.variables and beside not in indexing:
+            parent[root(beside)] = root(bound)
     for mine, asked in survey.alike:
         parent[root(mine)] = root(asked)
     declared: dict[tuple[str, int], str] = {}
+    written: dict[_Slot, str] = {}
     sources: dict[tuple[str, int], str] = {}
     for tensor, shape in shapes.items():
         if not isinstance(shape, str):
@@ -305,13 +384,15 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
             )
         for axis, word in enumerate(words if tensor in survey.ranks else ()):
             key = root(keyed[(tensor, axis)])
+            written[(tensor, axis)] = word
             other = sources.setdefault(key, tensor)
-            if declared.setdefault(key, word) != word:
+            if _dims_in(declared.setdefault(key, word)) != _dims_in(word):
                 raise NotationError(
                     f"shapes: {tensor}: axis {axis} is declared as {word}, but its index "
                     f"also runs over {declared[key]}: {survey.written[other]} and "
                     f"{survey.written[tensor]}"
                 )
+    tied = {root(variable) for _, variable in survey.pairs}
     letters: dict[tuple[str, int], list[str]] = {}
     for variable in survey.variables:
         letters.setdefault(root(variable), []).append(variable[0])
@@ -325,8 +406,13 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
         return "n" if "i" in mine else f"n_{mine[0]}"
 
     gathered = {slot: label for slot, label in survey.gathers}
-    names = {v: named(root(v), "n") for v in survey.variables}
+    uneven = {root(keyed[slot]) for slot, word in written.items() if not word.isidentifier()}
+    names = {
+        v: "" if (v in survey.loose and root(v) not in tied) or root(v) in uneven
+        else named(root(v), "n")
+        for v in survey.variables
+    }  # fmt: skip
     for slot in slots:
-        fallback = f"n_{gathered.get(slot, slot[0])}"
-        names[slot] = named(root(keyed[slot]), fallback)
+        fallback = survey.reversed.get(slot) or f"n_{gathered.get(slot, slot[0])}"
+        names[slot] = written.get(slot) or named(root(keyed[slot]), fallback)
     return names

@@ -20,6 +20,7 @@ from symcalc.notation.dims import Dim, Index
 from symcalc.notation.domains import NONNEGATIVE, WEIGHTS, Domain
 from symcalc.notation.errors import NotationError, SymcalcError
 from symcalc.notation.expectations import GaussianExpectation
+from symcalc.notation.places import is_size
 from symcalc.notation.reductions import Mean, Reduction, Sum, in_bounds
 from symcalc.notation.scans import Recurrence
 from symcalc.notation.sense import check_sense, use_of
@@ -326,14 +327,14 @@ def make_objective(
     outputs: list[Index] = []
     for index in sorted(
         free_indices(body),
-        key=lambda i: (axes.get(i, 99), order.get(i.dim, 99), i.dummy_index),
+        key=lambda i: (axes.get(i, 99), _place_of(i, order), i.dummy_index),
     ):
-        narrowed, body = in_bounds(index, body)
+        narrowed, body = in_bounds(index, body, outputs)
         outputs.append(narrowed)
     for formula, free in (*((d.body, d.indices) for d in definitions), (body, tuple(outputs))):
         for symbol in _extents(formula).union(*(index.extent.free_symbols for index in free)):
             if symbol not in order:
-                letters = {i.name for i in (*formula.atoms(Index), *free) if i.dim == symbol}
+                letters = {i.name for i in (*formula.atoms(Index), *free) if symbol in i.dims}
                 raise NotationError(
                     f"{name}: index {', '.join(sorted(letters)) or '?'} runs over {symbol}, which "
                     "is the extent of no input: it indexes no array"
@@ -349,7 +350,7 @@ def _check_formula(name: str, body: Any, known: set[Tensor], parameters: set[str
     """A formula is made of numbers of the notation, and of names that are known."""
     if is_condition(body):
         raise NotationError(f"{name}: expected a formula with a number for a value, got {body}")
-    if body.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
+    if body.has(sp.I, sp.zoo, sp.nan) or _is_infinite(body):
         raise NotationError(f"{name}: {body} is no real number: a division by zero, a root or a "
                             "logarithm of a negative number stands in the formula")  # fmt: skip
     _check_nodes(name, body)
@@ -362,6 +363,17 @@ def _check_formula(name: str, body: Any, known: set[Tensor], parameters: set[str
             raise NotationError(f"{name}: {symbol} is neither an input nor a hyperparameter")
 
 
+def _is_infinite(node: Any) -> bool:
+    """Whether an infinity stands anywhere but as one side of a choice."""
+    if node in (sp.oo, -sp.oo):
+        return True
+    if isinstance(node, Access):
+        return False
+    if isinstance(node, Where):
+        return any(_is_infinite(side) for side in node.args if side not in (sp.oo, -sp.oo))
+    return any(_is_infinite(argument) for argument in node.args)
+
+
 _NODES = (
     sp.Add, sp.Mul, sp.Pow, sp.Number, sp.NumberSymbol, sp.Symbol, sp.exp, sp.log, Access, Atom,
     Let, Where, Recurrence, Reduction, GaussianExpectation, Relational, sp.And, sp.Or, sp.Not,
@@ -371,10 +383,16 @@ _NODES = (
 def _check_nodes(name: str, body: Any) -> None:
     """Every part of a formula is part of the notation."""
     for node in sp.preorder_traversal(body):
-        if not isinstance(node, _NODES) and node not in (sp.true, sp.false):
+        known = isinstance(node, _NODES) or node in (sp.true, sp.false) or is_size(node)
+        if not known:
             raise NotationError(
                 f"{name}: {type(node).__name__} is not part of the notation: {node}"
             )
+
+
+def _place_of(index: Index, order: dict[Dim, int]) -> int:
+    """Where the dim of a free index stands among the inputs' dims: axes of a result follow them."""
+    return min((order.get(dim, 99) for dim in index.dims), default=99)
 
 
 def _extents(body: Any) -> set[Dim]:

@@ -27,7 +27,7 @@ _BINARY = {ast.Add: "__add__", ast.Sub: "__sub__", ast.Mult: "__mul__", ast.Div:
 _COMPARE = {
     ast.Eq: sp.Eq, ast.NotEq: sp.Ne, ast.Lt: sp.Lt, ast.LtE: sp.Le, ast.Gt: sp.Gt, ast.GtE: sp.Ge,
 }  # fmt: skip
-_CONSTANTS = {"pi": sp.pi}
+_CONSTANTS = {"pi": sp.pi, "inf": sp.oo}
 
 
 def parse(
@@ -138,6 +138,10 @@ def _tensor_domain(tensor: str, found: Inferred, given: dict[str, Domain]) -> Do
     below = found.labels.get(tensor)
     if below is None:
         return given.get(tensor, REAL)
+    if not isinstance(below, Dim):
+        raise NotationError(
+            f"shapes: {tensor}: labels point into an axis of a named dim; expected one, got {below}"
+        )
     domain = labels(below.name)
     if given.get(tensor, domain) != domain:
         raise NotationError(
@@ -153,6 +157,13 @@ def _is_tame(argument: Any) -> bool:
         return True
     large = any(abs(number) > 10**6 for number in argument.atoms(sp.Rational))
     return not large and not argument.atoms(sp.Function)
+
+
+def _spells_infinity(node: ast.AST) -> bool:
+    """Whether this is `inf` or `-inf`, and no accident of arithmetic."""
+    if isinstance(node, ast.UnaryOp):
+        node = node.operand
+    return isinstance(node, ast.Name) and node.id == "inf"
 
 
 class _Reader:
@@ -201,7 +212,7 @@ class _Reader:
             raise self.fail(node, f"does not make sense here ({error})") from None
         if isinstance(made, sp.Rational) and max(abs(made.p), made.q).bit_length() > MAX_BITS:
             raise self.fail(node, "number too large")
-        if made in (sp.zoo, sp.nan, sp.oo, -sp.oo):
+        if made in (sp.zoo, sp.nan) or (made in (sp.oo, -sp.oo) and not _spells_infinity(node)):
             raise self.fail(node, "division by zero")
         return made
 
@@ -288,17 +299,22 @@ class _Reader:
         inside = PLACE_AT.get(name, len(node.args))
         try:
             arguments = self._arguments(node, inside)
+            options = {k.arg: self._option(name, k) for k in node.keywords if k.arg}
         finally:
             self.scope = outer
         arguments += [self.visit(argument) for argument in node.args[inside:]]
+        masked = [isinstance(written, ast.Compare) for written in node.args[:-1]] + [False]
+        if "where" in options and not is_condition(options["where"]):
+            raise self.fail(node.keywords[0].value, f"{name}: expected a condition after where=")
         for argument, written in zip(arguments, node.args, strict=True):
+            if bound and masked[arguments.index(argument)]:
+                continue
             if name in SCALARS and not _is_tame(argument):
                 raise self.fail(
                     written, f"{name}: expected a plain number of at most 10**6, got a constant"
                 )
             if is_condition(argument) != (name == "where" and argument is arguments[0]):
                 raise self.fail(written, f"{name}: a condition goes first in where, nowhere else")
-        options = {k.arg: self._option(k) for k in node.keywords if k.arg}
         return FUNCTIONS[name](*arguments, **options)
 
     def _arguments(self, node: ast.Call, inside: int) -> list[Any]:
@@ -314,8 +330,10 @@ class _Reader:
         self.scope = {**self.scope, name.id: bound}
         return [*made, self.visit(node.args[-1])]
 
-    def _option(self, keyword: ast.keyword) -> Any:
-        """Read a keyword's constant: a word or a whole number."""
+    def _option(self, function: str, keyword: ast.keyword) -> Any:
+        """Read a keyword's value: a reduction's condition, else a word or a whole number."""
+        if function not in BINDINGS:
+            return self.visit(keyword.value)
         if not isinstance(keyword.value, ast.Constant):
             raise self.fail(keyword.value, f"{keyword.arg}: expected a constant")
         return keyword.value.value

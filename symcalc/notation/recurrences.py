@@ -88,7 +88,7 @@ def _check_place(spelling: str, place: Any, bound: Index) -> None:
     letters = [s for s in place.free_symbols if isinstance(s, Index)]
     fixed = place.is_Integer and place >= 0
     shifted = len(letters) == 1 and (place - letters[0]).is_Integer
-    if not fixed and not (shifted and letters[0].dim == bound.dim):
+    if not fixed and not (shifted and letters[0].dims == bound.dims):
         raise NotationError(
             f"{spelling}: expected a place such as {bound.name}, {bound.name} + 1 or 0, over "
             f"{bound.extent}, got {place}"

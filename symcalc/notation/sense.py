@@ -70,7 +70,8 @@ def _check_letters(name: str, body: Any) -> None:
             raise NotationError(
                 f"{name}: two free indices are called {index.name} in {_shown(body)}, one over "
                 f"{known.extent}, one over {index.extent}: make each index once, and those that "
-                f'differ with letters of their own, as in indices("i:{known.dim} j:{index.dim}")'
+                "differ with letters of their own, as in "
+                f'indices("i:{known.extent} j:{index.extent}")'
             )
 
 

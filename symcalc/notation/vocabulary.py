@@ -8,35 +8,38 @@ from dataclasses import dataclass
 from typing import Any
 
 from symcalc.notation import atoms, conditions, expectations, recurrences, reductions
-from symcalc.notation.compare import eq, ne
+from symcalc.notation.compare import eq, is_condition, ne
 from symcalc.notation.dims import Index
 from symcalc.notation.errors import NotationError
 
 
-def max(*arguments: Any) -> Any:
+def max(*arguments: Any, where: Any = None) -> Any:
     """Return the greatest value: `max(i, e)` over an index, `max(a, b)` of several expressions."""
-    return _extreme(reductions.Max, atoms.maximum, arguments)
+    return _extreme(reductions.Max, atoms.maximum, arguments, where)
 
 
-def min(*arguments: Any) -> Any:
+def min(*arguments: Any, where: Any = None) -> Any:
     """Return the least value: `min(i, e)` over an index, `min(a, b)` of several expressions."""
-    return _extreme(reductions.Min, atoms.minimum, arguments)
+    return _extreme(reductions.Min, atoms.minimum, arguments, where)
 
 
-def _extreme(kind: type[reductions.Reduction], pair: Any, arguments: tuple[Any, ...]) -> Any:
+def _extreme(
+    kind: type[reductions.Reduction], pair: Any, arguments: tuple[Any, ...], where: Any
+) -> Any:
     if len(arguments) < 2:
         raise NotationError(
             f"{kind.spelling}: expected an index and an expression, or two expressions, "
             f"got {len(arguments)} argument(s)"
         )
-    if isinstance(arguments[0], Index):
-        return reductions.reduce_over(kind, arguments)
+    if isinstance(arguments[0], Index) or where is not None or is_condition(arguments[0]):
+        return reductions.reduce_over(kind, arguments, where)
     return functools.reduce(pair, arguments)
 
 
 REDUCTIONS: dict[str, Callable[..., Any]] = {
     "sum": reductions.sum, "mean": reductions.mean, "max": max, "min": min,
     "prod": reductions.prod, "logsumexp": reductions.logsumexp, "norm2": reductions.norm2,
+    "argmax": reductions.argmax, "argmin": reductions.argmin,
 }  # fmt: skip
 SCALARS: dict[str, Callable[..., Any]] = {atom.__name__: atom for atom in atoms.ATOMS} | {
     "exp": atoms.exp, "log": atoms.log, "sqrt": atoms.sqrt,

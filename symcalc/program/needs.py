@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from symcalc.notation.dims import Index
+from symcalc.notation.dims import Dim, Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Prod, Reduction, Sum
 from symcalc.notation.scans import recurrences
@@ -38,12 +38,12 @@ def needs(objective: Objective) -> tuple[Need, ...]:
             message = f"expected {extent} of at least 1 ({kind} of nothing is undefined)"
             found[extent] = Need(extent, 1, message)
     for index in {*objective.outputs, *atoms(objective, Index)}:
-        if index.extent != index.dim:
+        if not isinstance(index.extent, Dim) and not index.extent.is_Integer:
             message = f"expected {index.extent} of at least 0"
             found.setdefault(index.extent, Need(index.extent, 0, message))
     for access in atoms(objective, Access):
         for place, extent in zip(access.places, access.tensor.shape, strict=True):
-            if place.is_Integer:
+            if place.is_Integer and not extent.is_Integer:
                 message = f"{access} needs {extent} of more than {place}"
                 found[extent - place] = Need(extent - place, 1, message)
     for entry in set().union(*map(recurrences, objective.formulas)):

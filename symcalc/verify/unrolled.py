@@ -182,11 +182,15 @@ class Unrolled:
             terms = [
                 self._plain(expression.body, {**at, expression.index: k}) for k in range(count)
             ]
+            if expression.gives_place:
+                return sp.Integer(self._first(terms, expression.spelling == "argmax"))
             return _REDUCED[expression.spelling](terms)
         if isinstance(expression, Recurrence):
             return self._entry_of(expression, at)
         if not expression.args:
             return expression
+        if isinstance(expression, (sp.floor, sp.Mod, sp.Min, sp.Max)):  # of indices and extents
+            return expression.func(*(self._plain(argument, at) for argument in expression.args))
         if isinstance(expression, Where):
             when = self._plain(expression.args[0], at)
             if when in (sp.true, sp.false):  # the other side may be out of bounds
@@ -199,6 +203,19 @@ class Unrolled:
         if isinstance(expression, Atom):
             return sp.sympify(type(expression).definition(*arguments))
         return expression.func(*arguments)
+
+    def _first(self, terms: list[Any], greatest: bool) -> int:
+        """The place of the extreme at the point, the first of several."""
+        entries = {
+            symbol: sp.Rational(float(self.arrays[name][place]))
+            for (name, place), symbol in self.symbols.items()
+        }
+        numbers = [term.xreplace(entries) for term in terms]
+        best = 0
+        for place, number in enumerate(numbers):
+            if number > numbers[best] if greatest else number < numbers[best]:
+                best = place
+        return best
 
     def _entry_of(self, recurrence: Recurrence, at: dict[Index, int]) -> Any:
         """Write a recurrence out, entry after entry, up to the one asked for."""

@@ -141,7 +141,10 @@ class Unrolled:
             return self.sizes[place.name]
         if not place.args:
             return int(place)
-        return int(place.func(*(self.whole(p, at) for p in place.args)))
+        if isinstance(place, reductions.ArgMax | reductions.ArgMin):
+            return int(self.unroll(place, at))
+        known = {s: self.whole(s, at) for s in place.free_symbols}
+        return int(place.xreplace({s: sp.Integer(number) for s, number in known.items()}))
 
     def first_extreme(self, terms: list[Any], greatest: bool) -> Any:
         """The term that is the extreme at the point, the first of several."""
@@ -177,6 +180,9 @@ class Unrolled:
                 self.unroll(node.body, at | {node.index: k})
                 for k in range(self.whole(node.index.extent, at))
             ]
+            if isinstance(node, reductions.ArgMax | reductions.ArgMin):
+                first = self.first_extreme(terms, isinstance(node, reductions.ArgMax))
+                return sp.Integer(terms.index(first))
             if isinstance(node, reductions.Max | reductions.Min):
                 return self.first_extreme(terms, isinstance(node, reductions.Max))
             return REDUCED[type(node).__name__](terms)
@@ -184,6 +190,8 @@ class Unrolled:
             return self.sequence(node, at)[self.whole(node.place, at)]
         if not node.args:
             return node
+        if isinstance(node, sp.floor | sp.Mod | sp.Min | sp.Max):
+            return sp.Integer(self.whole(node, at))
         arguments = [self.unroll(argument, at) for argument in node.args]
         name = type(node).__name__
         if name == "stop_gradient":
