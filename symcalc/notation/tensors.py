@@ -32,7 +32,7 @@ class Tensor(sp.Symbol):
         return made
 
     def _hashable_content(self) -> tuple[Any, ...]:
-        return (*super()._hashable_content(), self._shape, self._domain)
+        return (*super()._hashable_content(), *self._shape, *self._domain.key)
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Rebuild with shape and domain."""
