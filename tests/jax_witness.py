@@ -58,7 +58,7 @@ def _expm1x(x: Any) -> Any:
     for k in range(2, 21):
         term = term * inner / k
         series = series + term
-    return jnp.where(jnp.abs(x) < 1, series, jnp.expm1(x) - x)
+    return jnp.where(jnp.abs(x) < 1, series, jnp.exp(x) - 1 - x)
 
 
 def _tail(x: Any) -> tuple[Any, Any]:
@@ -68,9 +68,25 @@ def _tail(x: Any) -> tuple[Any, Any]:
 
 
 def _tanh(x: Any) -> Any:
-    """In exponentials of -2|x|: the derivative 1 - tanh(x)**2 cancels in the tails."""
-    m = jnp.expm1(jnp.where(x >= 0, -2 * x, 2 * x))
-    return jnp.where(x >= 0, -m, m) / (m + 2)
+    """In the tails by exponentials: JAX's derivative, 1 - tanh(x)**2, cancels there."""
+    near = jnp.abs(x) < 1
+    inner, outer = jnp.where(near, x, 0.0), jnp.where(near, 1.0, x)
+    right, tail = _tail(outer)
+    size = (1 - tail**2) / (1 + tail**2)
+    return jnp.where(near, jnp.tanh(inner), jnp.where(right, size, -size))
+
+
+def _expm1(x: Any) -> Any:
+    """JAX's derivative, expm1(x) + 1, cancels on the left."""
+    near = jnp.abs(x) < 1
+    inner, outer = jnp.where(near, x, 0.0), jnp.where(near, 1.0, x)
+    return jnp.where(near, jnp.expm1(inner), jnp.exp(outer) - 1)
+
+
+def _log1mexp(x: Any) -> Any:
+    near = x < 1
+    inner, outer = jnp.where(near, x, 1.0), jnp.where(near, 1.0, x)
+    return jnp.where(near, jnp.log(-jnp.expm1(-inner)), jnp.log1p(-jnp.exp(-outer)))
 
 
 def _sech(x: Any) -> Any:
@@ -93,7 +109,7 @@ def _log_cosh(x: Any) -> Any:
 
 # The atoms, by their definitions, so written that JAX's derivatives keep their digits.
 ATOMS: dict[str, Any] = {
-    "expm1": jnp.expm1,
+    "expm1": _expm1,
     "expm1x": _expm1x,
     "tanh": _tanh,
     "sech": _sech,
@@ -114,7 +130,7 @@ PARTIAL: dict[str, Any] = {
     "xlogy": lambda x, y: jnp.where(x == 0, 0.0, x * jnp.log(y)),
     "log_ratio": lambda x, y: jnp.log1p((x - y) / y),
     "kl_div": lambda x, y: x * jnp.log1p((x - y) / y) - x + y,
-    "log1mexp": lambda x: jnp.log(-jnp.expm1(-x)),
+    "log1mexp": _log1mexp,
     "lgamma": special.gammaln,
     "digamma": special.digamma,
     "trigamma": lambda x: special.polygamma(1, x),
