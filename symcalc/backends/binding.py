@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +17,7 @@ from symcalc.notation.objective import Parameter
 from symcalc.notation.tensors import Tensor
 
 _DOUBLE = np.dtype(np.float64)
+FEW_ARRAYS = 16  # so few are compared pair by pair
 
 
 @dataclass(frozen=True)
@@ -300,12 +302,31 @@ def check_outputs(
     given = out if isinstance(out, (tuple, list)) else (out,)
     if len(given) != len(names):
         raise ArgumentTypeError(f"{title}: out: expected {len(names)} arrays, got {len(given)}")
-    for place, buffer in enumerate(given):
-        _check_out(title, names[place], buffer, shapes[place], dtype if shapes[place] else _DOUBLE)
-        for other in (*inputs, *given[:place]):
-            if np.may_share_memory(buffer, other) and np.shares_memory(buffer, other):
-                raise ArgumentError(f"{title}: out for {names[place]} overlaps another array")
+    for name, buffer, shape in zip(names, given, shapes, strict=True):
+        _check_out(title, name, buffer, shape, dtype if shape else _DOUBLE)
+    for one, other in _neighbours([*given, *inputs]):
+        if one < len(given) and np.shares_memory((*given, *inputs)[one], (*given, *inputs)[other]):
+            raise ArgumentError(f"{title}: out for {names[one]} overlaps another array")
     return given
+
+
+def _neighbours(arrays: Sequence[Any]) -> Iterator[tuple[int, int]]:
+    """Give the pairs of arrays whose memory may overlap, the earlier one first.
+
+    Many arrays are met in the order of their addresses, so that only neighbours are compared.
+    """
+    if len(arrays) <= FEW_ARRAYS:
+        for one, other in itertools.combinations(range(len(arrays)), 2):
+            if np.may_share_memory(arrays[one], arrays[other]):
+                yield one, other
+        return
+    spans = [(*np.lib.array_utils.byte_bounds(a), place) for place, a in enumerate(arrays)]
+    around: list[tuple[int, int, int]] = []
+    for start, stop, place in sorted(spans):
+        around = [other for other in around if other[1] > start]
+        for _, _, other in around:
+            yield min(place, other), max(place, other)
+        around.append((start, stop, place))
 
 
 def _check_out(title: str, name: str, given: Any, shape: tuple[int, ...], dtype: Any) -> None:

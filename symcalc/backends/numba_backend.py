@@ -70,6 +70,7 @@ class NumbaExecutable:
         self.dtype = np.dtype(dtype)
         writer = SourceWriter(program, dtype)
         self.source = writer.write()
+        self.has_door = writer.frame.has_door
         self.module = load_module(f"{program.title}_{program.name}", self.source)
         self.dispatcher = getattr(self.module, program.name)
         self.plain = (True,) * len(program.inputs)
@@ -86,8 +87,10 @@ class NumbaExecutable:
         self.free: list[Any] = []
 
     @property
-    def at_once(self) -> AtOnce:
-        """The compiled function for contiguous arrays."""
+    def at_once(self) -> AtOnce | None:
+        """The compiled function for contiguous arrays, unless there are too many to look at."""
+        if not self.has_door:
+            return None
         return AtOnce(self.dispatcher, self.compiled[self.plain], (None, None))
 
     def _pass(self, cut: Cut) -> _Pass:

@@ -26,6 +26,7 @@ SCALAR_MATH = (
     "maximum", "minimum", "add", "bits", "from_bits", "total", "total_but", "wide_vectors",
     "fetch_row", "two_sum", "with_lost",
 )  # fmt: skip
+SPECIAL_MATH = ("polygamma",)
 PLAIN_MATH = ("sqrt", "copysign")
 
 _SUM, _PRODUCT, _UNIT = 1, 2, 3
@@ -202,6 +203,10 @@ class ExpressionWriter:
         name = expression.func.__name__
         if isinstance(expression, Grouped):
             return self.write(expression.args[0], _UNIT)
+        if isinstance(expression, sp.polygamma):  # its order is a whole number
+            order, argument = expression.args
+            text = self.call("polygamma", str(int(order)), self.write(argument))
+            return f"f4({text})" if self.single else text
         arguments = [self.write(argument) for argument in expression.args]
         if name == "abs":
             return f"abs({arguments[0]})"

@@ -12,7 +12,12 @@ import keyword
 from dataclasses import dataclass
 from typing import Any
 
-from symcalc.backends.numba_expressions import PLAIN_MATH, SCALAR_MATH, VECTOR_MATH
+from symcalc.backends.numba_expressions import (
+    PLAIN_MATH,
+    SCALAR_MATH,
+    SPECIAL_MATH,
+    VECTOR_MATH,
+)
 from symcalc.notation.dims import Dim
 from symcalc.notation.tensors import Tensor
 from symcalc.program.primitives import PATTERNS, UNSIGNED
@@ -35,6 +40,9 @@ MOST_VECTOR_BLOCKS = 64
 PARALLEL_BYTES = 3_200_000
 PARALLEL_DEAR_BYTES = 1_600_000
 
+# A kernel of more pairs of arrays than this does not look at them itself.
+MOST_PAIRS = 512
+
 _WIDEST = 88
 DOOR = ("UnfitError", "apart", "carve", "corner", "given", "release_gil", "take_gil")
 RESERVED = frozenset(
@@ -42,7 +50,7 @@ RESERVED = frozenset(
      "rows", "turn", "room", "count", "shift", "few", "row", "spread", "work", "size", "njit", "np",
      "f4", "u4", "u8", "terms",
      "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
-     *DOOR, *VECTOR_MATH, *SCALAR_MATH, *PLAIN_MATH, *keyword.kwlist)
+     *DOOR, *VECTOR_MATH, *SCALAR_MATH, *SPECIAL_MATH, *PLAIN_MATH, *keyword.kwlist)
 )  # fmt: skip
 TAILS = ("_block", "_lost", "_parts", "_running", "_at", "_terms")
 
@@ -143,6 +151,12 @@ class Frame:
         return [*names, "turn", "room"]
 
     @property
+    def has_door(self) -> bool:
+        """Whether the kernel may be called at once: whether its arrays are few enough for that."""
+        written, read = len(self.program.written), len(self.program.inputs)
+        return written * (read + (written - 1) / 2) <= MOST_PAIRS
+
+    @property
     def needs_work(self) -> bool:
         """Whether memory besides inputs and outputs is needed even when all is done at once."""
         return bool(self.scratch or self.vectors or self.shared)
@@ -199,7 +213,9 @@ class Frame:
         )  # fmt: skip
         lines = [f"part, last_part, first, last = 0, {len(sections(self.program))}, 0, 2**62",
                  "if turn is None:  # all at once, unless something speaks against it"]  # fmt: skip
-        for what, conditions in looks:
+        if not self.has_door:
+            lines.append("    raise UnfitError  # so many arrays are looked at beforehand")
+        for what, conditions in looks if self.has_door else ():
             if conditions:
                 lines.append(f"    # {what}")
                 lines += [f"    {line}" for line in _any_of(conditions)]

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from symcalc.backends.numba_expressions import PLAIN_MATH, SCALAR_MATH, VECTOR_MATH
+from symcalc.backends.numba_expressions import (
+    PLAIN_MATH,
+    SCALAR_MATH,
+    SPECIAL_MATH,
+    VECTOR_MATH,
+)
 from symcalc.backends.numba_frame import DOOR
+from symcalc.backends.numba_parts import assigned, parted
 from symcalc.backends.numba_statements import DEAR_MATH, StatementWriter
 from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Tensor
@@ -14,6 +20,11 @@ from symcalc.program.primitives import PATTERNS, UNSIGNED
 from symcalc.program.program import Assign, Loop
 from symcalc.program.scales import Scales
 from symcalc.program.sections import Section, pivots_of, sections, targets
+
+# The modules that generated code imports functions from.
+_SOURCES = (
+    ("scalar_math", SCALAR_MATH), ("vector_math", VECTOR_MATH), ("polygamma", SPECIAL_MATH),
+)  # fmt: skip
 
 
 class SourceWriter(StatementWriter):
@@ -26,12 +37,21 @@ class SourceWriter(StatementWriter):
 
     def write(self) -> str:
         """Return the module's source."""
+        parts = []
         for number, section in enumerate(sections(self.program)):
+            self.lines = []
             self._section(number, section)
-        body = self.lines
+            parts.append(self.lines)
         self.lines = []
         self._frame()  # knows by now what the parts use
-        return "\n".join([*self._head(), *self.lines, *body, *self._return(), ""])
+        frame, counts = self.lines, self._counts()
+        functions: list[str] = []
+        body = [line for part in parts for line in part]
+        if not self.frame.has_door:
+            names = [*self.frame.arguments, *assigned(frame)]
+            functions, body = parted(parts, names, counts, frame[0])
+        kernel = [*self._definition(), *frame, *counts, *body, *self._return(), ""]
+        return "\n".join([*self._head(), *functions, *kernel])
 
     @property
     def is_dear(self) -> bool:
@@ -52,16 +72,18 @@ class SourceWriter(StatementWriter):
         lines.append("import numpy as np")
         lines.append("from numba import njit")
         lines.append(f"from symcalc.backends.door import {', '.join(DOOR)}")
-        for module, names in (("scalar_math", SCALAR_MATH), ("vector_math", VECTOR_MATH)):
+        for module, names in _SOURCES:
             mine = sorted(used & set(names))
             if mine:
                 lines.append(f"from symcalc.backends.{module} import {', '.join(mine)}")
         lines += ["", "u8 = np.uint64  # an index that cannot be negative vectorizes"]
         if self.single:
             lines += ["u4 = np.uint32", "f4 = np.float32"]
-        lines += ["", "", '@njit(error_model="numpy")']
-        lines.append(f"def {program.name}({', '.join(self.frame.arguments)}):")
         return lines
+
+    def _definition(self) -> list[str]:
+        arguments = ", ".join(self.frame.arguments)
+        return ["", "", '@njit(error_model="numpy")', f"def {self.program.name}({arguments}):"]
 
     def _frame(self) -> None:
         """Write what stands before the parts."""
@@ -73,13 +95,18 @@ class SourceWriter(StatementWriter):
             for parameter in program.parameters:
                 name = self.names[parameter.name]
                 self._line("    ", f"{name} = f4({name})")
-        for tensor in program.numbers:
-            if tensor not in frame.shared:
+
+    def _counts(self) -> list[str]:
+        """Set up the scalars that the parts count in."""
+        self.lines = []
+        for tensor in self.program.numbers:
+            if tensor not in self.frame.shared:
                 self._line("    ", f"{self.names[tensor.name]} = 0.0")
-        for section in sections(program):
+        for section in sections(self.program):
             for tensor, kind in section.reduced:
                 if not tensor.shape:
                     self._begin(tensor, kind, "    ")
+        return self.lines
 
     def _return(self) -> list[str]:
         """Look at the measures, when all was done at once; hand the value back."""

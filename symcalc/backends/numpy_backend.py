@@ -68,6 +68,12 @@ def _vectorized(name: str) -> Callable[..., Any]:
     return lambda x: np.vectorize(lambda v: float(functions[name](v).real), otypes=[float])(x)
 
 
+def _polygamma(order: Any, x: Any) -> Any:
+    import mpmath
+
+    return np.vectorize(lambda v: float(mpmath.polygamma(int(order), v)), otypes=[float])(x)
+
+
 _WORST = np.iinfo(np.int64).max
 
 # How NumPy computes each atom: written for NumPy, not taken from the atoms' stable forms.
@@ -87,6 +93,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "weighted": lambda x, y: np.where(x == 0, 0 * x, x * np.where(x == 0, 1, y)),
     "log1mexp": lambda x: np.where(x < 0.7, np.log(-np.expm1(-x)), np.log1p(-np.exp(-x))),
     "stop_gradient": lambda x: x,
+    "polygamma": _polygamma,
     "Where": np.where,
     "AllOf": lambda *parts: functools.reduce(np.logical_and, parts),
     "AnyOf": lambda *parts: functools.reduce(np.logical_or, parts),

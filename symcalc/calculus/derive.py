@@ -146,11 +146,13 @@ def _close(
             if access.tensor in uses:
                 uses[access.tensor] += 1
     written_out: dict[Tensor, Adjoint] = {}
+    context = Context(equations)
     for adjoint in (*inner, *wanted):
-        body, made = _written_out(adjoint, written_out, equations, kept)
+        body, made = _written_out(adjoint, written_out, context)
         closed = Adjoint(adjoint.of, adjoint.target, adjoint.indices, body)
+        context.add_adjoint(Equation(closed.target, closed.indices, closed.body))
         steps.extend(made)
-        if adjoint in wanted or uses[adjoint.target] > 1:
+        if uses.get(adjoint.target, 2) > 1:
             kept.append(closed)
         else:
             written_out[adjoint.target] = closed
@@ -171,48 +173,25 @@ def _occurrences(expression: Any) -> list[Access]:
 
 
 def _written_out(
-    adjoint: Adjoint,
-    written_out: dict[Tensor, Adjoint],
-    equations: tuple[Equation, ...],
-    kept: list[Adjoint],
+    adjoint: Adjoint, written_out: dict[Tensor, Adjoint], context: Context
 ) -> tuple[Any, list[Step]]:
     """Substitute the adjoints that are to be written out, then simplify."""
     places: dict[Any, Any] = {}
     for access in adjoint.body.atoms(Access):
         known = written_out.get(access.tensor)
         if known is not None:
-            equation = Equation(known.target, known.indices, known.body)
-            places[access] = refresh(equation.body).xreplace(
+            places[access] = refresh(known.body).xreplace(
                 dict(zip(known.indices, access.places, strict=True))
             )
     body = adjoint.body.xreplace(places)
-    context = Context(equations, tuple(Equation(a.target, a.indices, a.body) for a in kept))
-    names = tuple(Equation(a.target, a.indices, a.body) for a in written_out.values())
     steps: list[Step] = []
     if places:
-        everything = _in_order((*equations, *context.adjoints, *names))
+        definitions = context.near(adjoint.body, body)
         steps.append(
-            Step("substitute", adjoint.target, adjoint.indices, adjoint.body, body, (), everything)
+            Step("substitute", adjoint.target, adjoint.indices, adjoint.body, body, (), definitions)
         )
     result, made = simplified(body, adjoint.target, adjoint.indices, context)
     return result, steps + made
-
-
-def _in_order(equations: tuple[Equation, ...]) -> tuple[Equation, ...]:
-    """Order equations so that each stands on those before it."""
-    by_target = {e.target: e for e in equations}
-    done: dict[Tensor, Equation] = {}
-
-    def visit(equation: Equation) -> None:
-        if equation.target not in done:
-            for tensor in sorted({a.tensor for a in equation.body.atoms(Access)}, key=str):
-                if tensor in by_target:
-                    visit(by_target[tensor])
-            done[equation.target] = equation
-
-    for equation in equations:
-        visit(equation)
-    return tuple(done.values())
 
 
 def refresh(expression: Any) -> Any:

@@ -12,21 +12,29 @@ import sympy as sp
 
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation
-from symcalc.notation.reductions import Reduction
-from symcalc.notation.tensors import Access, accesses
+from symcalc.notation.tensors import Access, Tensor, accesses
 
 
 def fold_definitions(expression: Any, context: Context) -> Any:
     """Replace sums that stand as factors by what the elementwise definitions make of them."""
-    for equation in context.equations:
-        if equation.target == context.equations[-1].target:
-            break
-        if not isinstance(equation.body, Reduction) and not equation.target.domain.integer:
-            expression = _fold_whole(expression, equation)
-            monomial = _monomial(equation)
-            if monomial is not None:
-                expression = _fold(expression, equation, *monomial)
-    return expression
+    done: set[Tensor] = set()
+    while True:
+        waiting = [e for e in context.explaining(expression) if e.target not in done]
+        if not waiting:
+            return expression
+        for equation in waiting:
+            done.add(equation.target)
+            folded = _fold_definition(expression, equation)
+            if folded != expression:  # by now it reads other tensors, which explain more
+                expression = folded
+                break
+
+
+def _fold_definition(expression: Any, equation: Equation) -> Any:
+    """Replace what one definition explains, as a whole or as a factor."""
+    expression = _fold_whole(expression, equation)
+    monomial = _monomial(equation)
+    return expression if monomial is None else _fold(expression, equation, *monomial)
 
 
 def _fold_whole(expression: Any, equation: Equation) -> Any:

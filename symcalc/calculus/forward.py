@@ -33,7 +33,8 @@ def tangents(
         The equations with those of the tangents among them, and the tangent of each tensor that
         moves; one that turns out to be zero has none.
     """
-    slopes = Slopes(list(equations), namer)
+    context = Context(equations)
+    slopes = Slopes(context, namer)
     moving = active(list(equations), set(directions))
     lifter = Lifter(namer)
     found: dict[Tensor, Tensor] = {}
@@ -41,12 +42,11 @@ def tangents(
         if equation.target not in moving:
             continue
         total = _tangent(equation, slopes, directions, found)
-        context = Context(tuple(slopes.equations))
         target = Tensor(f"{equation.target.name}_dot", equation.target.shape)
         body, _ = simplified(total, target, equation.indices, context)
         if body != 0:
             found[equation.target] = lifter.define(target.name, equation.indices, body)
-    return _merged(slopes.equations, lifter.equations), found
+    return _merged(context.equations, lifter.equations), found
 
 
 def _tangent(
@@ -67,15 +67,18 @@ def _tangent(
 
 def _merged(equations: list[Equation], more: list[Equation]) -> tuple[Equation, ...]:
     """Put two lists together so that each equation stands on those before it."""
-    waiting = [*equations, *more]
-    targets = {equation.target for equation in waiting}
+    known = {equation.target: equation for equation in (*equations, *more)}
     done: dict[Tensor, Equation] = {}
-    while waiting:
-        ready = [
-            e for e in waiting
-            if all(a.tensor in done or a.tensor not in targets for a in e.body.atoms(Access))
-        ]  # fmt: skip
-        assert ready, "equations stand on one another in a circle"
-        done |= {equation.target: equation for equation in ready}
-        waiting = [e for e in waiting if e.target not in done]
+    for equation in (*equations, *more):
+        waiting = [(equation, False)]
+        while waiting:
+            one, ready = waiting.pop()
+            if one.target in done:
+                continue
+            if ready:
+                done[one.target] = one
+                continue
+            waiting.append((one, True))
+            needed = sorted({a.tensor for a in one.body.atoms(Access)} & known.keys(), key=str)
+            waiting += [(known[tensor], False) for tensor in needed]
     return tuple(done.values())

@@ -40,7 +40,10 @@ def _dyadic(lower: float, upper: float, rng: random.Random) -> Any:
 
 
 def environment(
-    expressions: list[Any], definitions: tuple[Equation, ...], rng: random.Random
+    expressions: list[Any],
+    indices: tuple[Index, ...],
+    definitions: tuple[Equation, ...],
+    rng: random.Random,
 ) -> Environment:
     """Draw extents and inputs for everything the expressions mention, then evaluate definitions."""
     bodies = [*expressions, *(equation.body for equation in definitions)]
@@ -48,7 +51,8 @@ def environment(
     dims = {s for e in bodies for s in e.atoms(Dim)}
     dims |= {s for t in tensors for e in t.shape for s in e.free_symbols}
     dims |= {t.domain.below for t in tensors if t.domain.below is not None}
-    dims |= {s for e in bodies for i in e.atoms(Index) for s in i.extent.free_symbols}
+    letters = {i for e in bodies for i in e.atoms(Index)}.union(indices)
+    dims |= {s for i in letters for s in i.extent.free_symbols}
     env: Environment = dict(zip(sorted(dims, key=str), itertools.cycle(_EXTENTS), strict=False))
     for access in {a for e in bodies for a in e.atoms(Access)}:
         for place, extent in zip(access.places, access.tensor.shape, strict=True):
@@ -110,7 +114,7 @@ def probe(
         for _ in range(tries):
             for _attempt in range(50):
                 try:
-                    env = environment([before, after], definitions, rng)
+                    env = environment([before, after], indices, definitions, rng)
                     if not _agree(before, after, indices, env):
                         return False
                     break

@@ -61,8 +61,9 @@ class ReversePass:
     """One sweep from the output's equation back to the inputs."""
 
     def __init__(self, equations: list[Equation], wrt: tuple[str, ...], namer: Namer) -> None:
-        self.slopes = Slopes(equations, namer)
-        self.equations = self.slopes.equations
+        self.context = Context(equations)
+        self.slopes = Slopes(self.context, namer)
+        self.equations = self.context.equations
         self.wrt = wrt
         self.namer = namer
         self.active = active(equations, set(wrt))
@@ -90,13 +91,6 @@ class ReversePass:
                     self._close(tensor)
         return Reversed(tuple(self.equations), tuple(self.adjoints), tuple(self.steps))
 
-    def context(self) -> Context:
-        """Everything that simplification may know of the tensors."""
-        return Context(
-            tuple(self.equations),
-            tuple(Equation(a.target, a.indices, a.body) for a in self.adjoints),
-        )
-
     def _close(self, tensor: Tensor) -> Any:
         """Sum up what has come in for a tensor; return its adjoint as a function of its places."""
         parts = self.contributions.get(tensor, [])
@@ -105,9 +99,10 @@ class ReversePass:
         indices = self.at[tensor]
         target = Tensor(self.namer.name(f"{tensor.name}_bar"), tensor.shape)
         total = sp.Add(*parts)
-        body, steps = simplified(total, target, indices, self.context())
+        body, steps = simplified(total, target, indices, self.context)
         self.steps.extend(steps)
         self.adjoints.append(Adjoint(tensor, target, indices, body))
+        self.context.add_adjoint(Equation(target, indices, body))
         return body
 
     def _pull_back(self, equation: Equation) -> None:
@@ -135,14 +130,14 @@ class ReversePass:
         before = expanded(cotangent * local * Partial(equation.inner, access), deltas, summed)
         raw = contracted(cotangent * local * slope, deltas, summed)
         target = Tensor(f"{access.tensor.name}_bar", access.tensor.shape)
-        context = self.context()
+        definitions = self.context.near(before, raw, equation.left)
         self.steps.append(
             Step(
                 _RULES.get(type(reduction), "chain rule"), target, deltas.at, before, raw,
-                (f"through {equation.target.name}",), context.all,
+                (f"through {equation.target.name}",), definitions,
             )
         )  # fmt: skip
-        term, steps = simplified(raw, target, deltas.at, context)
+        term, steps = simplified(raw, target, deltas.at, self.context)
         self.steps.extend(steps)
         if term != 0:
             self.contributions.setdefault(access.tensor, []).append(term)

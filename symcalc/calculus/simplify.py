@@ -41,14 +41,30 @@ def simplified(
             rewritten = rule(expression, context)
             if rewritten == expression:
                 continue
-            step = Step(name, target, indices, expression, rewritten, (), context.all)
-            if not step.holds(points=1):
-                raise RewriteError(f"{name}: {expression} is not {rewritten}")
-            steps.append(step)
+            steps.append(_probed(name, target, indices, expression, rewritten, context))
             expression = rewritten
         if expression == start:
             break
     return expression, steps
+
+
+def _probed(
+    name: str, target: Tensor, indices: tuple[Index, ...], before: Any, after: Any,
+    context: Context,
+) -> Step:  # fmt: skip
+    """Return the step, having seen that it holds.
+
+    What holds for any values of the tensors that both sides read holds for theirs; if it does not,
+    everything behind those tensors is looked at too.
+
+    Raises:
+        RewriteError: it does not hold.
+    """
+    for definitions in (context.near, context.behind):
+        step = Step(name, target, indices, before, after, (), definitions(before, after))
+        if step.holds(points=1):
+            return step
+    raise RewriteError(f"{name}: {before} is not {after}")
 
 
 def bottom_up(expression: Any, change: Callable[[Any], Any]) -> Any:

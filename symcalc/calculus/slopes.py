@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy as sp
 
+from symcalc.calculus.context import Context
 from symcalc.calculus.equations import PLACES, Equation, Namer
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
@@ -70,12 +71,12 @@ class Slopes:
     """Derivatives of reductions, with the equations they need put in beside the reductions.
 
     Args:
-        equations: the equations of the value; helpers such as softmax are inserted.
+        context: the equations of the value; helpers such as softmax are put in among them.
         namer: hands out the helpers' names.
     """
 
-    def __init__(self, equations: list[Equation], namer: Namer) -> None:
-        self.equations = list(equations)
+    def __init__(self, context: Context, namer: Namer) -> None:
+        self.context = context
         self.namer = namer
         self.helpers: dict[Tensor, Tensor] = {}
 
@@ -119,7 +120,6 @@ class Slopes:
                 PLACES if integer else NONNEGATIVE,
             )  # fmt: skip
             made = Equation(target, fresh, body.xreplace(places))
-            position = next(p for p, e in enumerate(self.equations) if e.target == equation.target)
-            self.equations.insert(position + 1, made)
+            self.context.insert_after(equation.target, made)
             self.helpers[equation.target] = target
         return self.helpers[equation.target]

@@ -310,6 +310,11 @@ class LatexWriter(LatexPrinter):
         plain = isinstance(expr.args[0], (Access, sp.Integer, sp.Symbol))
         return rf"\log {shown}" if plain else rf"\log{bracketed(shown)}"
 
+    def _print_polygamma(self, expr: Any, exp: Any = None) -> str:
+        order, argument = expr.args
+        shown = rf"\psi^{{({order})}}{bracketed(self._print(argument))}"
+        return shown if exp is None else rf"{{{shown}}}^{{{exp}}}"
+
     def _print_Piecewise(self, expr: Any) -> str:
         made = sp.Integer(0)
         for then, when in reversed(expr.args):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -121,9 +122,9 @@ class Stage:
     width: Any = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
-    """A computation.
+    """A computation; one is equal to itself alone, so that it is looked up at no cost.
 
     Args:
         name: what it computes, such as "value_and_grad".
@@ -166,4 +167,8 @@ class Program:
 
     def buffer(self, tensor: Tensor) -> Buffer | None:
         """Return where a tensor lives, or None for an input."""
-        return next((b for b in self.buffers if b.tensor == tensor), None)
+        return self._buffers.get(tensor)
+
+    @functools.cached_property
+    def _buffers(self) -> dict[Tensor, Buffer]:
+        return {buffer.tensor: buffer for buffer in self.buffers}

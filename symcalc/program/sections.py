@@ -145,7 +145,8 @@ def pivots_of(program: Program, section: Section) -> list[Pivot]:
     return [pivot for pivot in program.pivots if pivot.tensor in section.reads]
 
 
-def loops(program: Program) -> set[Index]:
+@functools.lru_cache(maxsize=64)
+def loops(program: Program) -> frozenset[Index]:
     """Every loop index of a program."""
 
     def walk(body: tuple[Node, ...]) -> set[Index]:
@@ -158,7 +159,7 @@ def loops(program: Program) -> set[Index]:
         return found
 
     outer = {stage.index for stage in program.stages if stage.index is not None}
-    return outer.union(*(walk(stage.body) for stage in program.stages))
+    return frozenset(outer.union(*(walk(stage.body) for stage in program.stages)))
 
 
 def accumulated(program: Program) -> set[Tensor]:
