@@ -111,7 +111,9 @@ def _match(pattern: Any, candidate: Any, equation: Equation) -> tuple[Any, ...] 
         for theirs in accesses(candidate):
             if ours.tensor != theirs.tensor:
                 continue
-            at = dict(zip(ours.places, theirs.places, strict=True))
+            at = {ours_at: theirs_at
+                  for ours_at, theirs_at in zip(ours.places, theirs.places, strict=True)
+                  if ours_at in equation.indices}  # fmt: skip
             places = tuple(at.get(index) for index in equation.indices)
             if None not in places and pattern.xreplace(at) == candidate:
                 return places
