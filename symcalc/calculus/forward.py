@@ -14,7 +14,7 @@ import sympy as sp
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation, Lifter, Namer
 from symcalc.calculus.simplify import simplified
-from symcalc.calculus.slopes import Slopes, active, partial
+from symcalc.calculus.slopes import Slopes, active, guarded, partial
 from symcalc.notation.reductions import Sum
 from symcalc.notation.tensors import Access, Tensor, accesses
 
@@ -57,7 +57,8 @@ def _tangent(
     for access in accesses(equation.inner):
         tangent = directions.get(access.tensor.name) or found.get(access.tensor)
         if tangent is not None:
-            terms.append(partial(equation.inner, access) * Access(tangent, *access.places))
+            along = Access(tangent, *access.places)
+            terms.append(guarded(access, partial(equation.inner, access) * along))
     total = sp.Add(*terms)
     reduction = equation.reduction
     if reduction is None or total == 0:

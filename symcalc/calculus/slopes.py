@@ -33,6 +33,26 @@ def partial(body: Any, access: Access) -> Any:
     return _joined(body.xreplace(marks).diff(marks[access])).xreplace(back)
 
 
+def guarded(access: Access, term: Any) -> Any:
+    """Return a term of a tangent, and zero where the access stands out of bounds.
+
+    A choice may leave `V[t - 1]` alone at t = 0; what its slope there is multiplied by must be left
+    alone as well.
+    """
+    if not term.has(Where):
+        return term
+    bounds: list[Any] = []
+    for place, extent in zip(access.places, access.tensor.shape, strict=True):
+        if isinstance(place, (Index, Access)) or place.is_Integer:
+            continue
+        index = next(i for i in place.free_symbols if isinstance(i, Index))
+        beyond = sp.expand(place.xreplace({index: index.extent}) - extent)
+        bounds.append(place >= 0)
+        if not (beyond.is_Integer and beyond <= 0):
+            bounds.append(place < extent)
+    return Where(sp.And(*bounds), term, 0) if bounds else term
+
+
 def _joined(slope: Any) -> Any:
     """Write p x**(p - 1) for the p x**p / x of SymPy, which is 0/0 at x = 0."""
     return slope.replace(lambda node: isinstance(node, sp.Mul), _lowered)
