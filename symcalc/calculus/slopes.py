@@ -43,11 +43,12 @@ def guarded(access: Access, term: Any) -> Any:
         return term
     bounds: list[Any] = []
     for place, extent in zip(access.places, access.tensor.shape, strict=True):
-        if isinstance(place, (Index, Access)) or place.is_Integer:
+        if isinstance(place, Access) or place.is_Integer:
             continue
         index = next(i for i in place.free_symbols if isinstance(i, Index))
         beyond = sp.expand(place.xreplace({index: index.extent}) - extent)
-        bounds.append(place >= 0)
+        if place != index:
+            bounds.append(place >= 0)
         if not (beyond.is_Integer and beyond <= 0):
             bounds.append(place < extent)
     return Where(sp.And(*bounds), term, 0) if bounds else term
