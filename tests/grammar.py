@@ -151,9 +151,8 @@ class Builder:
         here = {index.dim for index in scope}
         labels = [t for t in LABELS if t.domain.below == dim and set(t.shape) <= here]
         gathers = [t[tuple(self.among(d, scope) for d in t.shape)] for t in labels]
-        found = self.pick(
-            [*own[:1] * 5, *own * 3, *gathers * 2, *shifts, sp.Integer(0), sp.Integer(1)]
-        )
+        fixed = [sp.Integer(0), sp.Integer(1)]
+        found = self.pick([*own[:1] * 5, *own * 3, *gathers * 2, *shifts, *fixed])
         if found == 1:
             self.least[dim] = max(self.least[dim], 2)
         if any(found is shift for shift in shifts):
@@ -178,8 +177,14 @@ class Builder:
 
 
 def access(b: Builder, at: Spot) -> Any:
-    """An entry of a real tensor."""
-    return b.read(REALS, at)
+    """An entry of a real tensor, summed over the axes that no index in scope runs along."""
+    here = {index.dim for index in at.scope}
+    tensor = b.pick([*(t for t in REALS if t.shape and set(t.shape) <= here), *REALS])
+    missing = [dim for dim in tensor.shape if dim not in here]
+    bound = [Index(letter, dim) for letter, dim in zip("pqr", dict.fromkeys(missing), strict=False)]
+    if not bound or b.pick((False, True)):
+        return b.read((tensor,), at)
+    return sn.sum(*bound, b.read((tensor,), at.inside(*bound)))
 
 
 def real_leaf(b: Builder, at: Spot) -> Any:
@@ -343,7 +348,8 @@ def cases(draw: Any, room: int = 14, most: int = 4) -> Case:
     wrt = draw(st.lists(st.sampled_from(movable), min_size=1, max_size=3, unique=True))
     parameters = tuple(p for p in (ALPHA, TAU) if p.symbol in body.free_symbols)
     objective = make_objective("random", tuple(inputs), parameters, body, tuple(wrt))
-    extents = {d: draw(st.integers(b.least[d], max(most, b.least[d]))) for d in DIMS}
+    extents = {d: b.pick([e for e in (3, 2, 4, 1) if b.least[d] <= e <= max(most, b.least[d])])
+               for d in DIMS}  # fmt: skip
     seed = draw(st.integers(0, 2**20))
     rng = np.random.default_rng(seed)
     arrays = {
