@@ -1,10 +1,10 @@
 """Random objectives: hypothesis builds well-formed formulas from the whole grammar.
 
-A rule makes one kind of node from smaller parts: `rule(b, at)` where `b` draws and `at` is the spot:
-the indices that may be used there, and the number of nodes that may still be. There is a table of rules for real numbers, one for positive numbers
-and one for conditions; a new node of the notation is one more line in its table. Arguments are kept
-in their domains by construction, and sizes of values are kept tame: only `small` goes into an
-exponent.
+A rule makes one kind of node from smaller parts: `rule(b, at)` where `b` draws and `at` is the
+spot, that is the indices that may be used there and the number of nodes that may still be. There is
+a table of rules for real numbers, one for positive numbers and one for conditions; a new node of
+the notation is one more line in its table. Arguments are kept in their domains by construction,
+and sizes of values are kept tame: only `small` goes into an exponent.
 """
 
 from __future__ import annotations
