@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy as sp
 
-from symcalc.notation.conditions import Let
+from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Index
 from symcalc.notation.domains import NONNEGATIVE, POSITIVE, REAL, Domain
 from symcalc.notation.objective import Objective
@@ -117,21 +117,33 @@ class Lifter:
         self.equations.append(Equation(target, indices, body))
         return target
 
-    def lift(self, expression: Any) -> Any:
-        """Return the expression with accesses in the place of its reductions and names."""
+    def lift(self, expression: Any, when: Any = sp.true) -> Any:
+        """Return the expression with accesses in the place of its reductions and names.
+
+        Args:
+            expression: a formula.
+            when: what its indices fulfil where it is looked at.
+        """
         if isinstance(expression, Let):
             inner = expression.body
             if isinstance(inner, Reduction):
-                inner = inner.func(self.lift(inner.body), inner.index)
+                inner = inner.func(self.lift(inner.body, when), inner.index)
             else:
-                inner = self.lift(inner)
-            return self._own(expression.name, inner)
+                inner = self.lift(inner, when)
+            return self._own(expression.name, _held(inner, when))
         if isinstance(expression, Reduction):
-            inner = expression.func(self.lift(expression.body), expression.index)
-            return self._own(_NAMES[type(expression)], inner)
+            inner = expression.func(self.lift(expression.body, when), expression.index)
+            return self._own(_NAMES[type(expression)], _held(inner, when))
         if not expression.args or isinstance(expression, Access):
             return expression
-        return expression.func(*(self.lift(argument) for argument in expression.args))
+        if isinstance(expression, Where):
+            choice, then, otherwise = expression.args
+            return Where(
+                self.lift(choice, when),
+                self.lift(then, sp.And(when, _of_indices(choice))),
+                self.lift(otherwise, sp.And(when, _of_indices(sp.Not(choice)))),
+            )
+        return expression.func(*(self.lift(argument, when) for argument in expression.args))
 
     def _own(self, wanted: str, body: Any) -> Access:
         """Give a body its own equation, or find the one it has."""
@@ -147,6 +159,36 @@ class Lifter:
             self._known[key] = (target, tuple(range(len(free))))
             self.equations.append(Equation(target, free, body))
         return Access(self._known[key][0], *free)
+
+
+def _of_indices(condition: Any) -> Any:
+    """The part of a condition that no input moves."""
+    return sp.And(*(part for part in sp.And.make_args(condition) if not part.atoms(Access)))
+
+
+def _held(body: Any, when: Any) -> Any:
+    """Put under its condition what is looked at under it alone and reads out of bounds elsewhere.
+
+    A reduction that leaves a choice for an equation of its own would be evaluated everywhere.
+    """
+    astray = {
+        symbol
+        for access in body.atoms(Access)
+        for place, extent in zip(access.places, access.tensor.shape, strict=True)
+        if not isinstance(place, Access)
+        for symbol in place.atoms(Index)
+        if place != symbol or symbol.extent != extent
+    }
+    free = free_indices(body)
+    conditions = [
+        part for part in sp.And.make_args(when)
+        if free_indices(part) & astray and free_indices(part) <= free
+    ]  # fmt: skip
+    if not conditions:
+        return body
+    if isinstance(body, Reduction):
+        return body.func(Where(sp.And(*conditions), body.body, 0), body.index)
+    return Where(sp.And(*conditions), body, 0)
 
 
 def _domain_of(body: Any) -> Domain:

@@ -179,6 +179,8 @@ CURVED = {
     # tensors that are defined on a part of the range alone
     "tanh(prod(i, tanh(sum(j, u[i+1]*v[j]))/2 + 1))": {"wrt": "u"},
     "tanh(prod(i, tanh(sum(j, u[i]*v[j]))/2 + u[i+1]))": {"wrt": "u"},
+    # a reduction that leaves the choice which keeps it in bounds
+    "tanh(prod(k, prod(j, tanh(x[k]**2*x[k+1]**2 + v[j])/2 + 1))**2)": {"wrt": "x"},
 }  # fmt: skip
 
 
