@@ -97,6 +97,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Where": np.where,
     "AllOf": lambda *parts: functools.reduce(np.logical_and, parts),
     "AnyOf": lambda *parts: functools.reduce(np.logical_or, parts),
+    "NotOf": np.logical_not,
     **{name: _vectorized(name) for name in ("erf", "erfc", "lgamma", "digamma", "trigamma")},
 }  # fmt: skip
 
@@ -232,14 +233,14 @@ def _readable(access: Access) -> str:
 
 def _with_plain_where(body: Any) -> Any:
     """Write choices and joined conditions as functions that broadcast."""
-    for kind, name in ((Where, "Where"), (sp.And, "AllOf"), (sp.Or, "AnyOf")):
-        if body.atoms(kind):
-            body = _replaced(body, kind, sp.Function(name))
-    return body
+    if not body.has(*_PLAIN):
+        return body
+    arguments = [_with_plain_where(argument) for argument in body.args]
+    name = _PLAIN.get(body.func)
+    return sp.Function(name)(*arguments) if name else body.func(*arguments)
 
 
-def _replaced(body: Any, kind: Any, function: Any) -> Any:
-    return body.replace(lambda node: isinstance(node, kind), lambda node: function(*node.args))
+_PLAIN: dict[Any, str] = {Where: "Where", sp.And: "AllOf", sp.Or: "AnyOf", sp.Not: "NotOf"}
 
 
 def _body_source(compiled: _Compiled) -> str:

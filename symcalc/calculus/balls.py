@@ -123,15 +123,20 @@ def _constant(value: Any) -> Any:
     return value[0] if hasattr(value, "length") else value
 
 
-def _truth(when: Any, env: Environment) -> bool:
+def truth(when: Any, env: Environment) -> bool:
+    """Whether a condition holds at a point.
+
+    Raises:
+        UndecidedError: the balls do not tell.
+    """
     if when in (sp.true, sp.false):
         return bool(when)
     if isinstance(when, sp.And):
-        return all(_truth(part, env) for part in when.args)
+        return all(truth(part, env) for part in when.args)
     if isinstance(when, sp.Or):
-        return any(_truth(part, env) for part in when.args)
+        return any(truth(part, env) for part in when.args)
     if isinstance(when, sp.Not):
-        return not _truth(when.args[0], env)
+        return not truth(when.args[0], env)
     left, right = when.lhs, when.rhs
     if left.is_integer and right.is_integer:
         return bool(_COMPARISONS[when.func](whole(left, env), whole(right, env)))
@@ -164,7 +169,7 @@ def _choose(expression: Any, env: Environment) -> Any:
     )
     for number, (then, when) in enumerate(cases):
         try:
-            if _truth(when, env):
+            if truth(when, env):
                 return evaluate(then, env)
         except UndecidedError:
             sides = [evaluate(side, env) for side, _ in cases[number:]]

@@ -12,6 +12,7 @@ import sympy as sp
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation, Lifter, Namer, lift_objective
 from symcalc.calculus.kinks import Boundary, boundaries
+from symcalc.calculus.operations import Operations, operations_of
 from symcalc.calculus.reverse import Adjoint, ReversePass
 from symcalc.calculus.simplify import bottom_up, simplified
 from symcalc.calculus.steps import Step
@@ -67,6 +68,25 @@ class Derivation:
             e for e in self.equations[last + 1 :] if e.target in names and e.target not in mine
         )
 
+    @property
+    def operations(self) -> tuple[Operations, Operations]:
+        """What the gradient costs beyond the value: as the chain rule writes it, and simplified.
+
+        Before: every contribution that the rules of differentiation give, its deltas used up, and
+        their sums. After: the equations of the gradient, a sum that stands in several being one.
+        """
+        raw: dict[Tensor, list[Any]] = {}
+        for step in self.steps:
+            if any(word.startswith("through ") for word in step.conditions):
+                raw.setdefault(step.target, []).append(step)
+        before = Operations()
+        for steps in raw.values():
+            before += sum((step.operations[1] for step in steps), Operations())
+            entries = sp.Mul(*steps[0].target.shape)
+            before += Operations.of({"additions": (len(steps) - 1) * entries})
+        last = next(p for p, e in enumerate(self.equations) if e.target == self.value)
+        return before, operations_of(self.equations[last + 1 :])
+
     def latex(self) -> str:
         """Return the whole derivation's result as aligned LaTeX."""
         from symcalc.notation.latex import derivation_latex
@@ -103,7 +123,7 @@ def derive(objective: Objective, wrt: str | tuple[str, ...] | None = None) -> De
     """
     names = objective.wrt if wrt is None else (wrt,) if isinstance(wrt, str) else tuple(wrt)
     for name in names:
-        check_differentiable(objective.name, objective.inputs, name)
+        check_differentiable(objective.name, objective.inputs, name, objective.body)
     primal, namer = lift_objective(objective)
     value = primal[-1].target
     cotangent = (

@@ -48,7 +48,8 @@ class _Survey(ast.NodeVisitor):
         self.bare: dict[str, ast.Name] = {}
         self.pairs: list[tuple[_Slot, _Variable]] = []
         self.gathers: list[tuple[_Slot, str]] = []
-        self.variables: dict[_Variable, None] = {}
+        self.variables: dict[_Variable, ast.AST] = {}
+        self.written: dict[str, str] = {}  # each array as it stands where it stands first
 
     def fail(self, node: ast.AST, message: str) -> ParseError:
         return ParseError(
@@ -76,8 +77,12 @@ class _Survey(ast.NodeVisitor):
                         argument,
                         f"{node.func.id}: expected an index first, as in {node.func.id}(i, x[i])",
                     )
+                if self.scope.get(argument.id) == id(node):
+                    raise self.fail(
+                        argument, f"{node.func.id}: {argument.id} is bound twice; bind it once"
+                    )
                 self.scope[argument.id] = id(node)
-                self.variables.setdefault((argument.id, id(node)))
+                self.variables.setdefault((argument.id, id(node)), argument)
             rest = node.args[-1:]
         for argument in rest:
             self.visit(argument)
@@ -91,8 +96,11 @@ class _Survey(ast.NodeVisitor):
             raise self.fail(node, f"{name} is a function: write {name}(...)")
         places = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         known = self.ranks.setdefault(name, len(places))
+        first = self.written.setdefault(name, ast.unparse(node))
         if known != len(places):
-            raise self.fail(node, f"{name} has {known} indices elsewhere, {len(places)} here")
+            raise self.fail(
+                node, f"{name} has {known} indices elsewhere, in {first}, {len(places)} here"
+            )
         for axis, place in enumerate(places):
             self.visit_place(name, axis, place)
 
@@ -113,7 +121,7 @@ class _Survey(ast.NodeVisitor):
             raise self.fail(place, "expected an index, as in x[i] or x[i+1]")
         for letter in letters:
             variable = (letter.id, self.scope.get(letter.id, 0))
-            self.variables.setdefault(variable)
+            self.variables.setdefault(variable, letter)
             self.pairs.append(((name, axis), variable))
 
     def visit_Name(self, node: ast.Name) -> None:
@@ -169,21 +177,31 @@ def infer(
         below = Dim(names[slot])
         if found.labels.setdefault(tensor, below) != below:
             raise NotationError(
-                f"formula: {tensor} is an index into both {found.labels[tensor]} and {below}"
+                f"formula: {tensor} is an index into both {found.labels[tensor]} and {below}, in "
+                f"{survey.written[slot[0]]}: labels stay below one extent"
             )
     for name, shape in shapes.items():
         if not isinstance(shape, str):
             raise NotationError(f"shapes: {name}: expected text such as 'n c', got {shape!r}")
     found.dims = set(names.values()) | {w for s in shapes.values() for w in _words(s)}
-    for letter, binder in survey.variables:
+    sizes = {names[slot] for slot in names if slot[0] in survey.ranks}
+    for (letter, binder), node in survey.variables.items():
         dim = Dim(names[(letter, binder)])
+        if dim.name not in sizes:
+            raise survey.fail(
+                node, f"index {letter} runs over {dim}, which is the extent of no input: it "
+                "indexes no array"
+            )  # fmt: skip
         if binder:
             found.bound.setdefault(binder, {})[letter] = dim
         else:
             found.free[letter] = dim
     for name, node in survey.bare.items():
         if name in found.shapes:
-            raise survey.fail(node, f"{name} is an array: write {name}[...] with its indices")
+            raise survey.fail(
+                node, f"{name} is an array: write {name}[...] with its indices, as in "
+                f"{survey.written[name]}"
+            )  # fmt: skip
         if name not in found.free and name not in found.dims and name != "pi":
             found.scalars.append(name)
     return found
@@ -207,6 +225,7 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
     for slot, variable in survey.pairs:
         parent[root(keyed[slot])] = root(variable)
     declared: dict[tuple[str, int], str] = {}
+    sources: dict[tuple[str, int], str] = {}
     for tensor, shape in shapes.items():
         if not isinstance(shape, str):
             raise NotationError(f"shapes: {tensor}: expected text such as 'n c', got {shape!r}")
@@ -217,10 +236,12 @@ def _dim_names(survey: _Survey, shapes: dict[str, str]) -> dict[tuple[str, int],
             )
         for axis, word in enumerate(words if tensor in survey.ranks else ()):
             key = root(keyed[(tensor, axis)])
+            other = sources.setdefault(key, tensor)
             if declared.setdefault(key, word) != word:
                 raise NotationError(
                     f"shapes: {tensor}: axis {axis} is declared as {word}, but its index "
-                    f"also runs over {declared[key]}"
+                    f"also runs over {declared[key]}: {survey.written[other]} and "
+                    f"{survey.written[tensor]}"
                 )
     letters: dict[tuple[str, int], list[str]] = {}
     for variable in survey.variables:

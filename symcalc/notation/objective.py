@@ -18,6 +18,7 @@ from symcalc.notation.dims import Dim, Index
 from symcalc.notation.domains import NONNEGATIVE, WEIGHTS, Domain
 from symcalc.notation.errors import NotationError, SymcalcError
 from symcalc.notation.reductions import Mean, Reduction, Sum, in_bounds
+from symcalc.notation.sense import check_sense, use_of
 from symcalc.notation.spelling import ArraySpec, read_annotation
 from symcalc.notation.tensors import Access, Tensor, dims_of, free_indices
 
@@ -28,6 +29,15 @@ _PLAIN_KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWO
 
 class Hyper(Comparable, sp.Symbol):
     """The symbol of a hyperparameter: like any other, but `==` may stand in a condition."""
+
+    __iter__ = None  # having brackets refused does not make it a sequence
+
+    def __getitem__(self, places: Any) -> Any:
+        written = ", ".join(map(str, places if isinstance(places, tuple) else (places,)))
+        raise NotationError(
+            f"{self.name}[{written}]: {self.name} is a hyperparameter, a single number: write it "
+            "without brackets, or declare an array"
+        )
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ class Objective:
         Raises:
             NotationError: `wrt` names no real input.
         """
-        names = _check_wrt(self.name, self.inputs, wrt)
+        names = _check_wrt(self.name, self.inputs, wrt, self.body)
         return dataclasses.replace(self, wrt=names, single=not isinstance(wrt, tuple))
 
     @property
@@ -252,13 +262,14 @@ def make_objective(
                 f"{name}: index {', '.join(sorted(letters)) or '?'} runs over {symbol}, which is "
                 "the extent of no input: it indexes no array"
             )
+    check_sense(name, body, [p.name for p in parameters])
     for symbol in body.free_symbols:
         known_symbol = isinstance(symbol, (Index, Dim)) or symbol.name in {
             p.name for p in parameters
         }
         if not known_symbol:
             raise NotationError(f"{name}: {symbol} is neither an input nor a hyperparameter")
-    names = _check_wrt(name, inputs, wrt)
+    names = _check_wrt(name, inputs, wrt, body)
     return Objective(
         name, inputs, parameters, body, tuple(outputs), names, not isinstance(wrt, tuple),
         **described,
@@ -287,7 +298,7 @@ def _extents(body: Any) -> set[Dim]:
 
 
 def _check_wrt(
-    name: str, inputs: tuple[Tensor, ...], wrt: str | tuple[str, ...] | None
+    name: str, inputs: tuple[Tensor, ...], wrt: str | tuple[str, ...] | None, body: Any
 ) -> tuple[str, ...]:
     """Return the names to differentiate by: those asked for, else the first real input."""
     real = [tensor.name for tensor in inputs if not tensor.domain.integer]
@@ -299,25 +310,34 @@ def _check_wrt(
         raise NotationError(f"{name}: wrt: expected a name or a tuple of names, got {wrt!r}")
     names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
     for asked in names:
-        check_differentiable(name, inputs, asked)
+        check_differentiable(name, inputs, asked, body)
     if not names or len(set(names)) != len(names):
         raise NotationError(f"{name}: wrt: expected distinct input names, got {names}")
     return names
 
 
-def check_differentiable(name: str, inputs: tuple[Tensor, ...], asked: str) -> None:
+def check_differentiable(name: str, inputs: tuple[Tensor, ...], asked: str, body: Any) -> None:
     """Refuse to differentiate by what is not a real input.
+
+    Args:
+        name: the objective's name, for the message.
+        inputs: its arrays.
+        asked: what to differentiate by.
+        body: its formula, which the message shows the place of.
 
     Raises:
         NotationError: `asked` is unknown, or holds integers.
     """
     tensors = {tensor.name: tensor for tensor in inputs}
     if asked not in tensors:
-        raise NotationError(f"{name}: wrt: expected one of {sorted(tensors)}, got {asked!r}")
+        scalar = any(str(symbol) == str(asked) for symbol in body.free_symbols)
+        hint = "; a hyperparameter is a number, not an array" if scalar else ""
+        raise NotationError(f"{name}: wrt: expected one of {sorted(tensors)}, got {asked!r}{hint}")
     if tensors[asked].domain.integer:
         raise NotationError(
             f"{name}: wrt: expected a real input, got {asked!r}, which holds "
-            f"{tensors[asked].domain.describe()}"
+            f"{tensors[asked].domain.describe()}, as in {use_of(tensors[asked], body)}: "
+            "integers have no derivative"
         )
 
 

@@ -76,7 +76,10 @@ def parse(
                 raise NotationError(f"{label}: {key!r} does not stand in the formula")
     for key, value in values.items():
         if key not in parameters:
-            raise NotationError(f"defaults: {key!r} is no hyperparameter of the formula")
+            raise NotationError(
+                f"defaults: {key!r} is no hyperparameter of the formula: it stands with brackets, "
+                f"as an array"
+            )
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not number or not parameters[key].domain.admits(value):
             raise NotationError(

@@ -151,14 +151,32 @@ def reduce_over(kind: type[Reduction], arguments: tuple[Any, ...]) -> Any:
         given = ", ".join(map(str, arguments)) or "nothing"
         raise NotationError(f"{kind.spelling}: expected an index and an expression, got {given}")
     *bound, body = arguments
+    for place, index in enumerate(bound):
+        if any(index is other for other in bound[:place]):
+            written = f"{kind.spelling}({', '.join(map(str, arguments))})"
+            raise NotationError(
+                f"{kind.spelling}: {index} is bound twice in {written}: bind each index once"
+            )
     for index in reversed(bound):
         if not isinstance(index, Index):
             raise NotationError(
                 f"{kind.spelling}: expected an index first, as in {kind.spelling}(i, x[i]), "
                 f"got {index}"
             )
-        body = kind.over(*in_bounds(index, expression(body)))
+        body = expression(body)
+        _check_bound(kind, index, body)
+        body = kind.over(*in_bounds(index, body))
     return body
+
+
+def _check_bound(kind: type[Reduction], index: Index, body: Any) -> None:
+    """Refuse to bind an index beside another of its letter, which would look bound and is not."""
+    free = free_indices(body)
+    if index not in free and any(other.name == index.name for other in free):
+        raise NotationError(
+            f"{kind.spelling}: the {index} in {body} is another index than the {index} that "
+            f"{kind.spelling} binds, though of the same letter: make each index once and use it"
+        )
 
 
 def in_bounds(index: Index, body: Any) -> tuple[Index, Any]:

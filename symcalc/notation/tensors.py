@@ -76,7 +76,11 @@ class Access(Comparable, sp.Expr):
             )
         made = tuple(expression(place) for place in places)
         for axis, (place, extent) in enumerate(zip(made, tensor.shape, strict=True)):
-            _check_place(tensor, axis, place, extent)
+            try:
+                _check_place(tensor, axis, place, extent)
+            except NotationError as error:
+                written = f"{tensor.name}[{', '.join(map(str, places))}]"
+                raise NotationError(f"{error}: {written}") from None
         return super().__new__(cls, tensor, *made)
 
     @property

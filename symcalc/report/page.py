@@ -226,7 +226,9 @@ def _derivation(
         parts += [" Where an adjoint is reached by several paths, ", Math(r"\leftarrow"),
                   " says what it receives by one of them."]  # fmt: skip
     blocks.append(Paragraph(tuple(parts)))
-    return (*blocks, *groups)
+    before, after = derivation.operations
+    counted = f"Operations: {before} by the chain rule; {after} in the simplified gradient."
+    return (*blocks, *groups, Paragraph((counted,)))
 
 
 def _kinks(derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:
