@@ -90,8 +90,9 @@ class Spot:
     size: int
 
     def inside(self, *bound: Index) -> Spot:
-        """The body of a reduction over these indices."""
-        return Spot((*self.scope, *bound), self.size)
+        """The body of a reduction over these indices, which shadow others of their letters."""
+        letters = {index.name for index in bound}
+        return Spot((*(i for i in self.scope if i.name not in letters), *bound), self.size)
 
     def part(self, parts: int = 2) -> Spot:
         """Room for one of several parts."""
