@@ -90,6 +90,8 @@ class Binder:
     ) -> tuple[Sequence[Any], Sequence[float], Sizes]:
         """Return arrays in order, hyperparameters in order, and the size of each dim.
 
+        An array of no axes is returned as a row of one entry.
+
         Raises:
             ArgumentTypeError: an argument is missing, unknown, given twice or of the wrong type.
             ArgumentError: a shape, a size or a value does not fit.
@@ -113,6 +115,8 @@ class Binder:
                     sizes[dim] = extent + lacks
                 elif sizes[dim] != extent + lacks:
                     raise self._clash(place, arrays)
+            if not axes:
+                arrays[place] = given.reshape(1)
         if self.has_shifts:
             self._check_shifts(arrays, sizes)
         if self.has_others:
@@ -366,8 +370,7 @@ def _neighbours(arrays: Sequence[Any]) -> Iterator[tuple[int, int]]:
 
 
 def _check_out(title: str, name: str, given: Any, shape: tuple[int, ...], dtype: Any) -> None:
-    """Refuse a buffer that may not be written to as it is; a scalar's has one entry."""
-    shape = shape or (1,)
+    """Refuse a buffer that may not be written to as it is."""
     plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray)
     if not plain or given.dtype != dtype or not given.dtype.isnative:
         what = f"dtype {given.dtype}" if plain else type(given).__name__

@@ -346,7 +346,7 @@ class StatementWriter:
             if not places:
                 return name if buffer.kind == "local" else f"{name}[0]"
         inside = ", ".join(self.expressions.whole(place) for place in places)
-        return f"{name}[{inside or '()'}]"
+        return f"{name}[{inside or '0'}]"
 
     def _line(self, indent: str, text: str) -> None:
         self.lines.append(indent + text if text else "")

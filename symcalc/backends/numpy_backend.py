@@ -182,7 +182,10 @@ class NumpyExecutable:
         parameters: Sequence[float],
         outputs: Sequence[Any],
     ) -> Scalars:
-        known: dict[Any, Any] = dict(zip(self.task.inputs, inputs, strict=True))
+        known: dict[Any, Any] = {
+            tensor: array if tensor.shape else array.reshape(())
+            for tensor, array in zip(self.task.inputs, inputs, strict=True)
+        }
         scalars: dict[Any, Any] = dict(zip(self.parameters, parameters, strict=True))
         scalars |= dict(zip(self.task.dims, sizes, strict=True))
         with np.errstate(all="ignore"):

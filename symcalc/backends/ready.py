@@ -53,8 +53,9 @@ class Call:
 
     @property
     def outputs(self) -> tuple[Any, ...]:
-        """All arrays to fill, in order."""
-        return (*(() if self.value is None else (self.value,)), *self.gradients)
+        """All arrays to fill, in order; one of no axes as a row of one entry."""
+        filled = (*(() if self.value is None else (self.value,)), *self.gradients)
+        return tuple([array if array.shape else array.reshape(1) for array in filled])
 
     @property
     def shapes(self) -> tuple[Sizes, ...]:
@@ -231,7 +232,7 @@ class Ready:
             value = np.empty(plan.value_shape, self.dtype) if value_out is None else value_out
         if out is None:
             gradients: Sequence[Any] = [
-                np.empty(shape, self.dtype) if shape else np.empty(1)
+                np.empty(shape, self.dtype if shape else np.float64)
                 for shape in plan.gradient_shapes
             ]
         else:

@@ -8,7 +8,7 @@ from typing import Any
 import sympy as sp
 
 from symcalc.calculus.expansion import expanded
-from symcalc.notation.conditions import Let
+from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Index
 from symcalc.notation.domains import NONNEGATIVE, POSITIVE, REAL, Domain
 from symcalc.notation.naming import Namer as Namer
@@ -117,32 +117,46 @@ class Lifter:
         body = self._inside(expression, indices)
         self.equations.append(Equation(target, indices, body))
 
-    def _inside(self, expression: Any, indices: tuple[Index, ...] = ()) -> Any:
+    def _inside(
+        self, expression: Any, indices: tuple[Index, ...] = (), when: Any = sp.true
+    ) -> Any:
         """Lift what stands inside an expression, which has an equation of its own itself."""
         if isinstance(expression, Reduction):
-            return expression.func(self.lift(expression.body), expression.index)
+            return expression.func(self.lift(expression.body, when), expression.index)
         if isinstance(expression, Recurrence) and _stands_at_one(expression, indices):
-            return self._parts_lifted(expression)
-        return self.lift(expression)
+            return self._parts_lifted(expression, when)
+        return self.lift(expression, when)
 
-    def lift(self, expression: Any) -> Any:
-        """Return the expression with accesses in the place of its reductions and names."""
+    def lift(self, expression: Any, when: Any = sp.true) -> Any:
+        """Return the expression with accesses in the place of its reductions and names.
+
+        Args:
+            expression: a formula.
+            when: what its indices fulfil where it is looked at.
+        """
         if isinstance(expression, Let):
             inner = expression.body
             if isinstance(inner, Recurrence):
-                return self._sequence(expression.name, self._parts_lifted(inner))
-            return self._own(expression.name, self._inside(inner))
+                return self._sequence(expression.name, self._parts_lifted(inner, when))
+            return self._own(expression.name, _held(self._inside(inner, (), when), when))
         if isinstance(expression, Recurrence):
-            return self._sequence(_SEQUENCE, self._parts_lifted(expression))
+            return self._sequence(_SEQUENCE, self._parts_lifted(expression, when))
         if isinstance(expression, Reduction):
-            inner = expression.func(self.lift(expression.body), expression.index)
-            return self._own(_NAMES[type(expression)], inner)
+            inner = expression.func(self.lift(expression.body, when), expression.index)
+            return self._own(_NAMES[type(expression)], _held(inner, when))
         if isinstance(expression, Access):
             if not any(place.has(Reduction) for place in expression.places):
                 return expression
         elif not expression.args:
             return expression
-        return expression.func(*(self.lift(argument) for argument in expression.args))
+        if isinstance(expression, Where):
+            choice, then, otherwise = expression.args
+            return Where(
+                self.lift(choice, when),
+                self.lift(then, sp.And(when, _of_indices(choice))),
+                self.lift(otherwise, sp.And(when, _of_indices(sp.Not(choice)))),
+            )
+        return expression.func(*(self.lift(argument, when) for argument in expression.args))
 
     def _own(self, wanted: str, body: Any) -> Access:
         """Give a body its own equation, or find the one it has."""
@@ -161,8 +175,8 @@ class Lifter:
         target = self._known_as(wanted, body.asked(own), free)
         return Access(target, *(body.place if index == own else index for index in free))
 
-    def _parts_lifted(self, recurrence: Recurrence) -> Recurrence:
-        parts = [self.lift(part) for part in recurrence.parts]
+    def _parts_lifted(self, recurrence: Recurrence, when: Any = sp.true) -> Recurrence:
+        parts = [self.lift(part, when) for part in recurrence.parts]
         return recurrence.func(*parts, recurrence.index, recurrence.place)
 
     def _known_as(self, wanted: str, body: Any, free: tuple[Index, ...]) -> Tensor:
@@ -187,6 +201,36 @@ def _stands_at_one(recurrence: Recurrence, indices: tuple[Index, ...]) -> bool:
     inside = set().union(*(part.free_symbols for part in recurrence.parts))
     whole = place in indices and place.extent == recurrence.index.extent
     return whole and place not in inside
+
+
+def _of_indices(condition: Any) -> Any:
+    """The part of a condition that no input moves."""
+    return sp.And(*(part for part in sp.And.make_args(condition) if not part.atoms(Access)))
+
+
+def _held(body: Any, when: Any) -> Any:
+    """Put under its condition what is looked at under it alone and reads out of bounds elsewhere.
+
+    A reduction that leaves a choice for an equation of its own would be evaluated everywhere.
+    """
+    astray = {
+        symbol
+        for access in body.atoms(Access)
+        for place, extent in zip(access.places, access.tensor.shape, strict=True)
+        if not isinstance(place, Access)
+        for symbol in place.atoms(Index)
+        if place != symbol or symbol.extent != extent
+    }
+    free = free_indices(body)
+    conditions = [
+        part for part in sp.And.make_args(when)
+        if free_indices(part) & astray and free_indices(part) <= free
+    ]  # fmt: skip
+    if not conditions:
+        return body
+    if isinstance(body, Reduction):
+        return body.func(Where(sp.And(*conditions), body.body, 0), body.index)
+    return Where(sp.And(*conditions), body, 0)
 
 
 def _domain_of(body: Any) -> Domain:

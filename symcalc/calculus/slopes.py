@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import sympy as sp
+from sympy.core.relational import Relational
 
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import PLACES, Equation, Namer, layout, pattern_of
@@ -59,13 +60,15 @@ def along(body: Any, access: Access, tangent: Any, slope: Callable[[Any, Any], A
 
 
 def _choices_by_index(body: Any) -> list[Where]:
-    """The outermost choices whose conditions are about indices alone, in a fixed order."""
+    """The outermost choices whose conditions are about indices, in a fixed order."""
     found: dict[Where, None] = {}
     walk = sp.preorder_traversal(body)
     for node in walk:
         if isinstance(node, Access):
             walk.skip()
-        elif isinstance(node, Where) and not node.args[0].atoms(Access):
+        elif isinstance(node, Where) and any(
+            not relation.atoms(Access) for relation in node.args[0].atoms(Relational)
+        ):
             found.setdefault(node)
             walk.skip()
     return list(found)

@@ -396,8 +396,9 @@ def _place_of(index: Index, order: dict[Dim, int]) -> int:
 
 
 def _extents(body: Any) -> set[Dim]:
-    """The dims that indices, free or bound, run over."""
-    return {s for s in body.free_symbols if isinstance(s, Dim)}
+    """The dims that stand in a formula, or that its indices, free or bound, run over."""
+    bodies = [body, *(index.extent for index in body.atoms(Index))]
+    return {s for part in bodies for s in part.free_symbols if isinstance(s, Dim)}
 
 
 def _check_wrt(

@@ -43,8 +43,12 @@ class Reduction(sp.Expr):
 
     @property
     def free_symbols(self) -> set[Any]:
-        """Those of the body, less the bound index, with the extent it runs to."""
-        return (self.body.free_symbols - {self.index}) | self.index.extent.free_symbols
+        """Those of the body, less the bound index.
+
+        The extent is none: SymPy finds no trace of it in the arguments, and looks for the sign of
+        n + sum(i, e) as that of a polynomial in n.
+        """
+        return self.body.free_symbols - {self.index}
 
     @classmethod
     def over(cls, index: Index, body: Any) -> Any:

@@ -33,7 +33,7 @@ class Tensor(sp.Symbol):
         return made
 
     def _hashable_content(self) -> tuple[Any, ...]:
-        return (*super()._hashable_content(), self._shape, self._domain)
+        return (*super()._hashable_content(), *self._shape, *self._domain.key)
 
     def compare(self, other: Any) -> int:
         """Order tensors of one name too; equal ones that are two objects are equal."""

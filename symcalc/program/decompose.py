@@ -85,9 +85,12 @@ class Decomposer:
         """The first place of an extreme: the least r at which body(r) is the extreme itself."""
         body, indices = equation.body, equation.indices
         kind = Max if isinstance(body, ArgMax) else Min
-        name = f"{equation.target.name}_{kind.spelling}"
-        extreme = self._define(name, indices, kind(*body.args))
-        least = Where(sp.Eq(body.body, extreme[indices]), body.index, body.index.extent)
+        name, inner = f"{equation.target.name}_{kind.spelling}", body.body
+        if not _is_found_again(inner):
+            terms = self._define(f"{equation.target.name}_term", (*indices, body.index), inner)
+            inner = terms[(*indices, body.index)]
+        extreme = self._define(name, indices, kind(inner, body.index))
+        least = Where(sp.Eq(inner, extreme[indices]), body.index, body.index.extent)
         self.out.append(Equation(equation.target, indices, Min(least, body.index)))
 
     def _logsumexp(self, equation: Equation) -> None:
@@ -281,3 +284,21 @@ def _alive(equations: list[Equation], outputs: set[Tensor]) -> list[Equation]:
             alive.append(equation)
             needed |= {access.tensor for access in equation.body.atoms(Access)}
     return alive[::-1]
+
+
+def _is_found_again(body: Any) -> bool:
+    """Whether a second computation gives the same bits: entries, chosen, or one operation on them.
+
+    Of several operations the compiler may join some in one loop and others in another, and then no
+    term would equal the greatest one.
+    """
+    if isinstance(body, Where):
+        return all(_is_entry(side) or _is_found_again(side) for side in body.args[1:])
+    if isinstance(body, (sp.Add, sp.Mul)):
+        return len(body.args) == 2 and all(_is_entry(argument) for argument in body.args)
+    return _is_entry(body)
+
+
+def _is_entry(part: Any) -> bool:
+    """Whether this is read and not computed."""
+    return isinstance(part, (Access, sp.Number, sp.Symbol))

@@ -113,6 +113,19 @@ class Unrolled:
                 found[(*place, *other)] = self.number(curved)
         return found
 
+    def product(self, name: str, along: dict[str, Any]) -> Any:
+        """The derivative of the gradient by an input along a direction of several."""
+        total = self.unroll(self.objective.body, {})
+        slope = sum(
+            sp.diff(total, symbol) * _exact(along[moving][place])
+            for moving in along
+            for place, symbol in self.symbols[moving].items()
+        )
+        found = np.empty(np.shape(self.arrays[name]), dtype=object)
+        for place, symbol in self.symbols[name].items():
+            found[place] = self.number(sp.diff(slope, symbol))
+        return found
+
     def number(self, formula: Any) -> Any:
         """Evaluate an unrolled formula at the point, to many digits."""
         formula = sp.sympify(formula).xreplace(self.frozen).xreplace(self.values)
