@@ -166,7 +166,7 @@ class Builder:
 
     def read(self, tensors: tuple[Tensor, ...], at: Spot) -> Any:
         """An entry of a tensor, rather of one whose dims are in scope."""
-        here = {index.dim for index in at.scope}
+        here = {dim for index in at.scope for dim in index.dims}
         close = [t for t in tensors if t.shape and set(t.shape) <= here]
         tensor = self.pick([*close * 12, *tensors])
         return Access(tensor, *(self.place(dim, at.scope) for dim in tensor.shape))
@@ -179,7 +179,7 @@ class Builder:
 
 def access(b: Builder, at: Spot) -> Any:
     """An entry of a real tensor, summed over the axes that no index in scope runs along."""
-    here = {index.dim for index in at.scope}
+    here = {dim for index in at.scope for dim in index.dims}
     tensor = b.pick([*(t for t in REALS if t.shape and set(t.shape) <= here), *REALS])
     missing = [dim for dim in tensor.shape if dim not in here]
     bound = [Index(letter, dim) for letter, dim in zip("pqr", dict.fromkeys(missing), strict=False)]
