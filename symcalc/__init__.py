@@ -5,11 +5,14 @@ from symcalc import notation
 from symcalc.api import benchmark, check, compile, derive, report
 from symcalc.backends.kernel import Kernel
 from symcalc.calculus.derive import Derivation
+from symcalc.calculus.equal import same_formula, same_gradient
 from symcalc.catalogue import catalogue, get
+from symcalc.catalogue.networks import mlp
 from symcalc.notation import *  # noqa: F403
 
 __version__ = "0.1.0"
 __all__ = [
-    "Derivation", "Kernel", "benchmark", "catalogue", "check", "compile", "derive", "get", "report",
+    "Derivation", "Kernel", "benchmark", "catalogue", "check", "compile", "derive", "get", "mlp",
+    "report", "same_formula", "same_gradient",
 ]  # fmt: skip
 __all__ += notation.__all__

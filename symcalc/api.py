@@ -116,7 +116,8 @@ def check(
     """
     from symcalc.verify.check import check_kernel
 
-    return check_kernel(compile(obj, wrt), compile(obj, wrt, backend="numpy"), seed)
+    objective = resolve(obj).at_any_size
+    return check_kernel(compile(objective, wrt), compile(objective, wrt, backend="numpy"), seed)
 
 
 def report(
@@ -146,8 +147,9 @@ def report(
     from symcalc.verify.check import check_kernel
 
     wanted = known_formats(formats)
-    kernel = compile(obj, wrt)
-    checks = check_kernel(kernel, compile(obj, wrt, backend="numpy"))
+    objective = resolve(obj).at_any_size
+    kernel = compile(objective, wrt)
+    checks = check_kernel(kernel, compile(objective, wrt, backend="numpy"))
     return write(kernel_page(kernel, checks), out, wanted)
 
 
@@ -167,4 +169,4 @@ def benchmark(obj: Objective | str, **options: Any) -> Benchmark:
     """
     from symcalc.bench import benchmark as measure
 
-    return measure(resolve(obj), **options)
+    return measure(resolve(obj).at_any_size, **options)

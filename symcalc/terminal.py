@@ -184,7 +184,7 @@ def print_definition(console: Console, derivation: Derivation) -> None:
 
 
 def print_derivation(console: Console, derivation: Derivation, *, steps: bool) -> None:
-    """Print the equations of the value, the numbered steps if wanted, and the gradient."""
+    """Print the value's equations, the numbered steps if wanted, what they save, the gradient."""
     value = _value_equations(derivation)
     _print_title(console, derivation.objective)
     console.print(Text(f"differentiated by {', '.join(derivation.wrt)}"), soft_wrap=True)
@@ -203,6 +203,9 @@ def print_derivation(console: Console, derivation: Derivation, *, steps: bool) -
             )
         if any(is_part for _, is_part in _with_parts(derivation)):
             _print_words(console, "<- one of several contributions, which add up", style="dim")
+    _print_heading(console, "Operations of the gradient")
+    before, after = derivation.operations
+    _print_words(console, f"by the chain rule: {before}\nsimplified: {after}")
     _print_heading(console, "Gradient")
     of = derivation.value.name
     if derivation.cotangent is not None:

@@ -96,6 +96,7 @@ def canonical(node: Any, bound: dict[Any, str] | None = None) -> Any:
     from symcalc.notation.conditions import Let
     from symcalc.notation.dims import Index
     from symcalc.notation.reductions import Reduction
+    from symcalc.notation.scans import Recurrence
     from symcalc.notation.tensors import Access
 
     bound = bound or {}
@@ -109,6 +110,11 @@ def canonical(node: Any, bound: dict[Any, str] | None = None) -> Any:
     if isinstance(node, Reduction):
         inside = {**bound, node.index: f"#{len(bound)}"}
         return (type(node).__name__, str(node.index.extent), canonical(node.body, inside))
+    if isinstance(node, Recurrence):
+        inside = {**bound, node.index: f"#{len(bound)}"}
+        parts = [canonical(part, inside) for part in (node.decay, node.term)]
+        outside = [canonical(part, bound) for part in (node.start, node.place)]
+        return (type(node).__name__, str(node.index.extent), *parts, *outside)
     if not node.args:
         return str(node)
     name, arguments = type(node).__name__, [canonical(a, bound) for a in node.args]

@@ -114,6 +114,11 @@ class TestDerive:
         out = good("derive", LOGISTIC, "--wrt", "z")
         assert out.rstrip().endswith("z_bar[i] = (sigmoid(z[i]) - y[i])/n")
 
+    def test_the_operations_are_counted_before_and_after(self) -> None:
+        out = good("derive", "softmax_cross_entropy", "--no-steps").partition("Operations")[2]
+        assert "by the chain rule: c n additions, 2 c n + 1 divisions, c n choices" in out
+        assert "simplified: c n additions, c n divisions, c n choices" in out
+
     def test_steps_are_numbered_and_can_be_left_out(self) -> None:
         count = len(sc.derive("layer_norm").steps)
         with_steps = good("derive", "layer_norm")

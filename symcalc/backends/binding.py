@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from symcalc.backends.executable import Sizes
-from symcalc.notation.dims import Dim
+from symcalc.backends.sizes import size_function
+from symcalc.notation.dims import Dim, sole_dim
 from symcalc.notation.errors import ArgumentError, ArgumentTypeError
 from symcalc.notation.objective import Parameter
 from symcalc.notation.tensors import Tensor
 
 _DOUBLE = np.dtype(np.float64)
+UNSETTLED = -1
 FEW_ARRAYS = 16  # so few are compared pair by pair
 
 
@@ -27,6 +29,7 @@ class _Expected:
     dtype: Any
     rank: int
     axes: tuple[tuple[int, int], ...]  # for each axis the place of its dim, and what it lacks of it
+    others: tuple[tuple[int, Any], ...]  # axes that settle no dim, and their sizes by the dims'
     is_label: bool
 
 
@@ -59,6 +62,8 @@ class Binder:
         self.called = called
         self.expected = tuple(self._expected(tensor) for tensor in inputs)
         self._fast = tuple((expected.dtype, expected.axes) for expected in self.expected)
+        self.has_others = any(expected.others for expected in self.expected)
+        self.has_shifts = any(lacks for e in self.expected for _, lacks in e.axes)
         self.has_labels = any(expected.is_label for expected in self.expected)
         defaults = [parameter.default for parameter in parameters]
         self.defaults = None if None in defaults else tuple(d for d in defaults if d is not None)
@@ -67,17 +72,25 @@ class Binder:
         return self.called.get(tensor.name, tensor.name)
 
     def _expected(self, tensor: Tensor) -> _Expected:
-        axes = []
-        for extent in tensor.shape:
-            dim = next(iter(extent.free_symbols))
-            axes.append((self.dims.index(dim), int(dim - extent)))
+        axes, others = [], []
+        for axis, extent in enumerate(tensor.shape):
+            dim = sole_dim(extent)
+            if dim is None:
+                axes.append((UNSETTLED, 0))
+                others.append((axis, size_function(extent, self.dims)))
+            else:
+                axes.append((self.dims.index(dim), int(dim - extent)))
         wanted = np.dtype(np.int64) if tensor.domain.integer else self.dtype
-        return _Expected(wanted, len(axes), tuple(axes), tensor.domain.below is not None)
+        return _Expected(
+            wanted, len(axes), tuple(axes), tuple(others), isinstance(tensor.domain.below, Dim)
+        )
 
     def bind(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Sequence[Any], Sequence[float], Sizes]:
         """Return arrays in order, hyperparameters in order, and the size of each dim.
+
+        An array of no axes is returned as a row of one entry.
 
         Raises:
             ArgumentTypeError: an argument is missing, unknown, given twice or of the wrong type.
@@ -96,15 +109,42 @@ class Binder:
             if len(shape) != len(axes):
                 raise self._wrong_rank(self.inputs[place], given)
             for extent, (dim, lacks) in zip(shape, axes):  # noqa: B905 (lengths are equal)
+                if dim < 0:
+                    continue
                 if sizes[dim] < 0:
                     sizes[dim] = extent + lacks
                 elif sizes[dim] != extent + lacks:
                     raise self._clash(place, arrays)
+            if not axes:
+                arrays[place] = given.reshape(1)
+        if self.has_shifts:
+            self._check_shifts(arrays, sizes)
+        if self.has_others:
+            self._check_others(arrays, sizes)
         if self.has_labels:
             self._check_labels(arrays, sizes)
         if hyper or self.defaults is None:
             return arrays, self._hyper(hyper), tuple(sizes)
         return arrays, self.defaults, tuple(sizes)
+
+    def _check_shifts(self, arrays: list[Any], sizes: list[int]) -> None:
+        """Refuse an array that leaves a dim less than nothing: none of n+1 entries."""
+        for place, expected in enumerate(self.expected):
+            for axis, (dim, lacks) in enumerate(expected.axes):
+                short = lacks and not arrays[place].shape[axis] + lacks == sizes[dim] >= 0
+                if dim >= 0 and short:
+                    tensor = self.inputs[place]
+                    raise ArgumentError(
+                        f"{self.title}: {self._called(tensor)}: expected shape {_shape(tensor)} "
+                        f"with {self.dims[dim]} of at least 0, got {tuple(arrays[place].shape)}"
+                    )
+
+    def _check_others(self, arrays: list[Any], sizes: list[int]) -> None:
+        """Hold axes of fixed or computed extents to them, the dims being settled."""
+        for place, expected in enumerate(self.expected):
+            for axis, size in expected.others:
+                if arrays[place].shape[axis] != size(tuple(sizes)):
+                    raise self._clash(place, arrays, sizes)
 
     def _by_name(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -200,10 +240,10 @@ class Binder:
                 f"holds exactly, got {given[place]} at {list(place)}"
             )
 
-    def _clash(self, place: int, arrays: list[Any]) -> ArgumentError:
+    def _clash(self, place: int, arrays: list[Any], sizes: Sequence[int] = ()) -> ArgumentError:
         """Name the array that does not fit, and where each of its sizes comes from."""
         tensor, known = self.inputs[place], []
-        for dim in dict.fromkeys(dim for dim, _ in self.expected[place].axes):
+        for dim in dict.fromkeys(dim for dim, _ in self.expected[place].axes if dim >= 0):
             for other in range(place + 1):
                 axes = [d for d, _ in self.expected[other].axes]
                 if dim in axes:
@@ -212,16 +252,20 @@ class Binder:
                     source = self._called(self.inputs[other])
                     known.append(f"{self.dims[dim]} = {size} from {source}")
                     break
+        for extent in tensor.shape if sizes else ():
+            for dim in sorted(extent.free_symbols, key=str) if sole_dim(extent) is None else ():
+                known.append(f"{dim} = {sizes[self.dims.index(dim)]}")
+        told = f" with {', '.join(dict.fromkeys(known))}" if known else ""
         return ArgumentError(
-            f"{self.title}: {self._called(tensor)}: expected shape {_shape(tensor)} with "
-            f"{', '.join(known)}, got {tuple(arrays[place].shape)}"
+            f"{self.title}: {self._called(tensor)}: expected shape {_shape(tensor)}{told}, got "
+            f"{tuple(arrays[place].shape)}"
         )
 
     def _check_labels(self, arrays: list[Any], sizes: list[int]) -> None:
         """Refuse labels of nothing; those out of range are met by the kernel itself."""
         for tensor, array in zip(self.inputs, arrays, strict=True):
             below = tensor.domain.below
-            if below is not None and array.size and sizes[self.dims.index(below)] < 1:
+            if isinstance(below, Dim) and array.size and sizes[self.dims.index(below)] < 1:
                 raise ArgumentError(
                     f"{self.title}: {self._called(tensor)}: expected no labels, for {below} = 0, "
                     f"got {array.size}"
@@ -326,8 +370,7 @@ def _neighbours(arrays: Sequence[Any]) -> Iterator[tuple[int, int]]:
 
 
 def _check_out(title: str, name: str, given: Any, shape: tuple[int, ...], dtype: Any) -> None:
-    """Refuse a buffer that may not be written to as it is; a scalar's has one entry."""
-    shape = shape or (1,)
+    """Refuse a buffer that may not be written to as it is."""
     plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray)
     if not plain or given.dtype != dtype or not given.dtype.isnative:
         what = f"dtype {given.dtype}" if plain else type(given).__name__

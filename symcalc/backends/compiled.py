@@ -17,6 +17,7 @@ from symcalc.calculus.equations import Namer
 from symcalc.notation.errors import ArgumentTypeError
 from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
+from symcalc.notation.text import text
 
 Build = Callable[[Objective, Task, str], Executable]
 
@@ -74,8 +75,10 @@ class Compiled:
     def _needs_scalar(self, call: str) -> None:
         if not self.objective.is_scalar:
             raise ArgumentTypeError(
-                f"{self.objective.name}: {call} needs a scalar objective; this one gives an array: "
-                "call vjp(..., cotangent=...)"
+                f"{self.objective.name}: {call} needs a scalar objective; this one gives an array, "
+                f"{text(self.objective.body)} for every "
+                f"{', '.join(index.name for index in self.objective.outputs)}: "
+                "call vjp(..., cotangent=...), or write a sum or a mean around it"
             )
 
     def _meant(self, named: dict[str, Any]) -> Self:

@@ -185,7 +185,7 @@ class NumbaExecutable:
         found: list[Any] = []
         for tensor, contiguous in zip(program.inputs, layout, strict=True):
             order = "C" if contiguous else "A"
-            found.append(array(self._input_type(tensor), len(tensor.shape), order, True))
+            found.append(array(self._input_type(tensor), max(len(tensor.shape), 1), order, True))
         found += [types.float64] * len(program.parameters)
         for tensor in program.written:
             found.append(array(self._array_type(tensor), max(len(tensor.shape), 1), "C", False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import sympy as sp
@@ -10,6 +11,7 @@ from symcalc.notation.atoms import Atom, Grouped
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
+from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access
 from symcalc.program.primitives import PATTERNS, UNSIGNED, FinitePlus, ShiftedExp
 
@@ -29,6 +31,7 @@ SCALAR_MATH = (
 SPECIAL_MATH = ("polygamma",)
 PLAIN_MATH = ("sqrt", "copysign")
 
+_WHOLE = (sp.floor, sp.Mod, sp.Min, sp.Max)  # of indices and extents
 _SUM, _PRODUCT, _UNIT = 1, 2, 3
 _RELATIONS = {
     sp.Eq: "==", sp.Ne: "!=", sp.Lt: "<", sp.Le: "<=", sp.Gt: ">", sp.Ge: ">=",
@@ -50,6 +53,7 @@ class ExpressionWriter:
         self.names = names
         self.unsigned: Any = None
         self.used: set[str] = set()
+        self.tables: dict[str, tuple[float, ...]] = {}
 
     def write(self, expression: Any, level: int = 0) -> str:
         """Return the source of a real expression, in brackets if it binds looser than `level`."""
@@ -78,7 +82,16 @@ class ExpressionWriter:
             parts = [self._signed(term) for term in expression.as_ordered_terms()]
             return " + ".join(parts).replace("+ -", "- ")
         if isinstance(expression, sp.Mul):
-            return "*".join(self.whole(factor) for factor in expression.args)
+            return "*".join(self._factor(factor) for factor in expression.args)
+        if isinstance(expression, sp.floor):
+            above, below = sp.together(expression.args[0]).as_numer_denom()
+            return f"(({self._signed(above)}) // {below})"
+        if isinstance(expression, sp.Mod):
+            return f"(({self._signed(expression.args[0])}) % {expression.args[1]})"
+        if isinstance(expression, (sp.Min, sp.Max)):
+            name = "min" if isinstance(expression, sp.Min) else "max"
+            sides = sorted((self._signed(side) for side in expression.args), key=str)
+            return functools.reduce(lambda a, b: f"{name}({a}, {b})", sides)
         if isinstance(expression, sp.Pow) and expression.exp.is_Integer and expression.exp > 0:
             return "*".join([self.whole(expression.base)] * int(expression.exp))
         raise SymcalcError(f"numba: no whole-number code for {expression}")
@@ -89,6 +102,10 @@ class ExpressionWriter:
         if below is None or text.isidentifier():  # read and held to its range before
             return text
         return f"min(max({text}, 0), {self.names[below.name]} - 1)"
+
+    def _factor(self, factor: Any) -> str:
+        text = self._signed(factor)
+        return f"({text})" if isinstance(factor, sp.Add) else text
 
     def _signed(self, term: Any) -> str:
         """A term of a sum: an unsigned index would make the sum a float."""
@@ -126,6 +143,11 @@ class ExpressionWriter:
         if isinstance(expression, (Dim, Index)):
             text = self.names[expression.name]
             return (f"f4({text})" if self.single else text), _UNIT
+        if isinstance(expression, _WHOLE):
+            text = self.whole(expression)
+            return (f"f4({text})" if self.single else f"float({text})"), _UNIT
+        if expression in (sp.oo, -sp.oo):
+            return (self.infinity(), _UNIT) if expression > 0 else (f"-{self.infinity()}", _SUM)
         if isinstance(expression, sp.Symbol):
             return self.names.get(expression.name, expression.name), _UNIT
         if isinstance(expression, sp.Number) or (
@@ -140,6 +162,9 @@ class ExpressionWriter:
             return self._power(expression.base, expression.exp)
         if isinstance(expression, Where):
             return self._choice(expression), 0
+        if isinstance(expression, Table):
+            self.tables[expression.name] = expression.values
+            return f"{expression.name}[{self.whole(expression.index)}]", _UNIT
         return self._function(expression), _UNIT
 
     def _sum(self, expression: Any) -> str:
@@ -242,4 +267,4 @@ def _is_whole(expression: Any) -> bool:
         bool(expression.args)
         and all(_is_whole(a) for a in expression.args)
         and isinstance(expression, (sp.Add, sp.Mul))
-    )
+    ) or isinstance(expression, _WHOLE)

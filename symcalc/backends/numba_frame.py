@@ -18,10 +18,11 @@ from symcalc.backends.numba_expressions import (
     SPECIAL_MATH,
     VECTOR_MATH,
 )
-from symcalc.notation.dims import Dim
+from symcalc.notation.dims import Dim, sole_dim
+from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Tensor
 from symcalc.program.primitives import PATTERNS, UNSIGNED
-from symcalc.program.program import Contract, Loop, Node, Program
+from symcalc.program.program import Accumulate, Assign, Contract, Loop, Node, Program
 from symcalc.program.sections import (
     Section,
     arrays,
@@ -42,6 +43,11 @@ PARALLEL_DEAR_BYTES = 1_600_000
 
 # A kernel of more pairs of arrays than this does not look at them itself.
 MOST_PAIRS = 512
+# One of more parts than this is a function a part: in one piece it takes minutes to compile.
+MOST_PARTS = 18
+
+# Up to so many pairs each is a branch of its own: Numba follows branches recursively.
+_FEW_PAIRS = 64
 
 _WIDEST = 88
 DOOR = ("UnfitError", "apart", "carve", "corner", "given", "release_gil", "take_gil")
@@ -52,7 +58,7 @@ RESERVED = frozenset(
      "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
      *DOOR, *VECTOR_MATH, *SCALAR_MATH, *SPECIAL_MATH, *PLAIN_MATH, *keyword.kwlist)
 )  # fmt: skip
-TAILS = ("_block", "_lost", "_parts", "_running", "_at", "_terms")
+TAILS = ("_block", "_lost", "_parts", "_running", "_at", "_terms", "_wide")
 
 
 def least_shared(dear: bool, single: bool) -> int:
@@ -111,7 +117,8 @@ def safe_names(program: Program) -> dict[str, str]:
     wanted += [t.name for t in program.inputs] + [p.name for p in program.parameters]
     wanted += [b.tensor.name for b in program.buffers]
     wanted += [pivot.tensor.name for pivot in program.pivots]
-    taken, names = set(RESERVED) | counted, {}
+    tables = {name for stage in program.stages for name in _tables(stage.body)}
+    taken, names = set(RESERVED) | counted | tables, {}
     for name in dict.fromkeys(wanted):
         safe = name
         while taken & {safe, *(safe + tail for tail in TAILS)}:
@@ -119,6 +126,17 @@ def safe_names(program: Program) -> dict[str, str]:
         taken |= {safe, *(safe + tail for tail in TAILS)}
         names[name] = safe
     return names
+
+
+def _tables(body: tuple[Node, ...]) -> set[str]:
+    """Return the names of the tables that statements look numbers up in."""
+    found: set[str] = set()
+    for node in body:
+        if isinstance(node, Loop):
+            found |= _tables(node.body)
+        elif isinstance(node, (Assign, Accumulate)):
+            found |= {table.name for table in node.value.atoms(Table)}
+    return found
 
 
 class Frame:
@@ -152,9 +170,10 @@ class Frame:
 
     @property
     def has_door(self) -> bool:
-        """Whether the kernel may be called at once: whether its arrays are few enough for that."""
+        """Whether the kernel may be called at once: whether arrays and parts are few enough."""
         written, read = len(self.program.written), len(self.program.inputs)
-        return written * (read + (written - 1) / 2) <= MOST_PAIRS
+        few = written * (read + (written - 1) / 2) <= MOST_PAIRS
+        return few and len(sections(self.program)) <= MOST_PARTS
 
     @property
     def needs_work(self) -> bool:
@@ -180,7 +199,9 @@ class Frame:
         for tensor in self.program.inputs:
             for axis, extent in enumerate(tensor.shape):
                 where = f"{self.names[tensor.name]}.shape[{axis}]"
-                dim = next(iter(extent.free_symbols))
+                dim = sole_dim(extent)
+                if dim is None:
+                    continue
                 if extent == dim and " " in found.get(dim, " "):
                     found[dim] = where
                 elif dim not in found:
@@ -226,6 +247,8 @@ class Frame:
 
     def _too_small(self) -> list[str]:
         found = [f"{self.whole(need.extent)} < {need.least}" for need in self.program.needs]
+        plain = {extent for tensor in self.program.inputs for extent in tensor.shape}
+        found += [f"{self.names[d.name]} < 0" for d in self.program.dims if d not in plain]
         for tensor in self.program.inputs:
             if tensor.domain.below is not None:
                 below = self.names[tensor.domain.below.name]
@@ -272,12 +295,16 @@ class Frame:
         return found
 
     def _overlaps(self) -> list[str]:
-        found = []
+        """What must not be; a few at a time are looked at without a branch between them."""
+        apart = []
         inputs = [self.names[t.name] for t in self.program.inputs]
         outputs = [self.names[t.name] for t in self.program.written]
         for place, output in enumerate(outputs):
-            found += [f"not apart({output}, {other})" for other in [*inputs, *outputs[:place]]]
-        return found
+            apart += [f"apart({output}, {other})" for other in [*inputs, *outputs[:place]]]
+        if len(apart) <= _FEW_PAIRS:
+            return [f"not {pair}" for pair in apart]
+        threes = [apart[place : place + 3] for place in range(0, len(apart), 3)]
+        return [f"not ({' & '.join(pairs)})" for pairs in threes]
 
     def scratch_lines(self) -> list[str]:
         """Where each part of the scratch memory begins, and what it is called."""

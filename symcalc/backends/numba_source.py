@@ -79,6 +79,8 @@ class SourceWriter(StatementWriter):
         lines += ["", "u8 = np.uint64  # an index that cannot be negative vectorizes"]
         if self.single:
             lines += ["u4 = np.uint32", "f4 = np.float32"]
+        for name, values in sorted(self.expressions.tables.items()):
+            lines += _table(name, values, "np.float32" if self.single else "np.float64")
         return lines
 
     def _definition(self) -> list[str]:
@@ -94,6 +96,8 @@ class SourceWriter(StatementWriter):
         if self.single:
             for parameter in program.parameters:
                 name = self.names[parameter.name]
+                if parameter.name in self.wide_names:
+                    self._line("    ", f"{name}_wide = {name}")
                 self._line("    ", f"{name} = f4({name})")
 
     def _counts(self) -> list[str]:
@@ -348,6 +352,13 @@ class SourceWriter(StatementWriter):
                     self.expressions.whole(buffer.tensor.shape[axis]) for axis in buffer.axes
                 )
                 shape = f"({shape})" if len(buffer.axes) > 1 else shape
-                kind = self.frame.kind(buffer.tensor, self.single)
+                single = self.single and buffer.tensor not in self.carried
+                kind = self.frame.kind(buffer.tensor, single)
                 lines.append(f"{self.names[buffer.tensor.name]} = np.empty({shape}, {kind})")
         return lines
+
+
+def _table(name: str, values: Sequence[float], kind: str) -> list[str]:
+    """Write a table as a constant of the module, four entries a line."""
+    rows = [", ".join(map(repr, values[k : k + 4])) for k in range(0, len(values), 4)]
+    return [f"{name} = np.array([", *(f"    {row}," for row in rows), f"], dtype={kind})"]

@@ -26,13 +26,22 @@ from symcalc.program.program import (
     Accumulate,
     Assign,
     Contract,
+    Descent,
     Loop,
     Node,
     Program,
     Recentre,
     Start,
 )
-from symcalc.program.sections import Section, accumulated, loops, sections, targets
+from symcalc.program.sections import (
+    Section,
+    accumulated,
+    carried,
+    carried_values,
+    loops,
+    sections,
+    targets,
+)
 from symcalc.program.sharing import Shared, share
 from symcalc.program.spare import all_but_one
 
@@ -80,7 +89,9 @@ class StatementWriter:
         self.private: set[Tensor] = set()
         self.local = {b.tensor for b in program.buffers if b.kind == "local"}
         self.local |= {*program.numbers, *self.frame.shared}
-        self.sums = accumulated(program)
+        self.carried = carried(program)
+        self.sums = accumulated(program) | self.carried
+        self.wide_names = self._wide_names()
 
     def _outer(self, loop: Loop, opened: list[Index], indent: str) -> None:
         """Read what inner loops read and never change before they begin.
@@ -119,7 +130,8 @@ class StatementWriter:
                 self._recentre(node, indent)
                 continue
             extent = self.expressions.whole(node.index.extent)
-            self._line(indent, f"for {self.names[node.index.name]} in range({extent}):")
+            values = f"{extent} - 1, -1, -1" if isinstance(node, Descent) else extent
+            self._line(indent, f"for {self.names[node.index.name]} in range({values}):")
             inside = [*opened, node.index]
             self._outer(node, inside, indent + "    ")
             self._body(node.body, indent + "    ", inside)
@@ -216,7 +228,7 @@ class StatementWriter:
         return taken | set(self.outer.values()) | self.scales
 
     def _run(self, run: list[Assign | Accumulate], indent: str) -> None:
-        for line in share(run, self._taken(), self.local | self.private):
+        for line in share(run, self._taken(), self.local | self.private | self.carried):
             if isinstance(line, Shared):
                 self._line(indent, f"{line.symbol.name} = {self._value(line.value)}")
             elif isinstance(line, Assign):
@@ -226,7 +238,13 @@ class StatementWriter:
 
     def _assign(self, line: Assign, indent: str) -> None:
         place = self._place(Access(line.target, *line.places))
-        self._line(indent, f"{place} = {self._value(line.value)}")
+        if line.target in self.carried:
+            self.expressions.names = {**self.names, **self.wide_names}
+            value = self._wide(line.value)
+            self.expressions.names = self.names
+        else:
+            value = self._value(line.value)
+        self._line(indent, f"{place} = {value}")
         if not line.target.shape:
             self._store(line.target, indent)
 
@@ -243,10 +261,31 @@ class StatementWriter:
     def _value(self, value: Any) -> str:
         """Write a value; one made of sums is computed in float64, then rounded."""
         wide = self.single and any(a.tensor in self.sums for a in value.atoms(Access))
-        self.expressions.single = self.single and not (wide or self.double)
+        if self.double or not wide:
+            return self._wide(value) if self.double else self.expressions.write(value)
+        return f"f4({self._wide(value)})"
+
+    def _wide_names(self) -> dict[str, str]:
+        """What hyperparameters are called in float64, where a recurrence carries them along.
+
+        A decay of 0.9999 rounded to float32 would be off by a ten thousandth part in the end.
+        """
+        if not self.single:
+            return {}
+        known = {parameter.name for parameter in self.program.parameters}
+        return {
+            symbol.name: f"{self.names[symbol.name]}_wide"
+            for value in carried_values(self.program)
+            for symbol in value.free_symbols
+            if symbol.name in known
+        }
+
+    def _wide(self, value: Any) -> str:
+        """Write a value that is computed in float64 and left there."""
+        self.expressions.single = False
         text = self.expressions.write(value)
         self.expressions.single = self.single
-        return f"f4({text})" if wide and not self.double else text
+        return text
 
     def _accumulate(self, line: Accumulate, indent: str) -> None:
         terms = self.terms.get(line.target)
@@ -307,7 +346,7 @@ class StatementWriter:
             if not places:
                 return name if buffer.kind == "local" else f"{name}[0]"
         inside = ", ".join(self.expressions.whole(place) for place in places)
-        return f"{name}[{inside or '()'}]"
+        return f"{name}[{inside or '0'}]"
 
     def _line(self, indent: str, text: str) -> None:
         self.lines.append(indent + text if text else "")

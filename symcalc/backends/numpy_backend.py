@@ -24,6 +24,8 @@ from symcalc.notation.atoms import ATOMS
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective
+from symcalc.notation.places import with_quotients
+from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access, Tensor, accesses
 
 
@@ -95,8 +97,10 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "stop_gradient": lambda x: x,
     "polygamma": _polygamma,
     "Where": np.where,
+    "Quotient": np.floor_divide,
     "AllOf": lambda *parts: functools.reduce(np.logical_and, parts),
     "AnyOf": lambda *parts: functools.reduce(np.logical_or, parts),
+    "NotOf": np.logical_not,
     **{name: _vectorized(name) for name in ("erf", "erfc", "lgamma", "digamma", "trigamma")},
 }  # fmt: skip
 
@@ -143,6 +147,16 @@ class _Compiled:
     function: Callable[..., Any]
 
 
+@dataclass(frozen=True)
+class _Sequence:
+    """A recurrence: decay and term over its equation's axes, and the start over the others."""
+
+    equation: Equation
+    decay: _Compiled
+    term: _Compiled
+    start: _Compiled
+
+
 class NumpyExecutable:
     """The equations of a task, run one after another."""
 
@@ -151,7 +165,7 @@ class NumpyExecutable:
         self.dtype = np.dtype(dtype)
         self.parameters = [parameter.symbol for parameter in objective.parameters]
         self.compiled = [_compile(equation) for equation in _needed(task)]
-        self.source = "\n".join(f"# {c.equation}\n{_body_source(c)}" for c in self.compiled)
+        self.source = "\n".join(f"# {c.equation}\n{_source(c)}" for c in self.compiled)
 
     @property
     def at_once(self) -> None:
@@ -168,7 +182,10 @@ class NumpyExecutable:
         parameters: Sequence[float],
         outputs: Sequence[Any],
     ) -> Scalars:
-        known: dict[Any, Any] = dict(zip(self.task.inputs, inputs, strict=True))
+        known: dict[Any, Any] = {
+            tensor: array if tensor.shape else array.reshape(())
+            for tensor, array in zip(self.task.inputs, inputs, strict=True)
+        }
         scalars: dict[Any, Any] = dict(zip(self.parameters, parameters, strict=True))
         scalars |= dict(zip(self.task.dims, sizes, strict=True))
         with np.errstate(all="ignore"):
@@ -180,13 +197,14 @@ class NumpyExecutable:
         measures = tuple(float(known[tensor]) for tensor in self.task.measures)
         return Scalars(0.0 if number is None else float(known[number]), measures)
 
-    def _value(self, compiled: _Compiled, known: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
+    def _value(
+        self, compiled: _Compiled | _Sequence, known: dict[Any, Any], scalars: dict[Any, Any]
+    ) -> Any:
         """Evaluate one equation on its whole grid of indices."""
-        grid = _grid(compiled.axes, scalars)
-        shape = tuple(_size(index.extent, scalars) for index in compiled.axes)
-        values = [_read(access, known, grid, scalars) for access in compiled.reads]
-        values += [grid[s] if s in grid else scalars[s] for s in compiled.symbols]
-        result = np.broadcast_to(compiled.function(*values), shape)
+        if isinstance(compiled, _Sequence):
+            result = _entries(compiled, known, scalars)
+        else:
+            result = _on_grid(compiled, known, scalars)
         reduction = compiled.equation.reduction
         if reduction is not None:
             result = REDUCTIONS[reduction.spelling](result)
@@ -208,17 +226,59 @@ def _needed(task: Task) -> list[Equation]:
     return found[::-1]
 
 
-def _compile(equation: Equation) -> _Compiled:
+def _on_grid(compiled: _Compiled, known: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
+    """Evaluate a body for all values of its axes."""
+    grid = _grid(compiled.axes, scalars)
+    shape = tuple(_size(index.extent, scalars) for index in compiled.axes)
+    values = [_read(access, known, grid, scalars) for access in compiled.reads]
+    values += [grid[s] if s in grid else scalars[s] for s in compiled.symbols]
+    return np.broadcast_to(compiled.function(*values), shape)
+
+
+def _entries(sequence: _Sequence, known: dict[Any, Any], scalars: dict[Any, Any]) -> Any:
+    """Compute a recurrence, entry after entry, each for all values of the other indices."""
+    recurrence = sequence.equation.recurrence
+    assert recurrence is not None
+    axis = sequence.equation.indices.index(recurrence.place)
+    decay, term = (
+        np.moveaxis(_on_grid(part, known, scalars), axis, 0)
+        for part in (sequence.decay, sequence.term)
+    )
+    state = _on_grid(sequence.start, known, scalars).astype(np.float64)
+    result = np.empty(term.shape)
+    for place in recurrence.order(len(term)):
+        state = decay[place] * state + term[place]
+        result[place] = state
+    return np.moveaxis(result, 0, axis)
+
+
+def _compile(equation: Equation) -> _Compiled | _Sequence:
+    recurrence = equation.recurrence
+    if recurrence is None:
+        return _compile_body(equation)
+    others = tuple(index for index in equation.indices if index != recurrence.place)
+    at = {recurrence.index: recurrence.place}
+    target = Tensor(equation.target.name, tuple(index.extent for index in others))
+    return _Sequence(
+        equation,
+        _compile_body(Equation(equation.target, equation.indices, recurrence.decay.xreplace(at))),
+        _compile_body(Equation(equation.target, equation.indices, recurrence.term.xreplace(at))),
+        _compile_body(Equation(target, others, recurrence.start)),
+    )
+
+
+def _compile_body(equation: Equation) -> _Compiled:
     bound = () if equation.reduction is None else (equation.reduction.index,)
     reads = tuple(accesses(equation.inner))
-    namer = Namer(set(FUNCTIONS) | set(keyword.kwlist))
+    tables = {table.name: _looked_up(table.values) for table in equation.inner.atoms(Table)}
+    namer = Namer({*FUNCTIONS, *tables, *keyword.kwlist})
     marks = {access: sp.Symbol(namer.name(_readable(access)), real=True) for access in reads}
     body = equation.inner.xreplace(marks)
     symbols = tuple(sorted(body.free_symbols - set(marks.values()), key=str))
     plain = {s: sp.Symbol(namer.name(f"{s.name}_"), real=True) for s in symbols}
     arguments = [*marks.values(), *plain.values()]
-    body = _with_plain_where(body).xreplace(plain)
-    function = sp.lambdify(arguments, body, modules=[FUNCTIONS, "numpy"])
+    body = with_quotients(_with_plain_where(_with_plain_tables(body))).xreplace(plain)
+    function = sp.lambdify(arguments, body, modules=[FUNCTIONS | tables, "numpy"])
     return _Compiled(equation, (*equation.indices, *bound), reads, symbols, function)
 
 
@@ -227,16 +287,34 @@ def _readable(access: Access) -> str:
     return re.sub(r"\W+", "_", str(access)).strip("_")
 
 
+def _looked_up(values: tuple[float, ...]) -> Callable[[Any], Any]:
+    table = np.array(values)
+    return lambda places: table[places]
+
+
+def _with_plain_tables(body: Any) -> Any:
+    """Write an entry of a table as a function of its place."""
+    entries = {table: sp.Function(table.name)(table.index) for table in body.atoms(Table)}
+    return body.xreplace(entries)
+
+
 def _with_plain_where(body: Any) -> Any:
     """Write choices and joined conditions as functions that broadcast."""
-    for kind, name in ((Where, "Where"), (sp.And, "AllOf"), (sp.Or, "AnyOf")):
-        if body.atoms(kind):
-            body = _replaced(body, kind, sp.Function(name))
-    return body
+    if not body.has(*_PLAIN):
+        return body
+    arguments = [_with_plain_where(argument) for argument in body.args]
+    name = _PLAIN.get(body.func)
+    return sp.Function(name)(*arguments) if name else body.func(*arguments)
 
 
-def _replaced(body: Any, kind: Any, function: Any) -> Any:
-    return body.replace(lambda node: isinstance(node, kind), lambda node: function(*node.args))
+_PLAIN: dict[Any, str] = {Where: "Where", sp.And: "AllOf", sp.Or: "AnyOf", sp.Not: "NotOf"}
+
+
+def _source(compiled: _Compiled | _Sequence) -> str:
+    if isinstance(compiled, _Sequence):
+        parts = (compiled.decay, compiled.term, compiled.start)
+        return "\n".join(_body_source(part) for part in parts)
+    return _body_source(compiled)
 
 
 def _body_source(compiled: _Compiled) -> str:
@@ -273,6 +351,8 @@ def _read(
     for place, size in zip(access.places, array.shape, strict=True):
         where = _whole(place, known, grid, scalars)
         places.append(np.clip(where, 0, max(size - 1, 0)))
+    if not array.size:  # no condition takes an entry, since there is none
+        return np.zeros(np.broadcast_shapes(*(np.shape(place) for place in places)), array.dtype)
     return array[tuple(places)]
 
 
@@ -283,7 +363,8 @@ def _whole(place: Any, known: dict[Any, Any], grid: dict[Any, Any], scalars: dic
         return grid[place]
     symbols = sorted(place.free_symbols, key=str)
     values = [grid[s] if s in grid else scalars[s] for s in symbols]
-    return sp.lambdify(symbols, place, modules="numpy")(*values)
+    function = sp.lambdify(symbols, with_quotients(place), modules=[FUNCTIONS, "numpy"])
+    return np.asarray(function(*values)).astype(np.int64)
 
 
 def build(objective: Objective, task: Task, dtype: str) -> NumpyExecutable:

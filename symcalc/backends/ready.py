@@ -53,8 +53,9 @@ class Call:
 
     @property
     def outputs(self) -> tuple[Any, ...]:
-        """All arrays to fill, in order."""
-        return (*(() if self.value is None else (self.value,)), *self.gradients)
+        """All arrays to fill, in order; one of no axes as a row of one entry."""
+        filled = (*(() if self.value is None else (self.value,)), *self.gradients)
+        return tuple([array if array.shape else array.reshape(1) for array in filled])
 
     @property
     def shapes(self) -> tuple[Sizes, ...]:
@@ -92,7 +93,11 @@ class Ready:
         self.parameters = tuple(parameter.name for parameter in objective.parameters)
         self.defaults = tuple(parameter.default for parameter in objective.parameters)
         self._known = frozenset(self.parameters)
-        self._needs = [(size_function(n.extent, task.dims), n) for n in needs(objective)]
+        self._needs = [
+            (size_function(need.extent, task.dims),
+             size_function(need.extent if need.shown is None else need.shown, task.dims), need)
+            for need in needs(objective)
+        ]  # fmt: skip
         self._plans: dict[Sizes, Plan] = {}
         places = {tensor.name: place for place, tensor in enumerate(task.inputs)}
         self._like = tuple(places[name] for name in task.like)
@@ -222,7 +227,7 @@ class Ready:
             value = np.empty(plan.value_shape, self.dtype) if value_out is None else value_out
         if out is None:
             gradients: Sequence[Any] = [
-                np.empty(shape, self.dtype) if shape else np.empty(1)
+                np.empty(shape, self.dtype if shape else np.float64)
                 for shape in plan.gradient_shapes
             ]
         else:
@@ -264,9 +269,11 @@ class Ready:
         """
         plan = self._plans.get(sizes)
         if plan is None:
-            for size, need in self._needs:
+            for size, shown, need in self._needs:
                 if size(sizes) < need.least:
-                    raise ArgumentError(f"{self.objective.name}: {need.message}, got {size(sizes)}")
+                    raise ArgumentError(
+                        f"{self.objective.name}: {need.message}, got {shown(sizes)}"
+                    )
             task = self.task
             plan = Plan(
                 self.executable.plan(sizes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,9 @@ import sympy as sp
 
 from symcalc.backends.executable import Sizes
 from symcalc.notation.dims import Dim
+from symcalc.notation.places import with_quotients
+
+_QUOTIENT = {"Quotient": operator.floordiv}
 
 
 def size_function(extent: Any, dims: tuple[Dim, ...]) -> Callable[[Sizes], int]:
@@ -27,5 +31,5 @@ def size_function(extent: Any, dims: tuple[Dim, ...]) -> Callable[[Sizes], int]:
         return lambda sizes: sizes[place]
     symbols = [dim for dim in dims if dim in extent.free_symbols]
     places = [dims.index(dim) for dim in symbols]
-    function = sp.lambdify(symbols, extent, modules="math")
+    function = sp.lambdify(symbols, with_quotients(extent), modules=[_QUOTIENT, "math"])
     return lambda sizes: int(function(*(sizes[place] for place in places)))

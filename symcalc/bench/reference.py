@@ -25,6 +25,8 @@ from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
 from symcalc.notation.reductions import Reduction
+from symcalc.notation.scans import Recurrence
+from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access, Tensor
 
 Real = np.longdouble
@@ -86,6 +88,10 @@ class Reference:
             return self._access(expression, env)
         if isinstance(expression, Reduction):
             return self._reduce(expression, env)
+        if isinstance(expression, Recurrence):
+            return self._recur(expression, env)
+        if isinstance(expression, Table):
+            return np.array(expression.values, dtype=Real)[env[expression.index]]
         if isinstance(expression, Let):
             return self._evaluate(expression.body, env)
         if isinstance(expression, Where):
@@ -160,6 +166,24 @@ class Reference:
         body = np.asarray(self._evaluate(reduction.body, {**env, index: along}))
         body = np.broadcast_to(body, np.broadcast_shapes(body.shape, along.shape))
         return _REDUCTIONS[reduction.spelling](body)
+
+    def _recur(self, recurrence: Recurrence, env: Environment) -> Any:
+        """Compute every entry, one after another, then take those asked for."""
+        count = shape_of((recurrence.index.extent,), self._extents)[0]
+        parts = [(k, self._at(recurrence, k, env)) for k in recurrence.order(count)]
+        state = self._evaluate(recurrence.start, env)
+        entries = {}
+        for k, (decay, term) in parts:
+            state = decay * state + term
+            entries[k] = state
+        shape = np.broadcast_shapes(*(np.shape(entry) for entry in entries.values()))
+        whole = np.stack([np.broadcast_to(entries[k], shape) for k in range(count)])
+        place = np.asarray(self._evaluate(recurrence.place, env)).astype(np.int64, copy=False)
+        return whole[(place, *np.ogrid[tuple(slice(size) for size in shape)])]
+
+    def _at(self, recurrence: Recurrence, place: int, env: Environment) -> tuple[Any, Any]:
+        here = {**env, recurrence.index: np.asarray(place)}
+        return self._evaluate(recurrence.decay, here), self._evaluate(recurrence.term, here)
 
 
 @functools.cache

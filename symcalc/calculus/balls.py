@@ -8,12 +8,16 @@ from typing import Any
 
 import sympy as sp
 
+from symcalc.calculus.integrals import gaussian
 from symcalc.calculus.partial import Partial
 from symcalc.notation.atoms import Atom, stop_gradient
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
+from symcalc.notation.expectations import GaussianExpectation
 from symcalc.notation.reductions import Reduction
+from symcalc.notation.scans import Recurrence
+from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access
 
 
@@ -51,12 +55,22 @@ def evaluate(expression: Any, env: Environment) -> Any:
         return _fold(lambda a, b: a * b, expression.args, env)
     if isinstance(expression, sp.Pow):
         return _power(expression, env)
+    if isinstance(expression, (sp.floor, sp.Mod, sp.Min, sp.Max)):  # of indices and extents
+        return ball(whole(expression, env))
+    if expression in (sp.oo, -sp.oo):
+        return ball(float(expression))
     if isinstance(expression, (Where, sp.Piecewise)):
         return _choose(expression, env)
     if isinstance(expression, Let):
         return evaluate(expression.body, env)
     if isinstance(expression, Reduction):
         return _reduce(expression, env)
+    if isinstance(expression, Recurrence):
+        return _recur(expression, env)
+    if isinstance(expression, Table):
+        return ball(expression.values[whole(expression.index, env)])
+    if isinstance(expression, GaussianExpectation):
+        return gaussian(expression, env, evaluate)
     if isinstance(expression, Partial):
         return _slope(expression, env)
     if isinstance(expression, stop_gradient):
@@ -123,15 +137,20 @@ def _constant(value: Any) -> Any:
     return value[0] if hasattr(value, "length") else value
 
 
-def _truth(when: Any, env: Environment) -> bool:
+def truth(when: Any, env: Environment) -> bool:
+    """Whether a condition holds at a point.
+
+    Raises:
+        UndecidedError: the balls do not tell.
+    """
     if when in (sp.true, sp.false):
         return bool(when)
     if isinstance(when, sp.And):
-        return all(_truth(part, env) for part in when.args)
+        return all(truth(part, env) for part in when.args)
     if isinstance(when, sp.Or):
-        return any(_truth(part, env) for part in when.args)
+        return any(truth(part, env) for part in when.args)
     if isinstance(when, sp.Not):
-        return not _truth(when.args[0], env)
+        return not truth(when.args[0], env)
     left, right = when.lhs, when.rhs
     if left.is_integer and right.is_integer:
         return bool(_COMPARISONS[when.func](whole(left, env), whole(right, env)))
@@ -164,7 +183,7 @@ def _choose(expression: Any, env: Environment) -> Any:
     )
     for number, (then, when) in enumerate(cases):
         try:
-            if _truth(when, env):
+            if truth(when, env):
                 return evaluate(then, env)
         except UndecidedError:
             sides = [evaluate(side, env) for side, _ in cases[number:]]
@@ -178,6 +197,18 @@ def _reduce(expression: Reduction, env: Environment) -> Any:
     count = whole(expression.index.extent, env)
     terms = [evaluate(expression.body, {**env, expression.index: k}) for k in range(count)]
     return _REDUCTIONS[expression.spelling](terms)
+
+
+def _recur(expression: Recurrence, env: Environment) -> Any:
+    """Compute the entries one after another, up to the one asked for."""
+    place = whole(expression.place, env)
+    value = evaluate(expression.start, env)
+    for k in expression.order(whole(expression.index.extent, env)):
+        at = {**env, expression.index: k}
+        value = evaluate(expression.decay, at) * value + evaluate(expression.term, at)
+        if k == place:
+            return value
+    raise SymcalcError(f"balls: {expression} has no entry {place}")
 
 
 def _extreme(terms: list[Any], better: Callable[[Any, Any], bool]) -> int:

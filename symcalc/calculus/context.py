@@ -7,6 +7,7 @@ from typing import Any
 
 from symcalc.calculus.equations import Equation
 from symcalc.notation.reductions import Reduction
+from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access, Tensor
 
 
@@ -95,7 +96,10 @@ class Context:
 
     def _note(self, equation: Equation) -> None:
         """Remember an elementwise definition by the tensors that it reads."""
-        if not isinstance(equation.body, Reduction) and not equation.target.domain.integer:
+        if (
+            not isinstance(equation.body, (Reduction, Recurrence))
+            and not equation.target.domain.integer
+        ):
             for tensor in _tensors((equation.body,)):
                 self._explaining.setdefault(tensor, []).append(equation)
 

@@ -12,15 +12,18 @@ import sympy as sp
 
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation, Lifter, Namer, lift_objective
+from symcalc.calculus.expectations import CLOSED, QUADRATURE, expectation_steps
 from symcalc.calculus.kinks import Boundary, boundaries
+from symcalc.calculus.operations import Operations, operations_of
 from symcalc.calculus.orders import Product, hessian_product
 from symcalc.calculus.reverse import Adjoint, ReversePass
-from symcalc.calculus.simplify import bottom_up, simplified
+from symcalc.calculus.rewriting import refreshed
+from symcalc.calculus.simplify import simplified
 from symcalc.calculus.steps import Step
 from symcalc.calculus.structure import Structure, structure_of
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective, check_differentiable
-from symcalc.notation.reductions import Reduction
+from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access, Tensor
 
 
@@ -69,6 +72,34 @@ class Derivation:
         return self.equations[: last + 1] + tuple(
             e for e in self.equations[last + 1 :] if e.target in names and e.target not in mine
         )
+
+    @property
+    def expectations(self) -> tuple[str, ...]:
+        """How each Gaussian expectation is computed, in words: closed form, or nodes and error."""
+        return tuple(
+            f"{step.before}: {step.rule} ({'; '.join(step.conditions)})"
+            for step in self.steps
+            if step.rule in (CLOSED, QUADRATURE)
+        )
+
+    @property
+    def operations(self) -> tuple[Operations, Operations]:
+        """What the gradient costs beyond the value: as the chain rule writes it, and simplified.
+
+        Before: every contribution that the rules of differentiation give, its deltas used up, and
+        their sums. After: the equations of the gradient, a sum that stands in several being one.
+        """
+        raw: dict[Tensor, list[Any]] = {}
+        for step in self.steps:
+            if any(word.startswith("through ") for word in step.conditions):
+                raw.setdefault(step.target, []).append(step)
+        before = Operations()
+        for steps in raw.values():
+            before += sum((step.operations[1] for step in steps), Operations())
+            entries = sp.Mul(*steps[0].target.shape)
+            before += Operations.of({"additions": (len(steps) - 1) * entries})
+        last = next(p for p, e in enumerate(self.equations) if e.target == self.value)
+        return before, operations_of(self.equations[last + 1 :])
 
     @functools.cached_property
     def hvp(self) -> Product:
@@ -123,7 +154,7 @@ def derive(objective: Objective, wrt: str | tuple[str, ...] | None = None) -> De
     """
     names = objective.wrt if wrt is None else (wrt,) if isinstance(wrt, str) else tuple(wrt)
     for name in names:
-        check_differentiable(objective.name, objective.inputs, name)
+        check_differentiable(objective.name, objective.inputs, name, objective.body)
     primal, namer = lift_objective(objective)
     value = primal[-1].target
     cotangent = (
@@ -137,7 +168,7 @@ def derive(objective: Objective, wrt: str | tuple[str, ...] | None = None) -> De
     lifted = [Adjoint(a.of, _define(lifter, a), a.indices, a.body) for a in adjoints]
     return Derivation(
         objective, names, tuple(lifter.equations), value, cotangent, tuple(lifted),
-        found.steps + tuple(steps), boundaries(objective),
+        expectation_steps(objective.body) + found.steps + tuple(steps), boundaries(objective),
     )  # fmt: skip
 
 
@@ -154,7 +185,10 @@ def _close(
     equations: tuple[Equation, ...],
     namer: Namer,
 ) -> tuple[list[Adjoint], list[Step]]:
-    """Write adjoints that are used once into the formula that uses them, and simplify."""
+    """Write adjoints that are used once into the formula that uses them, and simplify.
+
+    Those that the objective names stay as they are.
+    """
     kept: list[Adjoint] = []
     steps: list[Step] = []
     known = {a.of.name: a for a in adjoints}
@@ -172,7 +206,8 @@ def _close(
         closed = Adjoint(adjoint.of, adjoint.target, adjoint.indices, body)
         context.add_adjoint(Equation(closed.target, closed.indices, closed.body))
         steps.extend(made)
-        if uses.get(adjoint.target, 2) > 1:
+        called = f"{adjoint.of.name}_bar" in namer.called
+        if uses.get(adjoint.target, 2) > 1 or called or isinstance(body, Recurrence):
             kept.append(closed)
         else:
             written_out[adjoint.target] = closed
@@ -200,7 +235,7 @@ def _written_out(
     for access in adjoint.body.atoms(Access):
         known = written_out.get(access.tensor)
         if known is not None:
-            places[access] = refresh(known.body).xreplace(
+            places[access] = refreshed(known.body).xreplace(
                 dict(zip(known.indices, access.places, strict=True))
             )
     body = adjoint.body.xreplace(places)
@@ -212,8 +247,3 @@ def _written_out(
         )
     result, made = simplified(body, adjoint.target, adjoint.indices, context)
     return result, steps + made
-
-
-def refresh(expression: Any) -> Any:
-    """Give every reduction inside a bound index of its own."""
-    return bottom_up(expression, lambda n: n.refreshed() if isinstance(n, Reduction) else n)

@@ -6,12 +6,15 @@ defines xhat = (x - mu) r, a factor (x - mu) is xhat / r.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import sympy as sp
 
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation
+from symcalc.calculus.operations import cost
+from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access, Tensor, accesses
 
 
@@ -71,32 +74,51 @@ def _fold(expression: Any, equation: Equation, base: Any, exponent: Any, rest: A
     if not expression.args or isinstance(expression, Access):
         return expression
     if isinstance(expression, sp.Mul):
-        return sp.Mul(*(_fold_factor(f, equation, base, exponent, rest) for f in expression.args))
+        folded = sp.Mul(*(_fold_factor(f, equation, base, exponent, rest) for f in expression.args))
+        if _no_worse(folded, expression):
+            return folded
+        return sp.Mul(*(_fold_inside(f, equation, base, exponent, rest) for f in expression.args))
     if isinstance(expression, (sp.Pow, sp.Add)):
         folded = _fold_factor(expression, equation, base, exponent, rest)
-        if folded != expression:
+        if folded != expression and _no_worse(folded, expression):
             return folded
-    return expression.func(
-        *(_fold(argument, equation, base, exponent, rest) for argument in expression.args)
+    return _fold_inside(expression, equation, base, exponent, rest)
+
+
+def _no_worse(folded: Any, written: Any) -> bool:
+    """Whether folding brings in no function, as exp(s) for exp(-s), and no more operations."""
+    return bool(
+        folded == written
+        or (
+            folded.atoms(sp.Function) <= written.atoms(sp.Function)
+            and cost(folded) <= cost(written)
+        )
     )
 
 
 def _fold_factor(factor: Any, equation: Equation, base: Any, exponent: Any, rest: Any) -> Any:
+    """Replace a power of the base itself, else what stands inside a factor."""
     written, power = factor.as_base_exp()
     if isinstance(written, sp.Add) and power.is_Rational:
-        content, primitive = written.primitive()
-        for sign in (1, -1):
-            places = _match(base, sign * primitive, equation)
-            whole = power.is_Integer and (power / exponent).is_Integer
-            if places is not None and (whole or (sign == 1 and equation.target.is_positive)):
-                at = dict(zip(equation.indices, places, strict=True))
-                named = Access(equation.target, *places) / rest.xreplace(at)
-                return (sign * content) ** power * _power(named, power / exponent)
-        return sp.Pow(
-            sp.Add(*(_fold(a, equation, base, exponent, rest) for a in written.args)), power
-        )
+        for content, primitive in {(sp.Integer(1), written): 0, written.primitive(): 1}:
+            for sign in (1, -1):
+                places = _match(base, sign * primitive, equation)
+                whole = power.is_Integer and (power / exponent).is_Integer
+                if places is not None and (whole or (sign == 1 and equation.target.is_positive)):
+                    at = dict(zip(equation.indices, places, strict=True))
+                    named = Access(equation.target, *places) / rest.xreplace(at)
+                    return (sign * content) ** power * _power(named, power / exponent)
+    return _fold_inside(factor, equation, base, exponent, rest)
+
+
+def _fold_inside(factor: Any, equation: Equation, base: Any, exponent: Any, rest: Any) -> Any:
+    """Fold what a factor is made of, but not the factor itself."""
     if isinstance(factor, Access) or not factor.args:
         return factor
+    written, power = factor.as_base_exp() if factor.is_Pow else (factor, sp.Integer(1))
+    if isinstance(written, sp.Add):
+        terms = (_fold(term, equation, base, exponent, rest) for term in written.args)
+        return sp.Pow(sp.Add(*terms), power)
     return factor.func(*(_fold(a, equation, base, exponent, rest) for a in factor.args))
 
 
@@ -107,12 +129,29 @@ def _power(named: Any, exponent: Any) -> Any:
 
 def _match(pattern: Any, candidate: Any, equation: Equation) -> tuple[Any, ...] | None:
     """Return the places at which the pattern's indices give the candidate."""
-    for ours in accesses(pattern):
-        for theirs in accesses(candidate):
-            if ours.tensor != theirs.tensor:
-                continue
-            at = dict(zip(ours.places, theirs.places, strict=True))
-            places = tuple(at.get(index) for index in equation.indices)
-            if None not in places and pattern.xreplace(at) == candidate:
-                return places
+    theirs = accesses(candidate)
+    for at in _placings(accesses(pattern), theirs, equation.indices, {}):
+        if pattern.xreplace(at) == candidate:
+            return tuple(at[index] for index in equation.indices)
     return None
+
+
+def _placings(
+    ours: list[Access], theirs: list[Access], indices: tuple[Index, ...], at: dict[Any, Any]
+) -> Iterator[dict[Any, Any]]:
+    """Run through what the indices may stand for: each access tells of those in its own places."""
+    if all(index in at for index in indices):
+        yield at
+        return
+    if not ours:
+        return
+    first, *rest = ours
+    new = [place for place in first.places if place in indices and place not in at]
+    for access in theirs if new else ():
+        if access.tensor == first.tensor:
+            more = dict(zip(first.places, access.places, strict=True))
+            if all(at.get(place, there) == there for place, there in more.items()):
+                known = {place: there for place, there in more.items() if place in indices}
+                yield from _placings(rest, theirs, indices, {**at, **known})
+    if not new:
+        yield from _placings(rest, theirs, indices, at)

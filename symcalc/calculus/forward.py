@@ -16,8 +16,9 @@ import sympy as sp
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation, Lifter, Namer
 from symcalc.calculus.partial import Partial
+from symcalc.calculus.recurrences import driven, local_formula
 from symcalc.calculus.simplify import simplified
-from symcalc.calculus.slopes import Slopes, active, guarded, partial
+from symcalc.calculus.slopes import Slopes, active, along, partial
 from symcalc.calculus.steps import Step
 from symcalc.notation.reductions import Sum
 from symcalc.notation.tensors import Access, Tensor, accesses
@@ -83,15 +84,17 @@ def _tangent(
     Both stand under one reduction, whose derivative by its body is the same in both.
     """
     written, taken = [], []
-    for access in accesses(equation.inner):
+    formula, recurrence = local_formula(equation), equation.recurrence
+    for access in accesses(formula):
         tangent = directions.get(access.tensor.name) or found.get(access.tensor)
         if tangent is not None:
-            along = Access(tangent, *access.places)
-            slope = partial(equation.inner, access)
-            taken.append(guarded(access, slope * along))
-            rule = Partial(equation.inner, access) * along
-            written.append(guarded(access, rule))
+            moves = Access(tangent, *access.places)
+            taken.append(along(formula, access, moves, partial))
+            written.append(along(formula, access, moves, Partial))
     before, after = sp.Add(*written), sp.Add(*taken)
+    if recurrence is not None and written:
+        place = recurrence.place
+        return driven(recurrence, place, before), driven(recurrence, place, after)
     reduction = equation.reduction
     if reduction is None or not written:
         return before, after

@@ -8,6 +8,7 @@ from typing import Any
 
 import sympy as sp
 
+from symcalc.calculus.expansion import expanded
 from symcalc.notation.atoms import Atom
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.objective import Objective
@@ -33,14 +34,20 @@ def boundaries(objective: Objective) -> tuple[Boundary, ...]:
     Conditions on indices alone are none: no input moves them.
     """
     found: dict[tuple[Any, Any], Boundary] = {}
-    for node, conditions in _with_conditions(objective.body, ()):
-        for boundary in _of_node(node):
+    for node, conditions in _parts(objective):
+        for boundary in boundaries_of(node):
             if not _is_reached(boundary, conditions):
                 continue
             shown = Boundary(_shown(boundary.left), _shown(boundary.right), boundary.convention)
             if boundary.left.atoms(Access) or boundary.right.atoms(Access):
                 found.setdefault((shown.left, shown.right), shown)
     return tuple(found.values())
+
+
+def _parts(objective: Objective) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Walk the formula, then what it defines, the last definition first."""
+    for formula in reversed(objective.formulas):
+        yield from _with_conditions(expanded(formula).body, ())
 
 
 def _with_conditions(
@@ -65,7 +72,8 @@ def _is_reached(boundary: Boundary, conditions: tuple[Any, ...]) -> bool:
     return all(when.xreplace(at) != sp.false for when in conditions)
 
 
-def _of_node(node: Any) -> list[Boundary]:
+def boundaries_of(node: Any) -> list[Boundary]:
+    """Return the boundaries that one node brings with it."""
     if isinstance(node, Atom):
         return [Boundary(sp.sympify(k.left), sp.sympify(k.right), k.convention)
                 for k in type(node).kinks(*node.args)]  # fmt: skip

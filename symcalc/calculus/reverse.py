@@ -15,6 +15,7 @@ from symcalc.calculus.context import Context
 from symcalc.calculus.contract import Deltas, contracted, expanded
 from symcalc.calculus.equations import Equation, Namer
 from symcalc.calculus.partial import Partial
+from symcalc.calculus.recurrences import local_formula, run_backwards, written_out
 from symcalc.calculus.simplify import simplified
 from symcalc.calculus.slopes import Slopes, active, partial
 from symcalc.calculus.steps import Step
@@ -29,6 +30,7 @@ from symcalc.notation.reductions import (
     Prod,
     Sum,
 )
+from symcalc.notation.scans import Recurrence, ReverseScan, Scan
 from symcalc.notation.tensors import Access, Tensor, accesses
 
 
@@ -101,9 +103,26 @@ class ReversePass:
         total = sp.Add(*parts)
         body, steps = simplified(total, target, indices, self.context)
         self.steps.extend(steps)
+        equation = self.context.definition(tensor)
+        if equation is not None and equation.recurrence is not None and body != 0:
+            body = self._run_backwards(equation, target, body)
         self.adjoints.append(Adjoint(tensor, target, indices, body))
         self.context.add_adjoint(Equation(target, indices, body))
         return body
+
+    def _run_backwards(self, equation: Equation, target: Tensor, cotangent: Any) -> Recurrence:
+        """Let what comes in for a recurrence's entries run through those before them."""
+        indices = self.at[equation.target]
+        recurrence = equation.at(indices)
+        before = written_out(recurrence, recurrence.place, cotangent)
+        after = run_backwards(recurrence, recurrence.place, cotangent)
+        self.steps.append(
+            Step(
+                "adjoint of a recurrence is the recurrence run backwards", target, indices,
+                before, after, (), self.context.near(before, after),
+            )
+        )  # fmt: skip
+        return after
 
     def _pull_back(self, equation: Equation) -> None:
         """Apply the rule to every active access of one equation."""
@@ -111,29 +130,34 @@ class ReversePass:
         if body is None or body == 0:
             return
         mine = self.adjoints[-1]
-        if isinstance(body, Access) or not body.atoms(Access):  # too short to deserve a name
+        short = isinstance(body, Access) or not body.has(Access, Recurrence)
+        if short:  # too short to deserve a name
             self.adjoints.pop()
             cotangent = body.xreplace(dict(zip(mine.indices, equation.indices, strict=True)))
         else:
             cotangent = Access(mine.target, *equation.indices)
-        for access in accesses(equation.inner):
-            if access.tensor in self.active or access.tensor.name in self.wrt:
-                self._contribute(equation, access, cotangent)
+        formula = local_formula(equation)
+        for access in accesses(formula):
+            wanted = access.tensor in self.active or access.tensor.name in self.wrt
+            if wanted and access.tensor != equation.target:
+                self._contribute(equation, formula, access, cotangent)
 
-    def _contribute(self, equation: Equation, access: Access, cotangent: Any) -> None:
+    def _contribute(self, equation: Equation, formula: Any, access: Access, cotangent: Any) -> None:
         reduction = equation.reduction
         bound = () if reduction is None else (reduction.index,)
         deltas = Deltas(access, self._places(access))
         local = self.slopes.of_reduction(equation)
-        slope = partial(equation.inner, access)
+        slope = partial(formula, access)
         summed = (*equation.indices, *bound)
-        before = expanded(cotangent * local * Partial(equation.inner, access), deltas, summed)
+        stated = cotangent * self.slopes.stated(equation) * Partial(formula, access)
+        before = expanded(stated, deltas, summed)
         raw = contracted(cotangent * local * slope, deltas, summed)
-        target = Tensor(f"{access.tensor.name}_bar", access.tensor.shape)
+        name = f"{access.tensor.name}_bar"
+        target = Tensor(self.namer.called.get(name, name), access.tensor.shape)
         definitions = self.context.near(before, raw, equation.left)
         self.steps.append(
             Step(
-                _RULES.get(type(reduction), "chain rule"), target, deltas.at, before, raw,
+                _RULES.get(type(equation.body), "chain rule"), target, deltas.at, before, raw,
                 (f"through {equation.target.name}",), definitions,
             )
         )  # fmt: skip
@@ -174,4 +198,5 @@ _RULES: dict[Any, str] = {
     Max: "derivative of max goes to the first place that attains it",
     Min: "derivative of min goes to the first place that attains it",
     Norm2: "derivative of the norm, 0 at 0", Prod: "derivative of a product",
+    Scan: "derivative of a recurrence", ReverseScan: "derivative of a recurrence",
 }  # fmt: skip

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sympy as sp
+from sympy.core.relational import Relational
 
 from symcalc.calculus.context import Context
-from symcalc.calculus.equations import PLACES, Equation, Namer, pattern_of
+from symcalc.calculus.equations import PLACES, Equation, Namer, layout, pattern_of
+from symcalc.calculus.recurrences import all_but_one
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
-from symcalc.notation.domains import NONNEGATIVE
+from symcalc.notation.domains import NONNEGATIVE, REAL, Domain
 from symcalc.notation.errors import DerivationError
 from symcalc.notation.reductions import (
     ArgMax,
@@ -26,31 +29,49 @@ from symcalc.notation.reductions import (
 from symcalc.notation.tensors import Access, Tensor, accesses
 
 
-def partial(body: Any, access: Access) -> Any:
-    """Return the scalar partial derivative by one access, all others held fixed."""
+def partial(body: Any, by: Any) -> Any:
+    """Return the scalar partial derivative by one access, or one symbol, all others held fixed."""
     marks = {a: sp.Dummy(a.tensor.name, **_known(a)) for a in accesses(body)}
     back = {mark: a for a, mark in marks.items()}
-    return _joined(body.xreplace(marks).diff(marks[access])).xreplace(back)
+    return _joined(body.xreplace(marks).diff(marks.get(by, by))).xreplace(back)
 
 
-def guarded(access: Access, term: Any) -> Any:
-    """Return a term of a tangent, and zero where the access stands out of bounds.
+def along(body: Any, access: Access, tangent: Any, slope: Callable[[Any, Any], Any]) -> Any:
+    """Return the partial derivative by one access, times its tangent.
 
-    A choice may leave `V[t - 1]` alone at t = 0; what its slope there is multiplied by must be left
-    alone as well.
+    Where a choice by indices guards the access, it guards the tangent too: beyond the bounds
+    neither has an entry.
+
+    Args:
+        body: the formula.
+        access: what moves in it.
+        tangent: how.
+        slope: gives the derivative of a formula by an access: `partial`, or `Partial`.
     """
-    if not term.has(Where):
-        return term
-    bounds: list[Any] = []
-    for place, extent in zip(access.places, access.tensor.shape, strict=True):
-        if isinstance(place, (Index, Access)) or place.is_Integer:
-            continue
-        index = next(i for i in place.free_symbols if isinstance(i, Index))
-        beyond = sp.expand(place.xreplace({index: index.extent}) - extent)
-        bounds.append(place >= 0)
-        if not (beyond.is_Integer and beyond <= 0):
-            bounds.append(place < extent)
-    return Where(sp.And(*bounds), term, 0) if bounds else term
+    marks = {w: sp.Dummy(real=True) for w in _choices_by_index(body) if w.has(access)}
+    back = {mark: w for w, mark in marks.items()}
+    plain = body.xreplace(marks)
+    total = slope(plain, access) * tangent if access in accesses(plain) else sp.Integer(0)
+    for choice, mark in marks.items():
+        when, *sides = choice.args
+        inside = Where(when, *(along(side, access, tangent, slope) for side in sides))
+        total += partial(plain, mark) * inside
+    return total.xreplace(back)
+
+
+def _choices_by_index(body: Any) -> list[Where]:
+    """The outermost choices whose conditions are about indices, in a fixed order."""
+    found: dict[Where, None] = {}
+    walk = sp.preorder_traversal(body)
+    for node in walk:
+        if isinstance(node, Access):
+            walk.skip()
+        elif isinstance(node, Where) and any(
+            not relation.atoms(Access) for relation in node.args[0].atoms(Relational)
+        ):
+            found.setdefault(node)
+            walk.skip()
+    return list(found)
 
 
 def _joined(slope: Any) -> Any:
@@ -98,7 +119,7 @@ class Slopes:
     def __init__(self, context: Context, namer: Namer) -> None:
         self.context = context
         self.namer = namer
-        self.helpers: dict[Tensor, Tensor] = {}
+        self.helpers: dict[tuple[Tensor, str], Tensor] = {}
 
     def of_reduction(self, equation: Equation) -> Any:
         """The derivative of a reduction by its body at the bound index."""
@@ -122,31 +143,43 @@ class Slopes:
         if isinstance(reduction, Norm2):
             return Where(sp.Eq(equation.left, 0), 0, equation.inner / equation.left)
         if isinstance(reduction, Prod):
-            other = reduction.index.fresh()
-            rest = equation.inner.xreplace({reduction.index: other})
-            return Prod(Where(sp.Ne(other, reduction.index), rest, 1), other)
+            return sp.Mul(*self._all_but_one(equation, reduction.index))
         raise DerivationError(f"derive: no derivative for {reduction.spelling} in {equation}")
+
+    def stated(self, equation: Equation) -> Any:
+        """The same as the textbook states it: for a product, that of all other factors."""
+        reduction = equation.reduction
+        if not isinstance(reduction, Prod):
+            return self.of_reduction(equation)
+        other = reduction.index.fresh()
+        factor = equation.inner.xreplace({reduction.index: other})
+        return Prod(Where(sp.Ne(other, reduction.index), factor, 1), other)
+
+    def _all_but_one(self, equation: Equation, index: Index) -> list[Access]:
+        """The products of all factors before a place and behind it, laid out as the factors are."""
+        order = layout(equation.inner)
+        indices = tuple(sorted((*equation.indices, index), key=[*order, index].index))
+        sides = zip(("prefix", "suffix"), all_but_one(equation.inner, index), strict=True)
+        return [Access(self._helper(equation, name, side, indices), *indices)
+                for name, side in sides]  # fmt: skip
 
     def _helper(
         self, equation: Equation, name: str, body: Any, indices: tuple[Index, ...]
     ) -> Tensor:
         """Add the equation a reduction's derivative needs, once."""
-        if equation.target not in self.helpers:
+        key = (equation.target, name)
+        if key not in self.helpers:
             fresh = tuple(index.fresh() for index in indices)
             places = dict(zip(indices, fresh, strict=True))
-            known = self._known(fresh, body.xreplace(places))
-            if known is not None:
-                self.helpers[equation.target] = known
-                return known
-            integer = isinstance(body, (ArgMax, ArgMin))
-            target = Tensor(
-                self.namer.name(name), tuple(i.extent for i in indices),
-                PLACES if integer else NONNEGATIVE,
-            )  # fmt: skip
-            made = Equation(target, fresh, body.xreplace(places))
-            self.context.insert_after(equation.target, made)
-            self.helpers[equation.target] = target
-        return self.helpers[equation.target]
+            made = body.xreplace(places)
+            found = self._known(fresh, made)
+            if found is None:
+                domain = next((d for kind, d in _DOMAINS.items() if isinstance(body, kind)), REAL)
+                shape = tuple(index.extent for index in indices)
+                found = Tensor(self.namer.name(name), shape, domain)
+                self.context.insert_after(equation.target, Equation(found, fresh, made))
+            self.helpers[key] = found
+        return self.helpers[key]
 
     def _known(self, indices: tuple[Index, ...], body: Any) -> Tensor | None:
         """The tensor that an earlier pass has defined as just this, if there is one."""
@@ -156,3 +189,8 @@ class Slopes:
             if same and pattern_of(equation.body, equation.indices) == wanted:
                 return equation.target
         return None
+
+
+_DOMAINS: dict[Any, Domain] = {
+    ArgMax: PLACES, ArgMin: PLACES, sp.exp: NONNEGATIVE,
+}  # fmt: skip

@@ -14,8 +14,9 @@ import sympy as sp
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation, Namer
 from symcalc.calculus.partial import Partial
-from symcalc.calculus.simplify import bottom_up, simplified
-from symcalc.calculus.slopes import Slopes, active, guarded, partial
+from symcalc.calculus.rewriting import refreshed
+from symcalc.calculus.simplify import simplified
+from symcalc.calculus.slopes import Slopes, active, along, partial
 from symcalc.calculus.steps import Step
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
@@ -125,17 +126,17 @@ class SpreadPass:
     def _push(self, equation: Equation) -> None:
         """Find the derivative of one tensor from those of what its equation reads."""
         reduction = equation.reduction
+        if equation.recurrence is not None:
+            raise TooLongError  # its derivative is a triangle
         local = self.slopes.of_reduction(equation)
         written, terms = [], _Sum()
         for access in accesses(equation.inner):
             behind = self._at(access)
             if not behind:
                 continue
-            rule = Partial(equation.inner, access) * self.written(behind)
-            written.append(guarded(access, rule))
-            slope = local * partial(equation.inner, access)
+            written.append(along(equation.inner, access, self.written(behind), Partial))
             for ties, coefficient in behind.items():
-                term = guarded(access, slope * coefficient)
+                term = local * along(equation.inner, access, coefficient, partial)
                 terms.add(*self._contracted(ties, term, reduction))
         if not written:
             return
@@ -240,11 +241,6 @@ def _pinned(ties: frozenset[Tie], coefficient: Any, bound: Index) -> frozenset[T
                 if isinstance(index, Index) and isinstance(label, Access) and index != bound:
                     same[label] = index
     return frozenset((axis, same.get(place, place)) for axis, place in ties)
-
-
-def refreshed(expression: Any) -> Any:
-    """Give every reduction inside a bound index of its own."""
-    return bottom_up(expression, lambda n: n.refreshed() if isinstance(n, Reduction) else n)
 
 
 def _is_short(terms: Terms) -> bool:

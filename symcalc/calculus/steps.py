@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from symcalc.calculus.equations import Equation
-from symcalc.calculus.probe import probe
+from symcalc.calculus.operations import Operations, operations
+from symcalc.calculus.probe import disagreement, probe
 from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.notation.text import text
@@ -39,6 +40,11 @@ class Step:
         """The left-hand side."""
         return Access(self.target, *self.indices)
 
+    @property
+    def operations(self) -> tuple[Operations, Operations]:
+        """What the formula costs for all entries, before the step and after."""
+        return operations(self.before), operations(self.after)
+
     def holds(self, seed: int = 0, points: int = 2) -> bool:
         """Whether both sides agree at random points, in ball arithmetic of 200 bits.
 
@@ -50,6 +56,15 @@ class Step:
             False as soon as two balls do not overlap; True if they always do.
         """
         return probe(self.before, self.after, self.indices, self.definitions, seed, points)
+
+    def counterexample(self, seed: int = 0, points: int = 2) -> str | None:
+        """A point at which the two sides differ, and their values there, in words; None if none.
+
+        Args:
+            seed: of the random points.
+            points: how many points to try.
+        """
+        return disagreement(self.before, self.after, self.indices, self.definitions, seed, points)
 
     def __str__(self) -> str:
         return f"{self.rule}: {text(self.left)} = {text(self.before)}  ->  {text(self.after)}"

@@ -15,8 +15,9 @@ import sympy as sp
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation
 from symcalc.calculus.orders import names_in
+from symcalc.calculus.rewriting import refreshed
 from symcalc.calculus.simplify import simplified
-from symcalc.calculus.spread import SpreadPass, Terms, TooLongError, refreshed
+from symcalc.calculus.spread import SpreadPass, Terms, TooLongError
 from symcalc.calculus.steps import Step
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index, unused

@@ -14,7 +14,8 @@ from symcalc.notation.errors import UnknownObjectiveError
 from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
 
-FAMILIES = ("regression", "classification", "regularizers", "normalization", "reinforcement")
+FAMILIES = ("regression", "classification", "regularizers", "normalization", "layers",
+            "reinforcement")  # fmt: skip
 
 
 @functools.cache

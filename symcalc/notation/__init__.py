@@ -32,7 +32,10 @@ from symcalc.notation.atoms import (
     xlogy,
 )
 from symcalc.notation.compare import eq, ne
+from symcalc.notation.composition import compose
 from symcalc.notation.conditions import let, where
+from symcalc.notation.definitions import define
+from symcalc.notation.dims import FAR as inf
 from symcalc.notation.dims import indices
 from symcalc.notation.errors import (
     ArgumentError,
@@ -43,9 +46,28 @@ from symcalc.notation.errors import (
     SymcalcError,
     UnknownObjectiveError,
 )
+from symcalc.notation.expectations import (
+    expectation,
+    gaussian_expectation,
+    gaussian_log_density,
+    gaussian_pathwise,
+    gaussian_score,
+    score_function,
+    variable,
+)
 from symcalc.notation.objective import Objective, Parameter, objective
 from symcalc.notation.parser import parse
-from symcalc.notation.reductions import extent, logsumexp, mean, norm2, prod, sum
+from symcalc.notation.recurrences import cumprod, cumsum, reverse_cumsum, reverse_scan, scan
+from symcalc.notation.reductions import (
+    argmax,
+    argmin,
+    extent,
+    logsumexp,
+    mean,
+    norm2,
+    prod,
+    sum,
+)
 from symcalc.notation.spelling import (
     Array,
     Formula,
@@ -66,12 +88,15 @@ from symcalc.notation.vocabulary import max, min
 
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "Array", "DerivationError", "Formula", "Fraction",
-    "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective", "Parameter",
-    "ParseError", "PlusMinusOne", "Positive", "PositiveReal", "Probability", "Real", "Scalar",
-    "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "clip", "digamma", "eq", "erf",
-    "erfc", "exp", "expm1", "expm1x", "extent", "indices", "kl_div", "let", "lgamma", "log",
-    "log1mexp", "log1p", "log_cosh", "log_ratio", "log_sigmoid", "logsumexp", "max", "maximum",
-    "mean", "min", "minimum", "ne", "norm2", "objective", "parse", "prod", "relu", "sech",
-    "sigmoid", "sign", "softplus", "sqrt", "stop_gradient", "sum", "tanh", "trigamma", "weighted",
-    "where", "xlogy",
+    "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective",
+    "Parameter", "ParseError", "PlusMinusOne", "Positive", "PositiveReal", "Probability",
+    "Real", "Scalar", "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "argmax",
+    "argmin", "clip", "compose", "cumprod", "cumsum", "define", "digamma", "eq", "erf", "erfc",
+    "exp", "expectation", "expm1", "expm1x", "extent", "gaussian_expectation",
+    "gaussian_log_density", "gaussian_pathwise", "gaussian_score", "indices", "inf", "kl_div",
+    "let", "lgamma", "log", "log1mexp", "log1p", "log_cosh", "log_ratio", "log_sigmoid",
+    "logsumexp", "max", "maximum", "mean", "min", "minimum", "ne", "norm2", "objective",
+    "parse", "prod", "relu", "reverse_cumsum", "reverse_scan", "scan", "score_function", "sech",
+    "sigmoid", "sign", "softplus", "sqrt", "stop_gradient", "sum", "tanh", "trigamma",
+    "variable", "weighted", "where", "xlogy",
 ]  # fmt: skip

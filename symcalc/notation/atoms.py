@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import sympy as sp
 
 from symcalc.notation.conditions import Where
+from symcalc.notation.places import is_size
 
 HALF_LOG_TWO_PI = sp.log(2 * sp.pi) / 2
 
@@ -469,6 +470,6 @@ def adopt(expression: Any) -> Any:
     atom = _ADOPTED.get(expression.func)
     if atom is not None:
         return atom(*arguments)
-    if isinstance(expression, (sp.Max, sp.Min)):
+    if isinstance(expression, (sp.Max, sp.Min)) and not is_size(expression):
         return functools.reduce(maximum if isinstance(expression, sp.Max) else minimum, arguments)
     return expression.func(*arguments) if tuple(arguments) != expression.args else expression

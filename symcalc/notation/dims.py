@@ -17,6 +17,7 @@ _LETTERS = {
     "n": "i", "m": "j", "d": "j", "c": "k", "k": "l", "h": "h", "p": "p",
     "t": "t", "T": "t", "b": "b", "l": "l", "q": "q", "s": "s", "v": "v",
 }  # fmt: skip
+_LARGEST = 2**31
 _SPARE = "ijklmpqrstuvwabcdefgh"
 
 
@@ -38,8 +39,17 @@ def _begin_anew() -> None:
     _NUMBERS = _numbers()
 
 
+def fresh_number() -> int:
+    """Return a number that no bound letter of this process or of its relatives has."""
+    return next(_NUMBERS)
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
+
+
+# The extent of an index that runs as far as the arrays it stands in allow, until that is known.
+FAR = sp.oo
 
 
 class Dim(sp.Symbol):
@@ -61,12 +71,13 @@ class Index(Comparable, sp.Dummy):
 
     Args:
         name: the letter to show.
-        extent: a Dim, or a Dim less a whole number (an index in `V[t+1]` stops one early).
+        extent: a Dim, or a whole expression of dims (an index in `V[t+1]` stops one early); FAR
+            where it is still to be told.
     """
 
     def __new__(cls, name: str, extent: Any, dummy_index: int | None = None) -> Index:
         """Make a fresh index, unless `dummy_index` names an old one (unpickling)."""
-        number = next(_NUMBERS) if dummy_index is None else dummy_index
+        number = fresh_number() if dummy_index is None else dummy_index
         index = super().__new__(cls, name, number, integer=True, nonnegative=True)
         index._extent = sp.sympify(extent)
         return index
@@ -85,9 +96,9 @@ class Index(Comparable, sp.Dummy):
         return self._extent
 
     @property
-    def dim(self) -> Dim:
-        """The dim the index runs over."""
-        return next(s for s in self._extent.free_symbols if isinstance(s, Dim))
+    def dims(self) -> tuple[Dim, ...]:
+        """The dims that the extent is made of, in the order of their names."""
+        return tuple(sorted((s for s in self._extent.free_symbols if isinstance(s, Dim)), key=str))
 
     def fresh(self, name: str | None = None, extent: Any = None) -> Index:
         """Return a new index over the same extent, which no other formula knows."""
@@ -95,6 +106,35 @@ class Index(Comparable, sp.Dummy):
 
     def _sympystr(self, printer: Any) -> str:
         return str(self.name)
+
+
+def read_extent(what: str, word: str) -> Any:
+    """Read an extent: a dim's name, a whole number, or a dim plus or minus one, as in "n+1".
+
+    Args:
+        what: what it belongs to, for messages.
+        word: the text, without spaces.
+
+    Raises:
+        NotationError: the text is none of these.
+    """
+    if word.isascii() and word.isdigit() and 0 < int(word) < _LARGEST:
+        return sp.Integer(word)
+    name, sign, number = word.partition("+") if "+" in word else word.partition("-")
+    if not sign and name.isidentifier():
+        return Dim(name)
+    if not name.isidentifier() or not (number.isascii() and number.isdigit()):
+        raise NotationError(
+            f"{what}: expected an extent such as 'n', 'n+1' or a whole number from 1 on, "
+            f"got {word!r}"
+        )
+    return Dim(name) + (int(number) if sign == "+" else -int(number))
+
+
+def sole_dim(extent: Any) -> Dim | None:
+    """Return the dim of an extent that is a dim plus or minus a whole number, else None."""
+    dims = [s for s in extent.free_symbols if isinstance(s, Dim)]
+    return dims[0] if len(dims) == 1 and (extent - dims[0]).is_Integer else None
 
 
 def letter(dim: str) -> str:
@@ -118,9 +158,11 @@ def indices(*dims: str) -> Any:
     """Make one index for each named dim.
 
     i, k = indices("n c"), or indices("n", "c"), or with letters of one's own: indices("a:n b:c").
+    `indices("r:3")` takes three values, `indices("t:T+1")` one more than T, and `indices("i:")` as
+    many as keep every place it stands in within its array.
 
     Args:
-        dims: dim names, parted by spaces or commas; `letter:dim` chooses the letter.
+        dims: extents, parted by spaces or commas; `letter:extent` chooses the letter.
 
     Returns:
         One Index, or a tuple of them.
@@ -133,13 +175,13 @@ def indices(*dims: str) -> Any:
     made: list[Index] = []
     taken: set[str] = set()
     for word in " ".join(dims).replace(",", " ").split():
-        name, colon, dim = word.partition(":")
+        name, colon, written = word.partition(":")
         if not colon:
-            name, dim = unused(letter(word), taken), word
-        if not name.isidentifier():
+            name, written = unused(letter(word), taken), word
+        if not name.isidentifier() or word.isdigit():
             raise NotationError(f"indices: expected 'n' or 'i:n', got {word!r}")
         taken.add(name)
-        made.append(Index(name, Dim(dim)))
+        made.append(Index(name, read_extent("indices", written) if written else FAR))
     if not made:
         raise NotationError("indices: expected at least one dim name, got an empty string")
     return made[0] if len(made) == 1 else tuple(made)

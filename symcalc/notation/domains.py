@@ -49,6 +49,13 @@ class Domain:
         return known
 
     @property
+    def key(self) -> tuple[Any, ...]:
+        """What tells it from others, in words and numbers: SymPy sorts by it."""
+        below = "" if self.below is None else self.below.name
+        flags = (self.open_lower, self.integer, self.rows_sum_to_one, self.positive_total)
+        return (self.name, self.lower, self.upper, self.values, below, *flags)
+
+    @property
     def is_checked(self) -> bool:
         """Whether any value could fall outside."""
         return bool(self.values or self.below or self.lower > -np.inf or self.upper < np.inf)

@@ -8,7 +8,7 @@ clashes with one in scope.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sympy as sp
@@ -18,6 +18,8 @@ from symcalc.notation import atoms
 from symcalc.notation.atoms import Atom
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
+from symcalc.notation.expectations import GaussianExpectation, Variable
+from symcalc.notation.latex_recurrences import is_sum, stepwise, summed
 from symcalc.notation.lettering import Glyph, glyph, script
 from symcalc.notation.products import arrange, bracketed, juxtaposed, letters, tall
 from symcalc.notation.reductions import (
@@ -32,6 +34,8 @@ from symcalc.notation.reductions import (
     Reduction,
     Sum,
 )
+from symcalc.notation.scans import Recurrence
+from symcalc.notation.tables import HermiteNode, Table
 from symcalc.notation.tensors import Access, Tensor, accesses, free_indices
 
 Symbols = Mapping[str, Glyph]
@@ -76,8 +80,12 @@ class LatexWriter(LatexPrinter):
         """Choose by class where SymPy has a class of the same name, by name elsewhere."""
         if isinstance(expr, Reduction):
             return self._print_Reduction(expr)
+        if isinstance(expr, Recurrence):
+            return self._print_Recurrence(expr)
         if isinstance(expr, Atom):
             return self._print_Atom(expr)
+        if isinstance(expr, Table):
+            return self._print_Table(expr)
         return super()._print(expr, **kwargs)
 
     def _enter(self, index: Index) -> str:
@@ -158,10 +166,10 @@ class LatexWriter(LatexPrinter):
         Roles: `term` of a sum, `factor` of a product, its `last` factor, `body` of an operator.
         """
         shown = str(self._print(expr))
-        loose = isinstance(expr, sp.Add) or shown.startswith("-")
+        loose = isinstance(expr, sp.Add) or is_sum(expr) or shown.startswith("-")
         if loose and role != "term":
             return bracketed(shown)
-        open_ended = isinstance(expr, (Reduction, Where)) and not shown.startswith("[")
+        open_ended = isinstance(expr, (Recurrence, Reduction, Where)) and not shown.startswith("[")
         if open_ended and role == "factor":
             return bracketed(shown)
         return shown
@@ -191,19 +199,21 @@ class LatexWriter(LatexPrinter):
         return self._print_Symbol(expr)
 
     def _print_Let(self, expr: Let) -> str:
-        places = tuple(str(self._print(index)) for index in standing(expr.body))
+        body, at = expr.body, {}
+        if isinstance(body, Recurrence):
+            at = {body.index: body.place}
+            body = sp.Tuple(*body.parts)
+        places = tuple(str(self._print(at.get(index, index))) for index in standing(body))
         return glyph(expr.name, self.symbols).at(places)
 
     # Operators over an index
 
     def _print_Reduction(self, expr: Reduction) -> str:
-        outside = dict(self.letters)
-        for index in sorted(free_indices(expr), key=lambda i: (i.name, i.dummy_index)):
-            if index not in self.letters:
-                self._enter(index)
+        return self._scoped(expr, lambda: self._operator(expr))
+
+    def _operator(self, expr: Reduction) -> str:
         letter = self._enter(expr.index)
         body = self._reduced(expr)
-        self.letters = outside
         extent = expr.index.extent
         operator = f"{_OPERATORS[type(expr)]}_{{{letter}}}"
         if not isinstance(extent, Dim):  # a narrowed range is worth saying
@@ -221,6 +231,37 @@ class LatexWriter(LatexPrinter):
             return str(self._print_Pow(sp.Pow(expr.body, 2, evaluate=False)))
         return self._enclosed(expr.body, "body")
 
+    def _print_Recurrence(self, expr: Recurrence) -> str:
+        return self._scoped(expr, lambda: summed(self, expr))
+
+    def _scoped(self, expr: Any, write: Callable[[], str]) -> str:
+        """Write something that binds, the letters it gives forgotten afterwards."""
+        outside = dict(self.letters)
+        for index in sorted(free_indices(expr), key=lambda i: (i.name, i.dummy_index)):
+            if index not in self.letters:
+                self._enter(index)
+        shown = write()
+        self.letters = outside
+        return shown
+
+    def written(self, expr: Any, role: str = "term") -> str:
+        """Write an operand, bracketed as its role asks for."""
+        return self._enclosed(expr, role)
+
+    def named(self, tensor: Tensor) -> Glyph:
+        """Return how a tensor is written."""
+        return glyph(tensor.name, self.symbols)
+
+    def enter(self, index: Index) -> str:
+        """Give an index a letter that nothing in scope bears."""
+        return self._enter(index)
+
+    def defined(self, left: Access, body: Any) -> str:
+        """Write the right side of an equation: a recurrence by the entry before."""
+        if isinstance(body, Recurrence):
+            return stepwise(self, left, body)
+        return self.doprint(body)
+
     def _print_Partial(self, expr: Any) -> str:
         body, by = expr.args
         if isinstance(body, Access):
@@ -231,6 +272,22 @@ class LatexWriter(LatexPrinter):
         )
         operand = shown if closed and not shown.startswith("e") else bracketed(shown)
         return rf"\frac{{\partial}}{{\partial {self._print(by)}}} {operand}"
+
+    # Expectations
+
+    def _print_GaussianExpectation(self, expr: GaussianExpectation) -> str:
+        z = self._print(expr.variable)
+        density = rf"{self._print(expr.mean)}, {self._print(expr.deviation**2)}"
+        body = str(self._print(expr.body))
+        held = rf"\left[{body}\right]" if tall(body) else f"[{body}]"
+        return rf"\mathbb{{E}}_{{{z} \sim \mathcal{{N}}({density})}} {held}"
+
+    def _print_Variable(self, expr: Variable) -> str:
+        return self._print_Symbol(expr)
+
+    def _print_Table(self, expr: Table) -> str:
+        letter = r"\xi" if isinstance(expr, HermiteNode) else r"\omega"
+        return f"{letter}{script('_', self._print(expr.index))}"
 
     # Choice
 
@@ -336,6 +393,20 @@ def latex(expression: Any, symbols: Symbols | None = None, indices: Sequence[Ind
     return LatexWriter(symbols, indices).doprint(expression)
 
 
+def defined_latex(
+    left: Access, body: Any, symbols: Symbols | None = None, indices: Sequence[Index] = ()
+) -> str:
+    """Return the right side of an equation as LaTeX; a recurrence is told by the entry before.
+
+    Args:
+        left: what is defined.
+        body: what it is.
+        symbols: names that are to be written otherwise.
+        indices: further indices in scope.
+    """
+    return LatexWriter(symbols, indices).defined(left, body)
+
+
 def condition_latex(
     when: Any, symbols: Symbols | None = None, indices: Sequence[Index] = ()
 ) -> str:
@@ -351,13 +422,12 @@ def derivation_latex(derivation: Any, symbols: Symbols | None = None) -> str:
         symbols: names that are to be written otherwise.
     """
     rows = [
-        f"{latex(e.left, symbols)} &= {latex(e.body, symbols, e.indices)}"
+        f"{latex(e.left, symbols)} &= {defined_latex(e.left, e.body, symbols, e.indices)}"
         for e in derivation.definitions
     ]
-    rows += [
-        f"{adjoint_latex(derivation, a, symbols)} &= {latex(a.body, symbols, a.indices)}"
-        for a in derivation.adjoints
-    ]
+    for a in derivation.adjoints:
+        body = defined_latex(Access(a.target, *a.indices), a.body, symbols, a.indices)
+        rows.append(f"{adjoint_latex(derivation, a, symbols)} &= {body}")
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
 

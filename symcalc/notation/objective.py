@@ -12,12 +12,18 @@ import sympy as sp
 from sympy.core.relational import Relational
 
 from symcalc.notation.atoms import Atom, adopt
+from symcalc.notation.calls import call
 from symcalc.notation.compare import Comparable, expression, is_condition
 from symcalc.notation.conditions import Let, Where
+from symcalc.notation.definitions import Defined, Definition, gathered
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.domains import NONNEGATIVE, WEIGHTS, Domain
 from symcalc.notation.errors import NotationError, SymcalcError
+from symcalc.notation.expectations import GaussianExpectation
+from symcalc.notation.places import is_size
 from symcalc.notation.reductions import Mean, Reduction, Sum, in_bounds
+from symcalc.notation.scans import Recurrence
+from symcalc.notation.sense import check_sense, use_of
 from symcalc.notation.spelling import ArraySpec, read_annotation
 from symcalc.notation.tensors import Access, Tensor, dims_of, free_indices
 
@@ -28,6 +34,15 @@ _PLAIN_KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWO
 
 class Hyper(Comparable, sp.Symbol):
     """The symbol of a hyperparameter: like any other, but `==` may stand in a condition."""
+
+    __iter__ = None  # having brackets refused does not make it a sequence
+
+    def __getitem__(self, places: Any) -> Any:
+        written = ", ".join(map(str, places if isinstance(places, tuple) else (places,)))
+        raise NotationError(
+            f"{self.name}[{written}]: {self.name} is a hyperparameter, a single number: write it "
+            "without brackets, or declare an array"
+        )
 
 
 @dataclass(frozen=True)
@@ -51,6 +66,21 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Size:
+    """A size that a dim must have.
+
+    Args:
+        dim: the dim.
+        value: its size.
+        source: what says so, such as "layer 2 is 8 wide".
+    """
+
+    dim: Dim
+    value: int
+    source: str
+
+
+@dataclass(frozen=True)
 class Objective:
     """A definition: inputs with shapes and domains, a formula, what it is differentiated by.
 
@@ -67,8 +97,12 @@ class Objective:
         reference: where it comes from.
         family: the catalogue file it stands in.
         averaged: for a reduced objective, the one it was made from and how it is reduced.
+        definitions: the tensors that the formula defines for itself, in an order in which each
+            stands on those before it.
         model: the name of the definition that is a model's output, where the objective is a loss
             over a model.
+        sizes: the sizes that dims must have, where they are fixed.
+        spelling: the Python that makes it, where it is made of others: `sc.compose(...)`.
     """
 
     name: str
@@ -83,7 +117,39 @@ class Objective:
     reference: str = ""
     family: str = ""
     averaged: tuple[Objective, str] | None = field(default=None, repr=False, compare=False)
+    definitions: tuple[Definition, ...] = ()
     model: str = ""
+    sizes: tuple[Size, ...] = ()
+    spelling: str = ""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Write the formula on other arguments, inside the formula of another objective.
+
+        h = layer_norm(x, gamma, beta); ... h[i, j] ...
+
+        Args:
+            arguments: tensors in the order of the inputs: inputs of the formula being written, what
+                another call returned, or what `define` made.
+            named: inputs by name; hyperparameters, as numbers or in hyperparameters of the formula
+                being written. Those not given stand at their defaults.
+
+        Returns:
+            The formula, for a scalar objective; for a layer a tensor to be indexed.
+
+        Raises:
+            NotationError: an argument is missing, unknown, or of another shape or domain.
+        """
+        return call(self, arguments, named)
+
+    @property
+    def formulas(self) -> tuple[Any, ...]:
+        """Every formula of the objective: what its definitions stand for, then its own."""
+        return (*(meant.body for meant in self.definitions), self.body)
+
+    @property
+    def at_any_size(self) -> Objective:
+        """The same without the sizes that are fixed."""
+        return dataclasses.replace(self, sizes=())
 
     @property
     def is_scalar(self) -> bool:
@@ -105,7 +171,7 @@ class Objective:
         Raises:
             NotationError: `wrt` names no real input.
         """
-        names = _check_wrt(self.name, self.inputs, wrt)
+        names = _check_wrt(self.name, self.inputs, wrt, self.body)
         return dataclasses.replace(self, wrt=names, single=not isinstance(wrt, tuple))
 
     @property
@@ -165,7 +231,7 @@ class Objective:
         assert batch is not None
         free = batch.fresh()
         reduced = {}
-        for mean in _outer_means(self.body):
+        for mean in outer_means(self.body):
             entry, index = mean.body, mean.index
             if weights is not None:
                 entry = weights[index] * entry
@@ -184,15 +250,20 @@ class Objective:
         )
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(t.name for t in self.inputs)}) = {self.body}"
+        own = f"{self.name}({', '.join(t.name for t in self.inputs)}) = {self.body}"
+        return "; ".join([own, *map(str, self.definitions)])
 
     def _repr_latex_(self) -> str:
         from symcalc.notation.latex import latex
 
-        return f"$\\displaystyle {latex(self.body)}$"
+        rows = [latex(self.body)]
+        rows += [f"{latex(Access(d.tensor, *d.indices))} = {latex(d.body)}"
+                 for d in self.definitions]  # fmt: skip
+        shown = r", \quad ".join(rows)
+        return rf"$\displaystyle {shown}$"
 
 
-def _outer_means(body: Any) -> list[Mean]:
+def outer_means(body: Any) -> list[Mean]:
     """The means that the formula is linear in, if it is: c1 mean(...) + c2 mean(...)."""
     found = []
     for term in sp.Add.make_args(body):
@@ -206,7 +277,7 @@ def _outer_means(body: Any) -> list[Mean]:
 
 def _batch(body: Any) -> Index | None:
     """The index averaged over, if every term is a mean over one dim."""
-    means = _outer_means(body)
+    means = outer_means(body)
     if means and all(mean.index.extent == means[0].index.extent for mean in means):
         return means[0].index
     return None
@@ -218,78 +289,120 @@ def make_objective(
     parameters: tuple[Parameter, ...],
     body: Any,
     wrt: str | tuple[str, ...] | None,
+    standing: tuple[Index, ...] = (),
     **described: Any,
 ) -> Objective:
     """Check a formula against its inputs and make the objective.
 
+    Args:
+        name: of the objective.
+        inputs: the arrays it reads.
+        parameters: its hyperparameters.
+        body: the formula; what it reads besides the inputs it has defined itself.
+        wrt: what to differentiate by.
+        standing: the order of the result's axes; that of the inputs' dims if not given.
+        described: the other fields of the objective.
+
     Raises:
         NotationError: unknown names, an unbound or clashing index, nothing to differentiate by.
     """
-    body = adopt(body)
-    if is_condition(body):
-        raise NotationError(f"{name}: expected a formula with a number for a value, got {body}")
-    if body.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
-        raise NotationError(f"{name}: {body} is no real number: a division by zero, a root or a "
-                            "logarithm of a negative number stands in the formula")  # fmt: skip
+    arguments = {tensor.name for tensor in inputs} | {p.name for p in parameters}
+    dims = dims_of(inputs)
     for taken in (*(tensor.name for tensor in inputs), *(p.name for p in parameters)):
         if taken in RESERVED:
             raise NotationError(f"{name}: {taken!r} is an argument of every kernel: rename it")
-        if taken in {dim.name for dim in dims_of(inputs)}:
+        if taken in {dim.name for dim in dims}:
             raise NotationError(
                 f"{name}: {taken!r} is both an argument and a dim: rename the one or the other"
             )
-    _check_nodes(name, body)
-    known = {tensor.name for tensor in inputs}
-    for access in body.atoms(Access):
-        if access.tensor not in inputs:
-            raise NotationError(f"{name}: {access} is not an input; inputs: {sorted(known)}")
-    order = {dim: place for place, dim in enumerate(dims_of(inputs))}
+    definitions, (body,) = gathered((body,), arguments | {dim.name for dim in dims})
+    definitions = tuple(dataclasses.replace(d, body=adopt(d.body)) for d in definitions)
+    body = adopt(body)
+    known = {*inputs, *(meant.tensor for meant in definitions)}
+    for formula in (*(meant.body for meant in definitions), body):
+        _check_formula(name, formula, known, {p.name for p in parameters})
+        check_sense(name, formula, [p.name for p in parameters])
+    order = {dim: place for place, dim in enumerate(dims)}
+    axes = {index: place for place, index in enumerate(standing)}
     outputs: list[Index] = []
-    for index in sorted(free_indices(body), key=lambda i: (order.get(i.dim, 99), i.dummy_index)):
-        narrowed, body = in_bounds(index, body)
+    for index in sorted(
+        free_indices(body),
+        key=lambda i: (axes.get(i, 99), _place_of(i, order), i.dummy_index),
+    ):
+        narrowed, body = in_bounds(index, body, outputs)
         outputs.append(narrowed)
-    for symbol in _extents(body) | set().union(*(index.extent.free_symbols for index in outputs)):
-        if symbol not in order:
-            letters = {i.name for i in (*body.atoms(Index), *outputs) if i.dim == symbol}
-            raise NotationError(
-                f"{name}: index {', '.join(sorted(letters)) or '?'} runs over {symbol}, which is "
-                "the extent of no input: it indexes no array"
-            )
-    for symbol in body.free_symbols:
-        known_symbol = isinstance(symbol, (Index, Dim)) or symbol.name in {
-            p.name for p in parameters
-        }
-        if not known_symbol:
-            raise NotationError(f"{name}: {symbol} is neither an input nor a hyperparameter")
-    names = _check_wrt(name, inputs, wrt)
+    for formula, free in (*((d.body, d.indices) for d in definitions), (body, tuple(outputs))):
+        for symbol in _extents(formula).union(*(index.extent.free_symbols for index in free)):
+            if symbol not in order:
+                letters = {i.name for i in (*formula.atoms(Index), *free) if symbol in i.dims}
+                raise NotationError(
+                    f"{name}: index {', '.join(sorted(letters)) or '?'} runs over {symbol}, which "
+                    "is the extent of no input: it indexes no array"
+                )
+    names = _check_wrt(name, inputs, wrt, body)
     return Objective(
         name, inputs, parameters, body, tuple(outputs), names, not isinstance(wrt, tuple),
-        **described,
+        definitions=definitions, **described,
     )  # fmt: skip
+
+
+def _check_formula(name: str, body: Any, known: set[Tensor], parameters: set[str]) -> None:
+    """A formula is made of numbers of the notation, and of names that are known."""
+    if is_condition(body):
+        raise NotationError(f"{name}: expected a formula with a number for a value, got {body}")
+    if body.has(sp.I, sp.zoo, sp.nan) or _is_infinite(body):
+        raise NotationError(f"{name}: {body} is no real number: a division by zero, a root or a "
+                            "logarithm of a negative number stands in the formula")  # fmt: skip
+    _check_nodes(name, body)
+    for access in body.atoms(Access):
+        if access.tensor not in known:
+            inputs = sorted({tensor.name for tensor in known})
+            raise NotationError(f"{name}: {access} is not an input; inputs: {inputs}")
+    for symbol in body.free_symbols:
+        if not isinstance(symbol, (Index, Dim, Tensor)) and symbol.name not in parameters:
+            raise NotationError(f"{name}: {symbol} is neither an input nor a hyperparameter")
+
+
+def _is_infinite(node: Any) -> bool:
+    """Whether an infinity stands anywhere but as one side of a choice."""
+    if node in (sp.oo, -sp.oo):
+        return True
+    if isinstance(node, Access):
+        return False
+    if isinstance(node, Where):
+        return any(_is_infinite(side) for side in node.args if side not in (sp.oo, -sp.oo))
+    return any(_is_infinite(argument) for argument in node.args)
 
 
 _NODES = (
     sp.Add, sp.Mul, sp.Pow, sp.Number, sp.NumberSymbol, sp.Symbol, sp.exp, sp.log, Access, Atom,
-    Let, Where, Reduction, Relational, sp.And, sp.Or, sp.Not,
+    Let, Where, Recurrence, Reduction, GaussianExpectation, Relational, sp.And, sp.Or, sp.Not,
 )  # fmt: skip
 
 
 def _check_nodes(name: str, body: Any) -> None:
     """Every part of a formula is part of the notation."""
     for node in sp.preorder_traversal(body):
-        if not isinstance(node, _NODES) and node not in (sp.true, sp.false):
+        known = isinstance(node, _NODES) or node in (sp.true, sp.false) or is_size(node)
+        if not known:
             raise NotationError(
                 f"{name}: {type(node).__name__} is not part of the notation: {node}"
             )
 
 
+def _place_of(index: Index, order: dict[Dim, int]) -> int:
+    """Where the dim of a free index stands among the inputs' dims: axes of a result follow them."""
+    return min((order.get(dim, 99) for dim in index.dims), default=99)
+
+
 def _extents(body: Any) -> set[Dim]:
-    """The dims that indices, free or bound, run over."""
-    return {s for s in body.free_symbols if isinstance(s, Dim)}
+    """The dims that stand in a formula, or that its indices, free or bound, run over."""
+    bodies = [body, *(index.extent for index in body.atoms(Index))]
+    return {s for part in bodies for s in part.free_symbols if isinstance(s, Dim)}
 
 
 def _check_wrt(
-    name: str, inputs: tuple[Tensor, ...], wrt: str | tuple[str, ...] | None
+    name: str, inputs: tuple[Tensor, ...], wrt: str | tuple[str, ...] | None, body: Any
 ) -> tuple[str, ...]:
     """Return the names to differentiate by: those asked for, else the first real input."""
     real = [tensor.name for tensor in inputs if not tensor.domain.integer]
@@ -301,25 +414,34 @@ def _check_wrt(
         raise NotationError(f"{name}: wrt: expected a name or a tuple of names, got {wrt!r}")
     names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
     for asked in names:
-        check_differentiable(name, inputs, asked)
+        check_differentiable(name, inputs, asked, body)
     if not names or len(set(names)) != len(names):
         raise NotationError(f"{name}: wrt: expected distinct input names, got {names}")
     return names
 
 
-def check_differentiable(name: str, inputs: tuple[Tensor, ...], asked: str) -> None:
+def check_differentiable(name: str, inputs: tuple[Tensor, ...], asked: str, body: Any) -> None:
     """Refuse to differentiate by what is not a real input.
+
+    Args:
+        name: the objective's name, for the message.
+        inputs: its arrays.
+        asked: what to differentiate by.
+        body: its formula, which the message shows the place of.
 
     Raises:
         NotationError: `asked` is unknown, or holds integers.
     """
     tensors = {tensor.name: tensor for tensor in inputs}
     if asked not in tensors:
-        raise NotationError(f"{name}: wrt: expected one of {sorted(tensors)}, got {asked!r}")
+        scalar = any(str(symbol) == str(asked) for symbol in body.free_symbols)
+        hint = "; a hyperparameter is a number, not an array" if scalar else ""
+        raise NotationError(f"{name}: wrt: expected one of {sorted(tensors)}, got {asked!r}{hint}")
     if tensors[asked].domain.integer:
         raise NotationError(
             f"{name}: wrt: expected a real input, got {asked!r}, which holds "
-            f"{tensors[asked].domain.describe()}"
+            f"{tensors[asked].domain.describe()}, as in {use_of(tensors[asked], body)}: "
+            "integers have no derivative"
         )
 
 
@@ -369,7 +491,9 @@ def objective(
                 parameters.append(_parameter(title, argument, spec))
                 symbols.append(parameters[-1].symbol)
         try:
-            body = expression(function(*symbols))
+            made = function(*symbols)
+            layer = made.definition if isinstance(made, Defined) else None
+            body = expression(made if layer is None else layer.body)
         except SymcalcError as error:
             raise type(error)(f"{title}: {error}") from error
         except TypeError as error:
@@ -381,6 +505,7 @@ def objective(
         summary, _, notes = inspect.cleandoc(function.__doc__ or "").partition("\n")
         return make_objective(
             title, tuple(inputs), tuple(parameters), body, wrt,
+            () if layer is None else layer.indices,
             summary=summary.strip(), notes=notes.strip(), reference=reference,
             family=(function.__module__ or "").rpartition(".")[2],
         )  # fmt: skip

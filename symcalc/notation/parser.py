@@ -13,10 +13,11 @@ from symcalc.notation.conditions import let
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.domains import NAMED, REAL, Domain, labels
 from symcalc.notation.errors import NotationError, ParseError
+from symcalc.notation.expectations import variable
 from symcalc.notation.infer import Inferred, infer
 from symcalc.notation.objective import Objective, Parameter, make_objective
 from symcalc.notation.tensors import Access, Tensor
-from symcalc.notation.vocabulary import FUNCTIONS, SCALARS
+from symcalc.notation.vocabulary import BINDINGS, FUNCTIONS, PLACE_AT, SCALARS
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 60
@@ -26,7 +27,7 @@ _BINARY = {ast.Add: "__add__", ast.Sub: "__sub__", ast.Mult: "__mul__", ast.Div:
 _COMPARE = {
     ast.Eq: sp.Eq, ast.NotEq: sp.Ne, ast.Lt: sp.Lt, ast.LtE: sp.Le, ast.Gt: sp.Gt, ast.GtE: sp.Ge,
 }  # fmt: skip
-_CONSTANTS = {"pi": sp.pi}
+_CONSTANTS = {"pi": sp.pi, "inf": sp.oo}
 
 
 def parse(
@@ -76,7 +77,10 @@ def parse(
                 raise NotationError(f"{label}: {key!r} does not stand in the formula")
     for key, value in values.items():
         if key not in parameters:
-            raise NotationError(f"defaults: {key!r} is no hyperparameter of the formula")
+            raise NotationError(
+                f"defaults: {key!r} is no hyperparameter of the formula: it stands with brackets, "
+                f"as an array"
+            )
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not number or not parameters[key].domain.admits(value):
             raise NotationError(
@@ -134,6 +138,10 @@ def _tensor_domain(tensor: str, found: Inferred, given: dict[str, Domain]) -> Do
     below = found.labels.get(tensor)
     if below is None:
         return given.get(tensor, REAL)
+    if not isinstance(below, Dim):
+        raise NotationError(
+            f"shapes: {tensor}: labels point into an axis of a named dim; expected one, got {below}"
+        )
     domain = labels(below.name)
     if given.get(tensor, domain) != domain:
         raise NotationError(
@@ -151,6 +159,13 @@ def _is_tame(argument: Any) -> bool:
     return not large and not argument.atoms(sp.Function)
 
 
+def _spells_infinity(node: ast.AST) -> bool:
+    """Whether this is `inf` or `-inf`, and no accident of arithmetic."""
+    if isinstance(node, ast.UnaryOp):
+        node = node.operand
+    return isinstance(node, ast.Name) and node.id == "inf"
+
+
 class _Reader:
     """Turns a whitelisted syntax tree into an expression."""
 
@@ -166,7 +181,7 @@ class _Reader:
         self.found = found
         self.tensors = tensors
         self.parameters = parameters
-        self.scope: dict[str, Index] = {
+        self.scope: dict[str, Any] = {
             letter: Index(letter, dim) for letter, dim in found.free.items()
         }
 
@@ -197,7 +212,7 @@ class _Reader:
             raise self.fail(node, f"does not make sense here ({error})") from None
         if isinstance(made, sp.Rational) and max(abs(made.p), made.q).bit_length() > MAX_BITS:
             raise self.fail(node, "number too large")
-        if made in (sp.zoo, sp.nan, sp.oo, -sp.oo):
+        if made in (sp.zoo, sp.nan) or (made in (sp.oo, -sp.oo) and not _spells_infinity(node)):
             raise self.fail(node, "division by zero")
         return made
 
@@ -281,15 +296,44 @@ class _Reader:
         bound = self.found.bound.get(id(node), {})
         outer = dict(self.scope)
         self.scope |= {letter: Index(letter, dim) for letter, dim in bound.items()}
+        inside = PLACE_AT.get(name, len(node.args))
         try:
-            arguments = [self.visit(argument) for argument in node.args]
+            arguments = self._arguments(node, inside)
+            options = {k.arg: self._option(name, k) for k in node.keywords if k.arg}
         finally:
             self.scope = outer
+        arguments += [self.visit(argument) for argument in node.args[inside:]]
+        masked = [isinstance(written, ast.Compare) for written in node.args[:-1]] + [False]
+        if "where" in options and not is_condition(options["where"]):
+            raise self.fail(node.keywords[0].value, f"{name}: expected a condition after where=")
         for argument, written in zip(arguments, node.args, strict=True):
+            if bound and masked[arguments.index(argument)]:
+                continue
             if name in SCALARS and not _is_tame(argument):
                 raise self.fail(
                     written, f"{name}: expected a plain number of at most 10**6, got a constant"
                 )
             if is_condition(argument) != (name == "where" and argument is arguments[0]):
                 raise self.fail(written, f"{name}: a condition goes first in where, nowhere else")
-        return FUNCTIONS[name](*arguments)
+        return FUNCTIONS[name](*arguments, **options)
+
+    def _arguments(self, node: ast.Call, inside: int) -> list[Any]:
+        """Read some arguments of a call; a variable that it binds is known in the last alone."""
+        assert isinstance(node.func, ast.Name)
+        place = BINDINGS[node.func.id].variable if node.func.id in BINDINGS else None
+        if place is None:
+            return [self.visit(argument) for argument in node.args[:inside]]
+        name = node.args[place]
+        assert isinstance(name, ast.Name)  # infer has seen to it
+        bound = variable(name.id)
+        made = [bound if p == place else self.visit(a) for p, a in enumerate(node.args[:-1])]
+        self.scope = {**self.scope, name.id: bound}
+        return [*made, self.visit(node.args[-1])]
+
+    def _option(self, function: str, keyword: ast.keyword) -> Any:
+        """Read a keyword's value: a reduction's condition, else a word or a whole number."""
+        if function not in BINDINGS:
+            return self.visit(keyword.value)
+        if not isinstance(keyword.value, ast.Constant):
+            raise self.fail(keyword.value, f"{keyword.arg}: expected a constant")
+        return keyword.value.value

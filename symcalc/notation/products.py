@@ -12,6 +12,7 @@ import sympy as sp
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.reductions import Reduction
+from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access
 
 Fraction = tuple[tuple[Any, ...], tuple[Any, ...]]
@@ -76,7 +77,7 @@ def _is_one_fraction(above: list[Any], below: list[Any]) -> bool:
     if all(_is_constant(f) for f in below):
         return len(above) == 1 and _is_light(above[0])
     if len(above) == 1 and isinstance(above[0], sp.Add):
-        return not above[0].has(Reduction, Where)
+        return not above[0].has(Recurrence, Reduction, Where)
     return all(_is_light(f) for f in above)
 
 
@@ -95,7 +96,7 @@ def _reading_order(factor: Any, spelled: Callable[[Any], str]) -> tuple[int, int
     """Constants, then letters with few indices, functions, brackets, deltas, and sums last."""
     base = factor.base if isinstance(factor, sp.Pow) else factor
     word, places = spelled(factor), 0
-    if isinstance(factor, (Reduction, Where)):
+    if isinstance(factor, (Recurrence, Reduction, Where)):
         kind = 7 if word.startswith("[") else 8
     elif type(factor).__name__ == "Partial":
         kind = 6

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from symcalc.notation import domains
-from symcalc.notation.dims import Dim
+from symcalc.notation.dims import read_extent
 from symcalc.notation.domains import Domain
 from symcalc.notation.errors import NotationError
 
@@ -21,7 +21,7 @@ class ArraySpec:
     """An array input as annotated: its domain and dims."""
 
     domain: Domain
-    dims: tuple[Dim, ...]
+    dims: tuple[Any, ...]
 
 
 def array_spec(domain: Domain | None, text: str) -> ArraySpec:
@@ -44,7 +44,8 @@ def array_spec(domain: Domain | None, text: str) -> ArraySpec:
         domain = domains.labels(below)
     elif arrow:
         raise NotationError(f"shape: only labels take an arrow, got {text!r}")
-    return ArraySpec(domain, tuple(Dim(name) for name in shape.replace(",", " ").split()))
+    words = shape.replace(",", " ").split()
+    return ArraySpec(domain, tuple(read_extent("shape", word) for word in words))
 
 
 class _Spelled:

@@ -8,9 +8,10 @@ from typing import Any
 import sympy as sp
 
 from symcalc.notation.compare import Comparable, expression
-from symcalc.notation.dims import Dim, Index
+from symcalc.notation.dims import FAR, Dim, Index
 from symcalc.notation.domains import REAL, Domain
 from symcalc.notation.errors import NotationError
+from symcalc.notation.places import affine
 
 LARGEST_PLACE = 2**31
 
@@ -20,7 +21,7 @@ class Tensor(sp.Symbol):
 
     Args:
         name: how it is called.
-        shape: the extent of each axis, a Dim or a Dim less a whole number.
+        shape: the extent of each axis, a Dim, a whole number, or a whole expression of dims.
         domain: where its entries lie.
     """
 
@@ -32,7 +33,7 @@ class Tensor(sp.Symbol):
         return made
 
     def _hashable_content(self) -> tuple[Any, ...]:
-        return (*super()._hashable_content(), self._shape, self._domain)
+        return (*super()._hashable_content(), *self._shape, *self._domain.key)
 
     def compare(self, other: Any) -> int:
         """Order tensors of one name too; equal ones that are two objects are equal."""
@@ -85,7 +86,11 @@ class Access(Comparable, sp.Expr):
             )
         made = tuple(expression(place) for place in places)
         for axis, (place, extent) in enumerate(zip(made, tensor.shape, strict=True)):
-            _check_place(tensor, axis, place, extent)
+            try:
+                _check_place(tensor, axis, place, extent)
+            except NotationError as error:
+                written = f"{tensor.name}[{', '.join(map(str, places))}]"
+                raise NotationError(f"{error}: {written}") from None
         return super().__new__(cls, tensor, *made)
 
     @property
@@ -127,7 +132,7 @@ class Access(Comparable, sp.Expr):
 
 
 def _check_place(tensor: Tensor, axis: int, place: Any, extent: Any) -> None:
-    """A place is an index, shifted or not, a fixed whole number, or an entry of labels."""
+    """A place is affine in its indices, an exact quotient of such, or an entry of labels."""
     if isinstance(place, Access):
         domain = place.tensor.domain
         if not domain.integer:
@@ -141,23 +146,48 @@ def _check_place(tensor: Tensor, axis: int, place: Any, extent: Any) -> None:
                 f"below {domain.below}"
             )
         return
+    if getattr(place, "gives_place", False):
+        if place.index.extent != extent:
+            raise NotationError(
+                f"{tensor.name}: axis {axis} has extent {extent}, but {place} gives a place below "
+                f"{place.index.extent}"
+            )
+        return
     if place.is_Integer:
         if not 0 <= place < LARGEST_PLACE:
             raise NotationError(
                 f"{tensor.name}: expected a place from 0 on at axis {axis}, got {place}"
             )
         return
-    found = [s for s in place.free_symbols if isinstance(s, Index)]
-    if len(found) != 1 or not (place - found[0]).is_Integer:
+    if any(isinstance(node, QUOTIENTS) for node in sp.preorder_traversal(place)):
+        return  # made by the calculus, which knows its bounds
+    apart = affine(place)
+    if apart is None:
         raise NotationError(
-            f"{tensor.name}: expected an index, an index plus or minus a whole number, or a label "
-            f"at axis {axis}, got {place}"
+            f"{tensor.name}: expected indices times whole numbers, plus extents and a whole "
+            f"number, or a label at axis {axis}, got {place}"
         )
-    if found[0].dim not in extent.free_symbols:
+    signs = [coefficient > 0 for coefficient in apart.coefficients.values()]
+    if not signs or not (any(signs) or apart.rest.free_symbols):
         raise NotationError(
-            f"{tensor.name}: index {found[0].name} at axis {axis} runs over {found[0].dim}, "
+            f"{tensor.name}: expected an index, or an extent less an index as in "
+            f"{tensor.name}[n-1-i], at axis {axis}, got {place}"
+        )
+    if isinstance(place, Index) and place.extent != FAR and not _fits(place.extent, extent):
+        raise NotationError(
+            f"{tensor.name}: index {place.name} at axis {axis} runs over {place.extent}, "
             f"but that axis has extent {extent}"
         )
+
+
+QUOTIENTS = (sp.floor, sp.Min, sp.Max)
+
+
+def _fits(mine: Any, extent: Any) -> bool:
+    """Whether two extents speak of the same sizes, so that an index of the one may stand there."""
+    if mine.free_symbols & extent.free_symbols:
+        return True
+    return not mine.free_symbols and not extent.free_symbols and bool(mine <= extent)
 
 
 def dims_of(tensors: Iterable[Tensor]) -> tuple[Dim, ...]:

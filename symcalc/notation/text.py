@@ -10,6 +10,12 @@ from sympy.printing.str import StrPrinter
 class TextPrinter(StrPrinter):
     """SymPy's own text, but what is added stands before what is taken away: `x[i] - mu`."""
 
+    def _print_Infinity(self, expr: Any) -> str:
+        return "inf"
+
+    def _print_NegativeInfinity(self, expr: Any) -> str:
+        return "-inf"
+
     def _print_Add(self, expr: Any, order: Any = None) -> str:
         terms = self._as_ordered_terms(expr, order=order)
         plus = [term for term in terms if not term.could_extract_minus_sign()]

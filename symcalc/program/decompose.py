@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,9 +85,12 @@ class Decomposer:
         """The first place of an extreme: the least r at which body(r) is the extreme itself."""
         body, indices = equation.body, equation.indices
         kind = Max if isinstance(body, ArgMax) else Min
-        name = f"{equation.target.name}_{kind.spelling}"
-        extreme = self._define(name, indices, kind(*body.args))
-        least = Where(sp.Eq(body.body, extreme[indices]), body.index, body.index.extent)
+        name, inner = f"{equation.target.name}_{kind.spelling}", body.body
+        if not _is_found_again(inner):
+            terms = self._define(f"{equation.target.name}_term", (*indices, body.index), inner)
+            inner = terms[(*indices, body.index)]
+        extreme = self._define(name, indices, kind(inner, body.index))
+        least = Where(sp.Eq(inner, extreme[indices]), body.index, body.index.extent)
         self.out.append(Equation(equation.target, indices, Min(least, body.index)))
 
     def _logsumexp(self, equation: Equation) -> None:
@@ -234,11 +238,18 @@ def _summand_at(candidate: Any, access: Access, parts: _Parts) -> Any:
     return None
 
 
-def inlined(equations: list[Equation], outputs: set[Tensor]) -> list[Equation]:
+def inlined(
+    equations: list[Equation], outputs: set[Tensor], stored: Set[Tensor] = frozenset()
+) -> list[Equation]:
     """Write cheap elementwise definitions into what uses them, and drop what nothing uses.
 
     A definition of rank two or more that costs a few additions and products is cheaper to compute
     again than to store.
+
+    Args:
+        equations: in an order in which each stands on those before it.
+        outputs: the tensors wanted.
+        stored: those that are to be stored in any case.
     """
     bodies: dict[Tensor, Equation] = {}
     kept: list[Equation] = []
@@ -249,7 +260,7 @@ def inlined(equations: list[Equation], outputs: set[Tensor]) -> list[Equation]:
                 places[access] = bodies[access.tensor].at(access.places)
         body = equation.body.xreplace(places) if places else equation.body
         equation = Equation(equation.target, equation.indices, body)
-        if _is_cheap(equation) and equation.target not in outputs:
+        if _is_cheap(equation) and equation.target not in outputs | stored:
             bodies[equation.target] = equation
         else:
             kept.append(equation)
@@ -259,6 +270,7 @@ def inlined(equations: list[Equation], outputs: set[Tensor]) -> list[Equation]:
 def _is_cheap(equation: Equation) -> bool:
     return (
         equation.reduction is None
+        and equation.recurrence is None
         and len(equation.indices) >= 2
         and not any(isinstance(node, DEAR) for node in sp.preorder_traversal(equation.body))
     )
@@ -272,3 +284,21 @@ def _alive(equations: list[Equation], outputs: set[Tensor]) -> list[Equation]:
             alive.append(equation)
             needed |= {access.tensor for access in equation.body.atoms(Access)}
     return alive[::-1]
+
+
+def _is_found_again(body: Any) -> bool:
+    """Whether a second computation gives the same bits: entries, chosen, or one operation on them.
+
+    Of several operations the compiler may join some in one loop and others in another, and then no
+    term would equal the greatest one.
+    """
+    if isinstance(body, Where):
+        return all(_is_entry(side) or _is_found_again(side) for side in body.args[1:])
+    if isinstance(body, (sp.Add, sp.Mul)):
+        return len(body.args) == 2 and all(_is_entry(argument) for argument in body.args)
+    return _is_entry(body)
+
+
+def _is_entry(part: Any) -> bool:
+    """Whether this is read and not computed."""
+    return isinstance(part, (Access, sp.Number, sp.Symbol))

@@ -16,8 +16,10 @@ from symcalc.notation.reductions import Reduction
 from symcalc.notation.tensors import Access, Tensor, accesses, dims_of
 from symcalc.program.decompose import Decomposer, inlined
 from symcalc.program.factor import factored
+from symcalc.program.matrices import MatrixProducts
 from symcalc.program.needs import needs
 from symcalc.program.pivots import recentred
+from symcalc.program.prefixes import cumulated
 from symcalc.program.primitives import to_primitives
 from symcalc.program.program import (
     Accumulate,
@@ -31,6 +33,7 @@ from symcalc.program.program import (
     Stage,
     Start,
 )
+from symcalc.program.recurrences import carriers, recurrence_stage
 from symcalc.program.settle import settled
 from symcalc.program.spare import one_sum, patched
 from symcalc.program.special import buffered, own_stage
@@ -124,16 +127,21 @@ def lower(
     """
     namer = Namer({e.target.name for e in equations} | {t.name for t in inputs}
                   | {p.name for p in objective.parameters})  # fmt: skip
-    apart = Decomposer(namer).run(settled(_needed(equations, outputs), namer))
-    plain = one_sum(factored(inlined(apart, set(outputs)), namer))
+    alive = cumulated(_needed(equations, outputs), namer)
+    matrices = MatrixProducts(namer)
+    apart = matrices.run(Decomposer(namer).run(settled(alive, namer)))
+    plain = one_sum(factored(inlined(apart, set(outputs), matrices.operands), namer))
     plain = buffered(plain, set(outputs) - {value, *measures}, namer)
     plain, pivots = recentred(plain, set(inputs), set(outputs), namer, _is_outer)
     tasks = [_task(equation) for equation in plain]
     taken = {dim.name for dim in dims_of(inputs)} | {t.name for t in inputs}
     taken |= {p.name for p in objective.parameters} | {t.target.name for t in tasks}
-    own = {t.target: own_stage(t.equation, taken) for t in tasks}
+    own = {
+        t.target: recurrence_stage(t.equation, taken, namer) or own_stage(t.equation, taken)
+        for t in tasks
+    }
     stages = [_stage(group, taken) for group in _grouped(tasks, taken, own)]
-    buffers = _buffers(plain, set(outputs), stages)
+    buffers = _buffers(plain, set(outputs), stages) + carriers(stages)
     return Program(
         name, objective.name, inputs, objective.parameters, outputs, dims_of(inputs),
         tuple(buffers), tuple(stages), value, measures, needs(objective),

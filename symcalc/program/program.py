@@ -86,6 +86,11 @@ class Loop:
     body: tuple[Node, ...]
 
 
+@dataclass(frozen=True)
+class Descent(Loop):
+    """`for index in range(extent)`, from the last value down."""
+
+
 Node = Assign | Accumulate | Contract | Recentre | Start | Loop
 
 
@@ -114,12 +119,14 @@ class Stage:
         reduced: (tensor, kind) for each accumulator over the index: one partial a block, put
             together in the order of the blocks.
         width: how many elements one value of the index touches.
+        carried: what recurrences carry from entry to entry, in float64.
     """
 
     index: Index | None
     body: tuple[Node, ...]
     reduced: tuple[tuple[Tensor, str], ...] = ()
     width: Any = 1
+    carried: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

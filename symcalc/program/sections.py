@@ -9,7 +9,7 @@ from typing import Any
 from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.pivots import Pivot
-from symcalc.program.program import Loop, Node, Program, Recentre, Stage, Start
+from symcalc.program.program import Assign, Loop, Node, Program, Recentre, Stage, Start
 
 
 @dataclass(frozen=True)
@@ -177,10 +177,30 @@ def accumulated(program: Program) -> set[Tensor]:
     return set().union(*(walk(stage.body) for stage in program.stages))
 
 
+def carried(program: Program) -> set[Tensor]:
+    """What recurrences carry from entry to entry, in float64 whatever the kernel's precision."""
+    return {tensor for stage in program.stages for tensor in stage.carried}
+
+
+def carried_values(program: Program) -> list[Any]:
+    """The formulas of what recurrences carry."""
+
+    def walk(body: tuple[Node, ...], wanted: tuple[Tensor, ...]) -> list[Any]:
+        found: list[Any] = []
+        for node in body:
+            if isinstance(node, Loop):
+                found += walk(node.body, wanted)
+            elif isinstance(node, Assign) and node.target in wanted:
+                found.append(node.value)
+        return found
+
+    return [v for stage in program.stages if stage.carried for v in walk(stage.body, stage.carried)]
+
+
 def scattered(program: Program) -> set[Tensor]:
-    """The tensors that one thread adds to entry by entry, in float64 whatever the precision."""
+    """The arrays of one thread's own sums and recurrences, in float64 whatever the precision."""
     nodes = [node for stage in program.stages if stage.index is None for node in stage.body]
-    return {
+    return carried(program) | {
         n.target for n in nodes
         if isinstance(n, Recentre) or (isinstance(n, Start) and n.free)
     }  # fmt: skip

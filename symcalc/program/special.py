@@ -66,7 +66,7 @@ def _contraction(equation: Equation, taken: set[str]) -> Stage | None:
         return None
     *batch, row, column = indices
     for left, right in (factors, factors[::-1]):
-        if _is_matrix(left, batch, row, bound) and _is_matrix(right, batch, column, bound):
+        if is_matrix(left, batch, row, bound) and is_matrix(right, batch, column, bound):
             letters = _letters(batch, taken)
             node: Node = Contract(
                 equation.target, indices, equation.body.body, bound, left, right
@@ -77,7 +77,8 @@ def _contraction(equation: Equation, taken: set[str]) -> Stage | None:
     return None
 
 
-def _is_matrix(access: Access, batch: list[Index], free: Index, bound: Index) -> bool:
+def is_matrix(access: Access, batch: list[Index], free: Index, bound: Index) -> bool:
+    """Whether an access reads a whole matrix, or one of a batch, in either order of its axes."""
     places = access.places
     return places[:-2] == tuple(batch) and set(places[-2:]) == {free, bound}
 

@@ -26,14 +26,14 @@ _UPRIGHT = {
 }  # fmt: skip
 _RELATIONS = {
     "=": "=", "<": "&lt;", ">": "&gt;", "le": "≤", "ge": "≥", "ne": "≠", "in": "∈",
-    "leftarrow": "←", "approx": "≈", "to": "→",
+    "leftarrow": "←", "approx": "≈", "to": "→", "sim": "∼",
 }  # fmt: skip
-_BINARY = {"+": "+", "-": "−", "cdot": "⋅", "times": "×", "wedge": "∧", "vee": "∨"}
+_BINARY = {"+": "+", "-": "−", "cdot": "⋅", "times": "×", "wedge": "∧", "vee": "∨", "bmod": " mod "}
 _FUNCTIONS = {"log", "exp", "tanh", "cosh", "sinh", "sin", "cos", "arg"}
 _LIMITS = {"max", "min"}
 _BIG = {"sum": "∑", "prod": "∏"}
-_OPEN = {"(": "(", "[": "[", "lvert": "|", "lVert": "‖", "lbrace": "{", "{": "{"}
-_CLOSE = {")": ")", "]": "]", "rvert": "|", "rVert": "‖", "rbrace": "}", "}": "}"}
+_OPEN = {"(": "(", "[": "[", "lvert": "|", "lVert": "‖", "lbrace": "{", "{": "{", "lfloor": "⌊"}
+_CLOSE = {")": ")", "]": "]", "rvert": "|", "rVert": "‖", "rbrace": "}", "}": "}", "rfloor": "⌋"}
 _ACCENTS = {"hat": "^", "bar": "‾", "tilde": "~", "dot": "˙"}
 _WIDE = {"widehat": "^", "widetilde": "~"}
 _SPACES = {",": "0.1667em", ";": "0.2778em", "quad": "1em", "qquad": "2em", " ": "0.25em"}

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from symcalc.calculus.derive import Derivation
-from symcalc.calculus.equations import Equation
+from symcalc.calculus.equations import Equation, layout
 from symcalc.notation.conditions import Let
-from symcalc.notation.latex import Symbols, adjoint_latex, latex, standing
+from symcalc.notation.latex import Symbols, adjoint_latex, defined_latex, latex
 from symcalc.notation.lettering import glyph
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Access, Tensor
@@ -101,11 +101,21 @@ def _definition(
 
 def _definition_rows(objective: Objective, derivation: Derivation, letters: Symbols) -> list[str]:
     rows = []
-    for let in _named_parts(objective.body):
-        places = tuple(latex(index, letters) for index in standing(let.body))
-        rows.append(f"{glyph(let.name, letters).at(places)} &= {latex(let.body, letters)}")
+    for meant in objective.definitions:
+        rows += _let_rows(meant.body, letters)
+        written = latex(Access(meant.tensor, *meant.indices), letters)
+        rows.append(f"{written} &= {latex(meant.body, letters, meant.indices)}")
+    rows += _let_rows(objective.body, letters)
     left = value_letter(objective, derivation, letters)
     rows.append(f"{left} &= {latex(objective.body, letters, objective.outputs)}")
+    return rows
+
+
+def _let_rows(body: Any, letters: Symbols) -> list[str]:
+    rows = []
+    for let in _named_parts(body):
+        places = tuple(latex(index, letters) for index in layout(let.body))
+        rows.append(f"{glyph(let.name, letters).at(places)} &= {latex(let.body, letters)}")
     return rows
 
 
@@ -161,7 +171,8 @@ def _gradient(objective: Objective, derivation: Derivation, letters: Symbols) ->
         for a in derivation.adjoints
     )
     blocks: list[Block] = [Formula(rows, boxed=True, label="The gradient in closed form")]
-    named = {let.name for let in _named_parts(objective.body)}
+    named = {let.name for formula in objective.formulas for let in _named_parts(formula)}
+    named |= {meant.name for meant in objective.definitions}
     helpers = [e for e in _needed(derivation) if e.target.name not in named]
     if helpers:
         blocks.append(Paragraph(("where",)))
@@ -201,7 +212,7 @@ def _needed(derivation: Derivation) -> list[Equation]:
 
 
 def _row(equation: Equation, letters: Symbols) -> str:
-    body = latex(equation.body, letters, equation.indices)
+    body = defined_latex(equation.left, equation.body, letters, equation.indices)
     return f"{latex(equation.left, letters)} &= {body}"
 
 
@@ -226,7 +237,9 @@ def _derivation(
         parts += [" Where an adjoint is reached by several paths, ", Math(r"\leftarrow"),
                   " says what it receives by one of them."]  # fmt: skip
     blocks.append(Paragraph(tuple(parts)))
-    return (*blocks, *groups)
+    before, after = derivation.operations
+    counted = f"Operations: {before} by the chain rule; {after} in the simplified gradient."
+    return (*blocks, *groups, Paragraph((counted,)))
 
 
 def _kinks(derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:

@@ -13,7 +13,9 @@ import sympy as sp
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Mean, Reduction
+from symcalc.notation.scans import recurrences
 from symcalc.notation.tensors import Tensor
+from symcalc.verify.sampling import roomy
 
 Array = npt.NDArray[Any]
 # (arrays in declared order, hyperparameters, cotangent or None) -> (value, gradients by wrt)
@@ -91,7 +93,7 @@ def telling_slice(objective: Objective, evaluate: Evaluate) -> Slice:
         evaluate: value and gradients at given inputs.
     """
     moved = objective.input(objective.wrt[0])
-    sizes = _sizes(objective)
+    sizes = roomy(objective, _sizes(objective))
     arrays = {t.name: _fixed(t, sizes, t is moved and not objective.is_scalar)
               for t in objective.inputs}  # fmt: skip
     hyper = {p.name: 1.0 if p.default is None else p.default for p in objective.parameters}
@@ -137,10 +139,12 @@ def _sizes(objective: Objective) -> dict[str, int]:
     """One sample of a batch; three classes; four by four for a layer."""
     if not objective.is_scalar:
         return {dim.name: 4 for dim in objective.dims}
-    reductions = objective.body.atoms(Reduction)
+    reductions = {r for formula in objective.formulas for r in formula.atoms(Reduction)}
     inner = {m for outer in reductions for m in outer.body.atoms(Reduction)}
     batch = {str(m.index.extent) for m in reductions - inner if isinstance(m, Mean)}
-    shifted = {i.dim.name for i in objective.body.atoms(Index) if i.extent != i.dim}
+    uneven = {i for f in objective.formulas for i in f.atoms(Index) if not i.extent.is_Symbol}
+    uneven |= {entry.index for formula in objective.formulas for entry in recurrences(formula)}
+    shifted = {dim.name for index in uneven for dim in index.dims}
     flat = all(len(t.shape) <= 1 for t in objective.inputs)
     return {
         d.name: 1 if (flat or d.name in batch) and d.name not in shifted else 3

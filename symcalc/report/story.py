@@ -13,7 +13,7 @@ from symcalc.calculus.derive import Derivation
 from symcalc.calculus.simplify import bottom_up, use_indicators
 from symcalc.calculus.steps import Step
 from symcalc.notation.conditions import Where
-from symcalc.notation.latex import Symbols, latex
+from symcalc.notation.latex import Symbols, defined_latex, latex
 from symcalc.notation.reductions import Sum
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.report.blocks import Line, Math, StepBlock, StepGroup
@@ -112,7 +112,10 @@ class _Teller:
         step = chapter.steps[-1]
         if not chapter.closing and len(chapter.chains) > 1:
             return f"{left} &= {self._total(chapter)}"
-        return f"{left} &= {latex(step.after, self.symbols, step.indices)}"
+        return f"{left} &= {self._after(step)}"
+
+    def _after(self, step: Step) -> str:
+        return defined_latex(step.left, step.after, self.symbols, step.indices)
 
     def _chain(
         self, steps: list[Step], left: str, relation: str = "=", opened: bool = False
@@ -122,7 +125,7 @@ class _Teller:
         shown = opened
         for step in steps:
             before = latex(_collapsed(step.before), self.symbols, step.indices)
-            after = latex(step.after, self.symbols, step.indices)
+            after = self._after(step)
             routine = step.rule in ROUTINE or before == after
             start = f"{left} &{relation} "
             if before == after:

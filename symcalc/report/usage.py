@@ -36,6 +36,8 @@ def usage(objective: Objective) -> str:
 
 
 def _made(objective: Objective) -> str:
+    if objective.spelling:
+        return objective.spelling
     if objective.family:
         return f'sc.get("{objective.name}")'
     wrt = f'"{objective.wrt[0]}"' if objective.single else str(objective.wrt)

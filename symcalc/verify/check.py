@@ -144,7 +144,7 @@ def _against_sibling(kernel: Kernel, sibling: Kernel, seed: int) -> Iterator[Com
 def _against_differences(kernel: Kernel, seed: int) -> Iterator[Comparison]:
     """Compare directional derivatives with finite differences of the kernel's own value."""
     objective = kernel.objective
-    if objective.body.has(stop_gradient):
+    if any(formula.has(stop_gradient) for formula in objective.formulas):
         return  # the gradient meant is not that of the value
     for place, wrt in enumerate(kernel.derivation.wrt):
         position = [t.name for t in objective.inputs].index(wrt)

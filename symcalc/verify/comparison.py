@@ -62,7 +62,7 @@ def entries_scale(point: Point) -> float:
     if point.cotangent is None:
         return 1.0 / max(point.extents.values(), default=1)
     reals = [np.max(np.abs(array)) for array in point.arrays if array.size]
-    return float(np.max(np.abs(point.cotangent)) * max(1.0, *reals))
+    return float(np.max(np.abs(point.cotangent), initial=0.0) * max(1.0, *reals))
 
 
 def extents_text(point: Point) -> str:

@@ -11,6 +11,9 @@ import numpy as np
 from symcalc.notation.domains import REAL
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
+from symcalc.program.needs import needs
+
+_ROUNDS = 8  # one range may be made of what another has enlarged
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,23 @@ def draw(objective: Objective, extents: dict[str, int], seed: int, kind: str = "
 
 
 def primes(objective: Objective, sizes: tuple[int, ...]) -> dict[str, int]:
-    """Give the dims of an objective these sizes in turn."""
-    return {dim.name: sizes[place % len(sizes)] for place, dim in enumerate(objective.dims)}
+    """Give the dims of an objective these sizes in turn, or larger ones for a range's sake."""
+    given = {dim.name: sizes[place % len(sizes)] for place, dim in enumerate(objective.dims)}
+    return roomy(objective, given)
+
+
+def roomy(objective: Objective, extents: dict[str, int]) -> dict[str, int]:
+    """Return sizes that meet what an objective asks of them, every range being at least 1."""
+    found = dict(extents)
+    for _ in range(_ROUNDS):
+        for need in needs(objective):
+            short = max(need.least, 1) - size(need.extent, found)
+            for name in sorted(symbol.name for symbol in need.extent.free_symbols):
+                more = {**found, name: found[name] + short}
+                if short > 0 and size(need.extent, more) > size(need.extent, found):
+                    found = more
+                    break
+    return found
 
 
 def size(extent: Any, extents: dict[str, int]) -> int:

@@ -14,11 +14,15 @@ import mpmath
 import numpy as np
 import sympy as sp
 
+from symcalc.calculus.expansion import expanded
 from symcalc.notation.atoms import Atom, stop_gradient
 from symcalc.notation.conditions import Let, Where
+from symcalc.notation.definitions import Definition
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Reduction
+from symcalc.notation.scans import Recurrence
+from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.verify.sampling import Point, size
 
@@ -47,6 +51,8 @@ class Unrolled:
         self.objective = objective
         self.point = point
         self.symbols: dict[tuple[str, tuple[int, ...]], Any] = {}
+        self.meanings = {meant.tensor: meant for meant in objective.definitions}
+        self.defined: dict[tuple[str, tuple[int, ...]], Any] = {}
         self.arrays = {
             tensor.name: array for tensor, array in zip(objective.inputs, point.arrays, strict=True)
         }
@@ -146,14 +152,15 @@ class Unrolled:
     def _total(self) -> Any:
         """The value, or for an array the sum of its entries times the cotangent's."""
         objective, extents = self.objective, self.point.extents
+        body = expanded(objective.body).body
         if objective.is_scalar:
-            return self._plain(objective.body, {})
+            return self._plain(body, {})
         ranges = [range(size(index.extent, extents)) for index in objective.outputs]
         total = sp.Integer(0)
         for place in itertools.product(*ranges):
             at = dict(zip(objective.outputs, place, strict=True))
             weight = sp.Rational(float(self.point.cotangent[place]))
-            total += weight * self._plain(objective.body, at)
+            total += weight * self._plain(body, at)
         return total
 
     def _plain(self, expression: Any, at: dict[Index, int]) -> Any:
@@ -165,6 +172,9 @@ class Unrolled:
         if isinstance(expression, Access):
             return self._entry(expression.tensor, tuple(int(self._plain(p, at))
                                                         for p in expression.places))  # fmt: skip
+        if isinstance(expression, Table):
+            entry = expression.values[int(self._plain(expression.index, at))]
+            return sp.Rational(*entry.as_integer_ratio())
         if isinstance(expression, Let):
             return self._plain(expression.body, at)
         if isinstance(expression, Reduction):
@@ -172,9 +182,15 @@ class Unrolled:
             terms = [
                 self._plain(expression.body, {**at, expression.index: k}) for k in range(count)
             ]
+            if expression.gives_place:
+                return sp.Integer(self._first(terms, expression.spelling == "argmax"))
             return _REDUCED[expression.spelling](terms)
+        if isinstance(expression, Recurrence):
+            return self._entry_of(expression, at)
         if not expression.args:
             return expression
+        if isinstance(expression, (sp.floor, sp.Mod, sp.Min, sp.Max)):  # of indices and extents
+            return expression.func(*(self._plain(argument, at) for argument in expression.args))
         if isinstance(expression, Where):
             when = self._plain(expression.args[0], at)
             if when in (sp.true, sp.false):  # the other side may be out of bounds
@@ -188,10 +204,46 @@ class Unrolled:
             return sp.sympify(type(expression).definition(*arguments))
         return expression.func(*arguments)
 
+    def _first(self, terms: list[Any], greatest: bool) -> int:
+        """The place of the extreme at the point, the first of several."""
+        entries = {
+            symbol: sp.Rational(float(self.arrays[name][place]))
+            for (name, place), symbol in self.symbols.items()
+        }
+        numbers = [term.xreplace(entries) for term in terms]
+        best = 0
+        for place, number in enumerate(numbers):
+            if number > numbers[best] if greatest else number < numbers[best]:
+                best = place
+        return best
+
+    def _entry_of(self, recurrence: Recurrence, at: dict[Index, int]) -> Any:
+        """Write a recurrence out, entry after entry, up to the one asked for."""
+        place = int(self._plain(recurrence.place, at))
+        count = int(self._plain(recurrence.index.extent, at))
+        value = self._plain(recurrence.start, at)
+        for k in recurrence.order(count):
+            here = {**at, recurrence.index: k}
+            decay, term = (self._plain(p, here) for p in (recurrence.decay, recurrence.term))
+            value = decay * value + term
+            if k == place:
+                break
+        return value
+
     def _entry(self, tensor: Tensor, place: tuple[int, ...]) -> Any:
+        if tensor in self.meanings:
+            return self._meaning(self.meanings[tensor], place)
         if tensor.domain.integer:
             return sp.Integer(int(self.arrays[tensor.name][place]))
         return self._symbol(tensor.name, place)
+
+    def _meaning(self, meant: Definition, place: tuple[int, ...]) -> Any:
+        """Write out one entry of what the formula defines, once."""
+        key = (meant.name, place)
+        if key not in self.defined:
+            at = dict(zip(meant.indices, place, strict=True))
+            self.defined[key] = self._plain(meant.body, at)
+        return self.defined[key]
 
 
 def _smooth(expression: Any) -> Any:

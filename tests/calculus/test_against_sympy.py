@@ -166,3 +166,31 @@ def test_other_inputs_can_be_differentiated_by(kernel, name, wrt):
     objective = sc.get(name).by(wrt)
     for sizes in all_sizes(objective, (2,)):
         compared(objective, sizes, kernel(name, backend="numpy", wrt=wrt))
+
+
+CURVED = {
+    # a fixed place of a definition is no index that could be matched
+    "logsumexp(k, u[k]/p[w[k]])/(p[0] + q[0,0])": {
+        "domains": {"p": "positive"}, "shapes": {"p": "n", "q": "n c", "w": "c", "u": "c"},
+        "wrt": "p",
+    },
+    # several entries of one positive tensor
+    "sum(i, log(1 + p[1]*p[i] + p[i]**2))": {"domains": {"p": "positive"}},
+    # tensors that are defined on a part of the range alone
+    "tanh(prod(i, tanh(sum(j, u[i+1]*v[j]))/2 + 1))": {"wrt": "u"},
+    "tanh(prod(i, tanh(sum(j, u[i]*v[j]))/2 + u[i+1]))": {"wrt": "u"},
+    # a reduction that leaves the choice which keeps it in bounds
+    "tanh(prod(k, prod(j, tanh(x[k]**2*x[k+1]**2 + v[j])/2 + 1))**2)": {"wrt": "x"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", CURVED)
+def test_a_hessian_product_agrees(text):
+    objective = sc.parse(text, **CURVED[text])
+    kernel = sc.compile(objective, backend="numpy")
+    (name,) = objective.wrt
+    for sizes in all_sizes(objective):
+        point = draw(objective, sizes)
+        vector = np.random.default_rng(3).integers(-9, 9, np.shape(point[name])) / 8
+        found = kernel.hvp(**point, vector=vector)
+        close(found, Unrolled(objective, sizes, point).product(name, {name: vector}))

@@ -13,7 +13,7 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from symcalc.notation import conditions, reductions
+from symcalc.notation import conditions, reductions, scans
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.tensors import Access
 
@@ -70,6 +70,8 @@ class Unrolled:
         self.objective, self.sizes, self.arrays = objective, sizes, arrays
         self.values: dict[Any, Any] = {}
         self.frozen: dict[Any, Any] = {}
+        self.meanings = {meant.name: meant for meant in objective.definitions}
+        self.known: dict[Any, Any] = {}
         self.symbols = {
             tensor.name: {
                 place: sp.Symbol("_".join([tensor.name, *map(str, place)]), real=True)
@@ -111,6 +113,19 @@ class Unrolled:
                 found[(*place, *other)] = self.number(curved)
         return found
 
+    def product(self, name: str, along: dict[str, Any]) -> Any:
+        """The derivative of the gradient by an input along a direction of several."""
+        total = self.unroll(self.objective.body, {})
+        slope = sum(
+            sp.diff(total, symbol) * _exact(along[moving][place])
+            for moving in along
+            for place, symbol in self.symbols[moving].items()
+        )
+        found = np.empty(np.shape(self.arrays[name]), dtype=object)
+        for place, symbol in self.symbols[name].items():
+            found[place] = self.number(sp.diff(slope, symbol))
+        return found
+
     def number(self, formula: Any) -> Any:
         """Evaluate an unrolled formula at the point, to many digits."""
         formula = sp.sympify(formula).xreplace(self.frozen).xreplace(self.values)
@@ -139,7 +154,10 @@ class Unrolled:
             return self.sizes[place.name]
         if not place.args:
             return int(place)
-        return int(place.func(*(self.whole(p, at) for p in place.args)))
+        if isinstance(place, reductions.ArgMax | reductions.ArgMin):
+            return int(self.unroll(place, at))
+        known = {s: self.whole(s, at) for s in place.free_symbols}
+        return int(place.xreplace({s: sp.Integer(number) for s, number in known.items()}))
 
     def first_extreme(self, terms: list[Any], greatest: bool) -> Any:
         """The term that is the extreme at the point, the first of several."""
@@ -151,6 +169,8 @@ class Unrolled:
         if isinstance(node, Access):
             place = tuple(self.whole(p, at) for p in node.places)
             name = node.tensor.name
+            if name in self.meanings:
+                return self.meaning(self.meanings[name], place)
             if any(not 0 <= p < s for p, s in zip(place, np.shape(self.arrays[name]), strict=True)):
                 raise IndexError(f"{node} at {place}")
             if name not in self.symbols:
@@ -173,11 +193,18 @@ class Unrolled:
                 self.unroll(node.body, at | {node.index: k})
                 for k in range(self.whole(node.index.extent, at))
             ]
+            if isinstance(node, reductions.ArgMax | reductions.ArgMin):
+                first = self.first_extreme(terms, isinstance(node, reductions.ArgMax))
+                return sp.Integer(terms.index(first))
             if isinstance(node, reductions.Max | reductions.Min):
                 return self.first_extreme(terms, isinstance(node, reductions.Max))
             return REDUCED[type(node).__name__](terms)
+        if isinstance(node, scans.Recurrence):
+            return self.sequence(node, at)[self.whole(node.place, at)]
         if not node.args:
             return node
+        if isinstance(node, sp.floor | sp.Mod | sp.Min | sp.Max):
+            return sp.Integer(self.whole(node, at))
         arguments = [self.unroll(argument, at) for argument in node.args]
         name = type(node).__name__
         if name == "stop_gradient":
@@ -187,6 +214,26 @@ class Unrolled:
         if name in TEXTBOOK:
             return TEXTBOOK[name](*arguments)
         return node.func(*arguments)
+
+    def sequence(self, node: Any, at: dict[Any, int]) -> list[Any]:
+        """Every entry of a recurrence."""
+        count, reverse = self.whole(node.index.extent, at), isinstance(node, scans.ReverseScan)
+        entries, last = [], self.unroll(node.start, at)
+        for k in range(count):
+            here = at | {node.index: count - 1 - k if reverse else k}
+            last = self.unroll(node.decay, here) * last + self.unroll(node.term, here)
+            entries.append(last)
+        return entries[::-1] if reverse else entries
+
+    def meaning(self, meant: Any, place: tuple[int, ...]) -> Any:
+        """Write out one entry of what the formula defines."""
+        key = (meant.name, place)
+        if key not in self.known:
+            shape = tuple(self.whole(index.extent, {}) for index in meant.indices)
+            if any(not 0 <= p < s for p, s in zip(place, shape, strict=True)):
+                raise IndexError(f"{meant.name} at {place}")
+            self.known[key] = self.unroll(meant.body, dict(zip(meant.indices, place, strict=True)))
+        return self.known[key]
 
 
 def _exact(value: Any) -> Any:

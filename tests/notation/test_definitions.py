@@ -52,7 +52,7 @@ def test_two_indices_of_one_letter_are_two_indices():
     assert len({i, other}) == 2
 
 
-@pytest.mark.parametrize("bad", ["", "  ", "3", "a:", "i:3", "a b-c", ":n"])
+@pytest.mark.parametrize("bad", ["", "  ", "3", "a:0", "i:-3", "a b-c", ":n"])
 def test_indices_refuse_what_is_no_name(bad):
     with pytest.raises(sc.NotationError, match="expected"):
         indices(bad)
@@ -95,9 +95,9 @@ def test_places_are_whole_numbers(x, place):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda i: 2 * i, lambda i: 1 - i, lambda i: i + 0.5, lambda i: -i]
+    "make", [lambda i: i / 2, lambda i: 1 - i, lambda i: i + 0.5, lambda i: -i, lambda i: i * i]
 )
-def test_places_are_an_index_plus_or_minus_a_whole_number(x, make):
+def test_places_are_indices_times_whole_numbers(x, make):
     with pytest.raises(sc.NotationError):
         x[make(indices("n"))]
 

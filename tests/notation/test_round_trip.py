@@ -36,7 +36,8 @@ def test_the_catalogue_is_read_back(alike, name):
 LEAVES = st.sampled_from(
     ["x[i]", "y[i]", "z[i, k]", "w[k]", "z[i, t[i]]", "a", "2", "1/3", "0.25", "n", "i", "x[0]",
      "sum(k, w[k]*z[i, k])", "mean(j, x[j])", "logsumexp(k, z[i, k])", "max(k, z[i, k])", "pi",
-     "norm2(k, w[k])", "prod(k, z[i, k])", "min(k, w[k])"]
+     "norm2(k, w[k])", "prod(k, z[i, k])", "min(k, w[k])", "cumsum(i, x[i])",
+     "scan(i, a, z[i, k], 2)", "reverse_scan(j, y[j], x[j], 0, i)", "cumprod(k, w[k], 0)"]
 )  # fmt: skip
 SHAPES = {"x": "n", "y": "n", "z": "n c", "w": "c", "t": "n"}
 

@@ -1,0 +1,1 @@
+"""Rules of simplification, one file a subject; `simplify` applies them in a fixed order."""
