@@ -340,7 +340,8 @@ def cases(draw: Any, room: int = 14, most: int = 4) -> Case:
     movable = [t.name for t in inputs if not t.domain.integer and t not in (*MASKS, *SIGNS)]
     assume(movable)
     known = set(dims_of(inputs)) | {t.domain.below for t in inputs}
-    for dim in sorted(body.atoms(Dim) | {dim for i in body.atoms(Index) for dim in i.dims}, key=str):
+    standing = {dim for index in body.atoms(Index) for dim in index.dims}
+    for dim in sorted(body.atoms(Dim) | standing, key=str):
         if dim not in known:
             inputs.append(Tensor(f"unused_{dim.name}", (dim,)))
     for t in list(inputs):
