@@ -346,7 +346,8 @@ def check_outputs(
         _check_out(title, name, buffer, shape, dtype if shape else _DOUBLE)
     for one, other in _neighbours([*given, *inputs]):
         if one < len(given) and np.shares_memory((*given, *inputs)[one], (*given, *inputs)[other]):
-            raise ArgumentError(f"{title}: out for {names[one]} overlaps another array")
+            later = other if other < len(given) else one
+            raise ArgumentError(f"{title}: out for {names[later]} overlaps another array")
     return given
 
 
