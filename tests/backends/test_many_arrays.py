@@ -68,7 +68,7 @@ def test_the_doors_of_python_find_overlaps_among_many_arrays():
     value, gradients = kernel.value_and_grad(*arrays, out=out)
     assert all(a is b for a, b in zip(gradients, out, strict=True))
     out[17] = arrays[3]
-    with pytest.raises(sc.ArgumentError, match="out for x20 overlaps"):
+    with pytest.raises(sc.ArgumentError, match="out for x17 overlaps"):
         kernel.value_and_grad(*arrays, out=out)
     out[17] = out[20]
     with pytest.raises(sc.ArgumentError, match="out for x20 overlaps"):
