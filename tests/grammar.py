@@ -147,9 +147,9 @@ class Builder:
 
     def place(self, dim: Dim, scope: Scope) -> Any:
         """Where to look along one axis."""
-        own = [index for index in scope[::-1] if index.extent == dim]
-        shifts = [own[0] + 1, own[0] - 1] if own else []
-        here = {index.extent for index in scope}
+        own = [index for index in scope[::-1] if dim in index.dims]
+        shifts = [own[0] + 1, own[0] - 1] if own and own[0].extent == dim else []
+        here = {dim for index in scope for dim in index.dims}
         labels = [t for t in LABELS if t.domain.below == dim and set(t.shape) <= here]
         gathers = [t[tuple(self.among(d, scope) for d in t.shape)] for t in labels]
         fixed = [sp.Integer(0), sp.Integer(1)]
@@ -162,7 +162,7 @@ class Builder:
 
     def among(self, dim: Dim, scope: Scope) -> Index:
         """An index of the scope over a dim."""
-        return self.pick([index for index in scope[::-1] if index.extent == dim])
+        return self.pick([index for index in scope[::-1] if dim in index.dims])
 
     def read(self, tensors: tuple[Tensor, ...], at: Spot) -> Any:
         """An entry of a tensor, rather of one whose dims are in scope."""
@@ -340,7 +340,8 @@ def cases(draw: Any, room: int = 14, most: int = 4) -> Case:
     movable = [t.name for t in inputs if not t.domain.integer and t not in (*MASKS, *SIGNS)]
     assume(movable)
     known = set(dims_of(inputs)) | {t.domain.below for t in inputs}
-    for dim in sorted(body.atoms(Dim) | {d for i in body.atoms(Index) for d in i.dims}, key=str):
+    standing = {dim for index in body.atoms(Index) for dim in index.dims}
+    for dim in sorted(body.atoms(Dim) | standing, key=str):
         if dim not in known:
             inputs.append(Tensor(f"unused_{dim.name}", (dim,)))
     for t in list(inputs):

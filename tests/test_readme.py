@@ -89,3 +89,24 @@ def test_links_lead_somewhere() -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
     assert targets
     assert [target for target in targets if not (ROOT / target).is_file()] == []
+
+
+def test_the_second_orders_are_what_they_say() -> None:
+    names: dict[str, object] = {"np": np, "sc": sc}
+    exec(compile(blocks("python")[3], "README.md", "exec"), names)
+    assert names["hessian"].kind == "block diagonal of diagonal plus rank one"  # type: ignore[attr-defined]
+    shapes = [np.shape(part) for part in names["slopes"]]  # type: ignore[attr-defined]
+    assert shapes == [(8, 2), (8,), (1, 8), (1,)]
+    assert [np.shape(part) for part in names["newton"]] == shapes  # type: ignore[attr-defined]
+    damped = names["loss"].hessian(names["logits"], names["labels"]).reshape(12, 12)  # type: ignore[attr-defined]
+    wanted = np.linalg.solve(
+        damped + 1e-3 * np.eye(12),
+        names["loss"].grad(names["logits"], names["labels"]).ravel(),  # type: ignore[attr-defined]
+    )
+    np.testing.assert_allclose(names["step"].ravel(), wanted, rtol=1e-8)  # type: ignore[attr-defined]
+
+
+def test_every_name_of_the_table_exists() -> None:
+    words = set(re.findall(r"`(\w+)\(", README.split("## Every mode")[1].split("## Set up")[0]))
+    for word in words:
+        assert hasattr(sc, word) or hasattr(sc.Kernel, word), word

@@ -344,9 +344,11 @@ def check_outputs(
         raise ArgumentTypeError(f"{title}: out: expected {len(names)} arrays, got {len(given)}")
     for name, buffer, shape in zip(names, given, shapes, strict=True):
         _check_out(title, name, buffer, shape, dtype if shape else _DOUBLE)
-    for one, other in _neighbours([*given, *inputs]):
-        if one < len(given) and np.shares_memory((*given, *inputs)[one], (*given, *inputs)[other]):
-            raise ArgumentError(f"{title}: out for {names[one]} overlaps another array")
+    arrays = [*given, *inputs]
+    for one, other in _neighbours(arrays):
+        if one < len(given) and np.shares_memory(arrays[one], arrays[other]):
+            buffer = names[other if other < len(given) else one]
+            raise ArgumentError(f"{title}: out for {buffer} overlaps another array")
     return given
 
 

@@ -29,6 +29,7 @@ SCALAR_MATH = (
     "fetch_row", "two_sum", "with_lost",
 )  # fmt: skip
 SPECIAL_MATH = ("polygamma",)
+PRODUCTS = ("product_nn", "product_nt", "product_tn", "product_tt")
 PLAIN_MATH = ("sqrt", "copysign")
 
 _WHOLE = (sp.floor, sp.Mod, sp.Min, sp.Max)  # of indices and extents

@@ -14,6 +14,7 @@ from typing import Any
 
 from symcalc.backends.numba_expressions import (
     PLAIN_MATH,
+    PRODUCTS,
     SCALAR_MATH,
     SPECIAL_MATH,
     VECTOR_MATH,
@@ -56,7 +57,8 @@ RESERVED = frozenset(
      "rows", "turn", "room", "count", "shift", "few", "row", "spread", "work", "size", "njit", "np",
      "f4", "u4", "u8", "terms",
      "place0", "place1", "place2", "place3", "inf", "float", "abs", "range", "min", "max", "int",
-     *DOOR, *VECTOR_MATH, *SCALAR_MATH, *SPECIAL_MATH, *PLAIN_MATH, *keyword.kwlist)
+     *DOOR, *VECTOR_MATH, *SCALAR_MATH, *SPECIAL_MATH, *PRODUCTS, *PLAIN_MATH,
+      *keyword.kwlist)
 )  # fmt: skip
 TAILS = ("_block", "_lost", "_parts", "_running", "_at", "_terms", "_wide")
 
@@ -225,6 +227,11 @@ class Frame:
 
     def door(self, dear: bool) -> list[str]:
         """The look at what came, when all is to be done at once; else whose turn it is."""
+        mine = ["mine = given(turn)",
+                "part, last_part, first, last = mine[0], mine[1], mine[2], mine[3]"]  # fmt: skip
+        if not self.has_door:
+            return ["if turn is None:  # so many arrays are looked at beforehand",
+                    "    raise UnfitError", *mine]  # fmt: skip
         looks = (
             ("sizes, and what is better done beside other threads",
              [*self._too_small(), *self._too_large(dear)]),
@@ -234,16 +241,12 @@ class Frame:
         )  # fmt: skip
         lines = [f"part, last_part, first, last = 0, {len(sections(self.program))}, 0, 2**62",
                  "if turn is None:  # all at once, unless something speaks against it"]  # fmt: skip
-        if not self.has_door:
-            lines.append("    raise UnfitError  # so many arrays are looked at beforehand")
-        for what, conditions in looks if self.has_door else ():
+        for what, conditions in looks:
             if conditions:
                 lines.append(f"    # {what}")
                 lines += [f"    {line}" for line in _any_of(conditions)]
         lines.append("else:  # a part of the work, which threads share")
-        lines.append("    mine = given(turn)")
-        lines.append("    part, last_part, first, last = mine[0], mine[1], mine[2], mine[3]")
-        return lines
+        return [*lines, *(f"    {line}" for line in mine)]
 
     def _too_small(self) -> list[str]:
         found = [f"{self.whole(need.extent)} < {need.least}" for need in self.program.needs]

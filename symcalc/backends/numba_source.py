@@ -7,11 +7,12 @@ from typing import Any
 
 from symcalc.backends.numba_expressions import (
     PLAIN_MATH,
+    PRODUCTS,
     SCALAR_MATH,
     SPECIAL_MATH,
     VECTOR_MATH,
 )
-from symcalc.backends.numba_frame import DOOR
+from symcalc.backends.numba_frame import DOOR, RESERVED
 from symcalc.backends.numba_parts import assigned, parted
 from symcalc.backends.numba_statements import DEAR_MATH, StatementWriter
 from symcalc.notation.dims import Index
@@ -24,6 +25,7 @@ from symcalc.program.sections import Section, pivots_of, sections, targets
 # The modules that generated code imports functions from.
 _SOURCES = (
     ("scalar_math", SCALAR_MATH), ("vector_math", VECTOR_MATH), ("polygamma", SPECIAL_MATH),
+    ("products", PRODUCTS),
 )  # fmt: skip
 
 
@@ -49,7 +51,7 @@ class SourceWriter(StatementWriter):
         body = [line for part in parts for line in part]
         if not self.frame.has_door:
             names = [*self.frame.arguments, *assigned(frame)]
-            functions, body = parted(parts, names, counts, frame[0])
+            functions, body = parted(parts, names, counts, frame[0], RESERVED)
         kernel = [*self._definition(), *frame, *counts, *body, *self._return(), ""]
         return "\n".join([*self._head(), *functions, *kernel])
 

@@ -164,10 +164,16 @@ class StatementWriter:
     def _contract(self, node: Contract, indent: str) -> None:
         """Write a matrix product of whole matrices."""
         row, column = node.places[-2:]
-        left = self._matrix(node.left, transposed=node.left.places[-1] == row)
-        right = self._matrix(node.right, transposed=node.right.places[-1] != column)
-        target = self._whole_matrix(node.target, node.places)
-        self._line(indent, f"np.dot({left}, {right}, {target})")
+        flipped = (node.left.places[-1] == row, node.right.places[-1] != column)
+        left, right, target = (
+            self._whole_matrix(access.tensor, access.places)
+            for access in (node.left, node.right, Access(node.target, *node.places))
+        )
+        name = "product_" + "".join("t" if turned else "n" for turned in flipped)
+        both = zip((left, right), flipped, strict=True)
+        shown = (f"{matrix}.T" if turned else matrix for matrix, turned in both)
+        call = self.expressions.call(name, left, right, target)
+        self._line(indent, f"{call}  # np.dot({', '.join(shown)}, {target})")
 
     def _recentre(self, node: Recentre, indent: str) -> None:
         """Write a sum around a mean from the blocks' sums around their pivots."""
@@ -214,10 +220,6 @@ class StatementWriter:
         for line in lines:
             self._line(indent, line)
             indent += "    " if line.startswith("for ") else ""
-
-    def _matrix(self, access: Access, transposed: bool) -> str:
-        text = f"np.ascontiguousarray({self._whole_matrix(access.tensor, access.places)})"
-        return f"{text}.T" if transposed else text
 
     def _whole_matrix(self, tensor: Tensor, places: tuple[Any, ...]) -> str:
         batch = ", ".join(self.expressions.whole(place) for place in places[:-2])

@@ -102,16 +102,16 @@ class Ready:
         places = {tensor.name: place for place, tensor in enumerate(task.inputs)}
         self._like = tuple(places[name] for name in task.like)
 
-    def number(self, arrays: tuple[Any, ...], named: dict[str, Any]) -> float | None:
-        """Compute a value at once where nothing is filled; None as in `attempt`."""
-        try:
-            if not named:
-                return self._exact(*arrays, *self.defaults)
-            if not named.keys() <= self._known:
-                return None
-            return self._exact(*arrays, *map(named.get, self.parameters, self.defaults))
-        except Exception:
-            return None
+    def quick(
+        self, arrays: tuple[Any, ...], named: dict[str, Any], outputs: tuple[Any, ...]
+    ) -> float:
+        """Compute at once, if everything is as the compiled code wants it; else raise anything."""
+        if not named:
+            return self._exact(*arrays, *self.defaults, *outputs)
+        if not named.keys() <= self._known:
+            raise TypeError
+        parameters = map(named.get, self.parameters, self.defaults)
+        return self._exact(*arrays, *parameters, *outputs)
 
     def attempt(
         self, arrays: tuple[Any, ...], named: dict[str, Any], out: Any, first: tuple[Any, ...] = ()
@@ -137,12 +137,7 @@ class Ready:
                 buffers = tuple(out)
             else:
                 return None
-            if not named:
-                return self._exact(*arrays, *self.defaults, *first, *buffers), buffers
-            if not named.keys() <= self._known:
-                return None
-            parameters = map(named.get, self.parameters, self.defaults)
-            return self._exact(*arrays, *parameters, *first, *buffers), buffers
+            return self.quick(arrays, named, (*first, *buffers) if first else buffers), buffers
         except Exception:
             return None
 

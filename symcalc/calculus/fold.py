@@ -14,6 +14,7 @@ import sympy as sp
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation
 from symcalc.calculus.operations import cost
+from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access, Tensor, accesses
 
@@ -40,15 +41,43 @@ def _fold_definition(expression: Any, equation: Equation) -> Any:
     return expression if monomial is None else _fold(expression, equation, *monomial)
 
 
-def _fold_whole(expression: Any, equation: Equation) -> Any:
-    """Replace the whole body of a definition, wherever it stands, by the name."""
+def _fold_whole(expression: Any, equation: Equation, held: frozenset[Any] = frozenset()) -> Any:
+    """Replace the whole body of a definition, wherever it stands, by the name.
+
+    Args:
+        expression: where to look.
+        equation: the definition.
+        held: the conditions under which the expression is looked at.
+    """
     if not expression.args or isinstance(expression, Access):
         return expression
-    if expression.func == equation.body.func:
-        places = _match(equation.body, expression, equation)
-        if places is not None:
-            return Access(equation.target, *places)
-    return expression.func(*(_fold_whole(argument, equation) for argument in expression.args))
+    if isinstance(expression, Where):
+        when, then, otherwise = expression.args
+        inside = held | frozenset(sp.And.make_args(when))
+        return Where(
+            _fold_whole(when, equation, held),
+            _fold_whole(then, equation, inside),
+            _fold_whole(otherwise, equation, held),
+        )
+    for pattern, conditions in _patterns(equation.body):
+        if expression.func == pattern.func:
+            places = _match(pattern, expression, equation)
+            at = dict(zip(equation.indices, places or (), strict=False))
+            if places is not None and {c.xreplace(at) for c in conditions} <= held:
+                return Access(equation.target, *places)
+    return expression.func(*(_fold_whole(a, equation, held) for a in expression.args))
+
+
+def _patterns(body: Any) -> list[tuple[Any, tuple[Any, ...]]]:
+    """Return a body, and what it is where its one choice is taken, with the conditions of that."""
+    choices = body.atoms(Where)
+    found: list[tuple[Any, tuple[Any, ...]]] = [(body, ())]
+    if len(choices) == 1 and not isinstance(body, Where):
+        (choice,) = choices
+        taken = body.xreplace({choice: choice.args[1]})
+        if taken.args and not isinstance(taken, Access):
+            found.append((taken, sp.And.make_args(choice.args[0])))
+    return found
 
 
 def _monomial(equation: Equation) -> tuple[Any, Any, Any] | None:

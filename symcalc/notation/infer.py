@@ -337,7 +337,8 @@ def infer(
                 node, f"{name} is an array: write {name}[...] with its indices, as in "
                 f"{survey.written[name]}"
             )  # fmt: skip
-        if name not in found.free and name not in found.dims and name not in ("pi", "inf"):
+        constant = name in ("pi", "inf") and name not in named
+        if name not in found.free and name not in found.dims and not constant:
             found.scalars.append(name)
     return found
 

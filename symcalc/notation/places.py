@@ -64,6 +64,23 @@ def extreme(expression: Affine, greatest: bool) -> Any:
 
 
 @dataclass(frozen=True)
+class Look:
+    """A place that is looked at.
+
+    Args:
+        place: the place.
+        extent: of its axis.
+        below: whether it might be less than 0, for all that the conditions around it say.
+        above: whether it might lie beyond the axis.
+    """
+
+    place: Any
+    extent: Any
+    below: bool = True
+    above: bool = True
+
+
+@dataclass(frozen=True)
 class Range:
     """The values an index may take: from `low` on, `count` of them."""
 
@@ -72,7 +89,7 @@ class Range:
 
 
 def range_in(
-    index: Index, pairs: Iterable[tuple[Any, Any]], ranged: frozenset[Index]
+    index: Index, looks: Iterable[Look], ranged: frozenset[Index]
 ) -> Range | None:
     """Return the largest range in which every place that an index stands in is in bounds.
 
@@ -81,7 +98,7 @@ def range_in(
 
     Args:
         index: the index.
-        pairs: places and the extents of their axes.
+        looks: the places.
         ranged: the other indices whose range is settled.
 
     Returns:
@@ -91,8 +108,9 @@ def range_in(
     tops: dict[int, list[Any]] = {}
     if index.extent != FAR:
         tops[1] = [index.extent - 1]
-    for place, extent in pairs:
-        apart = affine(place) if index in place.free_symbols else None
+    for look in looks:
+        extent = look.extent
+        apart = affine(look.place) if index in look.place.free_symbols else None
         if apart is None or index not in apart.coefficients:
             continue
         c = apart.coefficients[index]
@@ -100,12 +118,14 @@ def range_in(
         if rest is None or not set(rest.coefficients) <= ranged:
             continue
         least, greatest = extreme(rest, False), extreme(rest, True)
-        if c > 0:
+        if look.below and c > 0:
             lows.append(_quotient(-least + c - 1, c))
-            tops.setdefault(c, []).append(sp.expand(extent - 1 - greatest))
-        else:
-            lows.append(_quotient(greatest - extent - c, -c))
+        elif look.below:
             tops.setdefault(-c, []).append(least)
+        if look.above and c > 0:
+            tops.setdefault(c, []).append(sp.expand(extent - 1 - greatest))
+        elif look.above:
+            lows.append(_quotient(greatest - extent - c, -c))
     if not tops:
         return None
     low = _most(lows, sp.Max)

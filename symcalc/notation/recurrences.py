@@ -9,7 +9,7 @@ import sympy as sp
 from symcalc.notation.compare import expression
 from symcalc.notation.dims import Index
 from symcalc.notation.errors import NotationError
-from symcalc.notation.reductions import in_bounds, margins
+from symcalc.notation.reductions import in_bounds, range_of
 from symcalc.notation.scans import Recurrence, ReverseScan, Scan
 
 
@@ -75,7 +75,7 @@ def _recurrence(
         raise NotationError(
             f"{spelling}: expected a start free of the index {index.name}, got {start}"
         )
-    low, _ = margins(index, sp.Tuple(decay, term))
+    low = range_of(index, sp.Tuple(decay, term)).low
     narrowed, both = in_bounds(index, sp.Tuple(decay, term))
     bound = narrowed.fresh()
     decay, term = both.xreplace({narrowed: bound})
@@ -88,7 +88,7 @@ def _check_place(spelling: str, place: Any, bound: Index) -> None:
     letters = [s for s in place.free_symbols if isinstance(s, Index)]
     fixed = place.is_Integer and place >= 0
     shifted = len(letters) == 1 and (place - letters[0]).is_Integer
-    if not fixed and not (shifted and letters[0].dims == bound.dims):
+    if not fixed and not (shifted and letters[0].dims in ((), bound.dims)):
         raise NotationError(
             f"{spelling}: expected a place such as {bound.name}, {bound.name} + 1 or 0, over "
             f"{bound.extent}, got {place}"

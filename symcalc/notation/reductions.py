@@ -16,9 +16,9 @@ from symcalc.notation.compare import Equality, condition, expression, is_conditi
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import FAR, Dim, Index, unused
 from symcalc.notation.errors import NotationError
-from symcalc.notation.places import range_in
-from symcalc.notation.scans import recurrences
-from symcalc.notation.tensors import accesses, free_indices
+from symcalc.notation.guards import looks
+from symcalc.notation.places import Range, range_in
+from symcalc.notation.tensors import free_indices
 
 
 class Reduction(sp.Expr):
@@ -234,7 +234,8 @@ def in_bounds(index: Index, body: Any, others: Collection[Index] = ()) -> tuple[
 
     `V[t+1] - V[t]` lets t stop one early; `V[t] - V[t-1]` is written anew from 0 on. Of the indices
     in one place, `x[i+j]`, the one bound last yields to the others: the outermost is narrowed. An
-    index that no plain place ties to a dim runs as far as the others allow.
+    index that no plain place ties to a dim runs as far as the others allow. A place that is looked
+    at only where a condition keeps it in bounds narrows nothing.
 
     Args:
         index: the index to be bound.
@@ -248,13 +249,25 @@ def in_bounds(index: Index, body: Any, others: Collection[Index] = ()) -> tuple[
         NotationError: nothing tells how far the index runs.
     """
     body = sp.sympify(body)
-    pairs = _entries(body)
+    found = range_of(index, body, others)
+    if found.low == 0 and found.count == index.extent:
+        return index, body
+    narrowed = index.fresh(extent=found.count)
+    return narrowed, body.xreplace({index: narrowed + found.low})
+
+
+def range_of(index: Index, body: Any, others: Collection[Index] = ()) -> Range:
+    """Return the largest range of an index in which every place it stands in is in bounds.
+
+    Args and errors are those of `in_bounds`.
+    """
+    seen = list(looks(body))
     settled = {*body.atoms(Index), *others} - free_indices(body) | set(others)
-    found = range_in(index, pairs, frozenset(settled))
+    found = range_in(index, seen, frozenset(settled))
     if found is None or (index.extent == FAR and found.count.has(FAR)):
-        known = {i for place, _ in pairs for i in place.free_symbols
+        known = {i for look in seen for i in look.place.free_symbols
                  if isinstance(i, Index) and i.extent != FAR}  # fmt: skip
-        found = range_in(index, pairs, frozenset(known))
+        found = range_in(index, seen, frozenset(known))
     if found is None:
         raise NotationError(
             f"index {index.name}: nothing tells how far it runs; expected a place of its own, as "
@@ -264,39 +277,6 @@ def in_bounds(index: Index, body: Any, others: Collection[Index] = ()) -> tuple[
         raise NotationError(
             f"index {index.name}: no value of it keeps every place within its array in {body}"
         )
-    if found.low == 0 and found.count == index.extent:
-        return index, body
-    narrowed = index.fresh(extent=found.count)
-    return narrowed, body.xreplace({index: narrowed + found.low})
-
-
-def margins(index: Index, body: Any) -> tuple[int, int]:
-    """Return how far from either end of its range an index must keep for every access to be in."""
-    low, high = 0, 0
-    for place, extent in _entries(sp.sympify(body)):
-        shift = sp.expand(place - index)
-        if index in place.free_symbols and shift.is_Integer:
-            low = max(low, -int(shift))
-            high = max(high, int(index.extent - extent + shift))
-    return low, high
-
-
-def _entries(body: Any) -> list[tuple[Any, Any]]:
-    """Return the places of all accesses and of all recurrences' entries, each with its extent."""
-    found = [
-        pair
-        for access in _all_accesses(body)
-        for pair in zip(access.places, access.tensor.shape, strict=True)
-    ]
-    return found + [(entry.place, entry.index.extent) for entry in recurrences(body)]
-
-
-def _all_accesses(expression: Any) -> list[Any]:
-    """Return outermost accesses and those that stand inside their places."""
-    found = accesses(expression)
-    for access in list(found):
-        for place in access.places:
-            found.extend(_all_accesses(place))
     return found
 
 
@@ -358,6 +338,6 @@ def extent(index: Index) -> Any:
 
 __all__ = [
     "ArgMax", "ArgMin", "Dim", "LogSumExp", "Max", "Mean", "Min", "Norm2", "Prod", "Reduction",
-    "Sum", "argmax", "argmin", "extent", "in_bounds", "logsumexp", "margins", "mean", "norm2",
+    "Sum", "argmax", "argmin", "extent", "in_bounds", "logsumexp", "mean", "norm2",
     "prod", "readable", "sum",
 ]  # fmt: skip

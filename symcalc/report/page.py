@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from symcalc.calculus.derive import Derivation
-from symcalc.calculus.equations import Equation, layout
+from symcalc.calculus.equations import Equation
 from symcalc.notation.conditions import Let
-from symcalc.notation.latex import Symbols, adjoint_latex, defined_latex, latex
+from symcalc.notation.latex import Symbols, adjoint_latex, defined_latex, latex, standing
 from symcalc.notation.lettering import glyph
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Access, Tensor
@@ -114,7 +114,7 @@ def _definition_rows(objective: Objective, derivation: Derivation, letters: Symb
 def _let_rows(body: Any, letters: Symbols) -> list[str]:
     rows = []
     for let in _named_parts(body):
-        places = tuple(latex(index, letters) for index in layout(let.body))
+        places = tuple(latex(index, letters) for index in standing(let.body))
         rows.append(f"{glyph(let.name, letters).at(places)} &= {latex(let.body, letters)}")
     return rows
 

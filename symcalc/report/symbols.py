@@ -28,6 +28,7 @@ _WISHES: dict[str, tuple[Glyph, ...]] = {
     "advantages": (Glyph("A"),),
     "values": (Glyph("V"),),
     "weights": (Glyph("w"),),
+    "weight": (Glyph("W"), Glyph("w")),
     "bias": (Glyph("b"),),
     "clip": (Glyph(r"\epsilon"),),
     "temperature": (Glyph(r"\tau"),),

@@ -39,6 +39,7 @@ REFERENCE = {
     "elastic_net": lambda x: x.abs().sum() + (x**2).sum(),
     "batch_norm": batch_norm,
     "layer_norm": lambda x, gamma, beta: F.layer_norm(x, x.shape[1:], gamma, beta, 1e-5),
+    "dense": F.linear,
     "reinforce": reinforce,
     "ppo_clip": ppo,
 }
@@ -85,7 +86,7 @@ def test_float64_agrees_to_twelve_digits(kernel, sample, name, backend):
     for seed, (n, c) in enumerate(SIZES):
         if name == "batch_norm" and n == 1:
             continue  # PyTorch refuses a batch of one
-        arrays = sample(objective, seed, n=n, c=c, d=c)
+        arrays = sample(objective, seed, n=n, c=c, d=c, m=c)
         cotangent = None
         if not objective.is_scalar:
             cotangent = np.random.default_rng([seed, 1]).normal(size=(n, c))
@@ -99,7 +100,7 @@ def test_float32_agrees_to_six_digits(kernel, sample, name):
     for seed, (n, c) in enumerate(SIZES):
         if name.endswith("_norm") and min(n, c) < 4:
             continue  # a variance of few entries has few digits
-        arrays = sample(objective, seed, "float32", n=n, c=c, d=c)
+        arrays = sample(objective, seed, "float32", n=n, c=c, d=c, m=c)
         cotangent = None
         if not objective.is_scalar:
             cotangent = np.random.default_rng([seed, 1]).normal(size=(n, c)).astype("float32")
@@ -124,7 +125,7 @@ def test_a_batch_of_one_is_all_mean(kernel):
 def test_any_shape_agrees(kernel, sample, name, n, c, seed):
     objective = sc.get(name)
     n = n + 1 if name == "batch_norm" else n
-    arrays = sample(objective, seed, n=n, c=c, d=c)
+    arrays = sample(objective, seed, n=n, c=c, d=c, m=c)
     cotangent = None
     if not objective.is_scalar:
         cotangent = np.random.default_rng([seed, 1]).normal(size=(n, c))

@@ -36,7 +36,7 @@ def called(compiled, arrays, cotangent=None):
 @pytest.mark.parametrize("name", sc.catalogue())
 def test_all_ways_give_one_answer(kernel, sample, name, dtype):
     objective, compiled = sc.get(name), kernel(name, dtype=dtype)
-    arrays = sample(objective, 5, dtype, n=9, c=4, d=4)
+    arrays = sample(objective, 5, dtype, n=9, c=4, d=4, m=4)
     cotangent = None if objective.is_scalar else np.flip(arrays["x"]).copy()
     value, gradients = called(compiled, arrays, cotangent)
     given = [*arrays.values(), *([] if cotangent is None else [cotangent])]

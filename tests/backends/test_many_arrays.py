@@ -50,6 +50,30 @@ def test_each_part_is_a_function_of_its_own():
     assert source.count('@njit(error_model="numpy")') == source.count("def part_") + 1
 
 
+def test_parts_that_differ_in_names_alone_share_a_function():
+    deep, deeper = (sc.compile(sc.mlp((3,) * (depth + 1), loss="mse")).source for depth in (13, 15))
+    assert deep.count("def part_") == deeper.count("def part_") < 16
+    assert deep.count("part_") < deeper.count("part_")
+
+
+def test_a_deep_network_has_the_slopes_of_its_layers():
+    rng = np.random.default_rng(4)
+    shapes = [s for _ in range(13) for s in ((3, 3), (3,))]
+    x, y = rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
+    weights = [rng.normal(size=shape) for shape in shapes]
+    value, slopes = sc.compile(sc.mlp((3,) * 14, loss="mse")).value_and_grad(x, *weights, y)
+    hidden = [x]
+    for layer in range(13):
+        z = hidden[-1] @ weights[2 * layer].T + weights[2 * layer + 1]
+        hidden.append(z if layer == 12 else 1 / (1 + np.exp(-z)))
+    assert value == pytest.approx(np.mean((hidden[-1] - y) ** 2), rel=1e-13)
+    delta = 2 * (hidden[-1] - y) / y.size
+    for layer in reversed(range(13)):
+        np.testing.assert_allclose(slopes[2 * layer], delta.T @ hidden[layer], rtol=1e-11)
+        np.testing.assert_allclose(slopes[2 * layer + 1], delta.sum(0), rtol=1e-11)
+        delta = delta @ weights[2 * layer] * hidden[layer] * (1 - hidden[layer])
+
+
 def test_single_precision():
     rng = np.random.default_rng(1)
     arrays = [rng.normal(size=100).astype(np.float32) for _ in range(COUNT)]
@@ -71,7 +95,7 @@ def test_the_doors_of_python_find_overlaps_among_many_arrays():
     with pytest.raises(sc.ArgumentError, match="out for x17 overlaps"):
         kernel.value_and_grad(*arrays, out=out)
     out[17] = out[20]
-    with pytest.raises(sc.ArgumentError, match="out for x17 overlaps"):
+    with pytest.raises(sc.ArgumentError, match="out for x20 overlaps"):
         kernel.value_and_grad(*arrays, out=out)
     block = np.empty((8, 2))
     out[17], out[20] = block[:, 0].copy(), np.empty(8)

@@ -10,6 +10,8 @@ from symcalc.backends.threads import share_out
 
 DTYPES = ("float64", "float32")
 COUNTS = (1, 2, 3, 5)
+# All but those whose products go to the BLAS, which promises no equal bits.
+NAMES = [name for name in sc.catalogue() if name != "dense"]
 
 
 def bits(result):
@@ -25,6 +27,7 @@ class Calls:
     def __init__(self, compiled, sample, n, wide, seed=0):
         objective = compiled.objective
         sizes = {"n": n, "c": wide, "d": wide if len(objective.inputs[0].shape) > 1 else n}
+        sizes["m"] = sizes["d"]
         self.compiled = compiled
         self.arrays = sample(objective, seed, str(compiled.dtype), **sizes)
         self.extra = {}
@@ -65,7 +68,7 @@ class Calls:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", sc.catalogue())
+@pytest.mark.parametrize("name", NAMES)
 def test_no_way_of_computing_changes_a_bit(monkeypatch, kernel, sample, name, dtype):
     """Around the ends of blocks, which hold 4096 elements or 585 rows of 7."""
     most = 0

@@ -40,7 +40,7 @@ def test_a_kernel_is_the_same_after_a_pickle(kernel, sample, name):
     again = pickle.loads(data)
     assert again.objective == compiled.objective
     assert str(again.derivation) == str(compiled.derivation)
-    arrays = list(sample(compiled.objective, n=7, c=5, d=5).values())
+    arrays = list(sample(compiled.objective, n=7, c=5, d=5, m=5).values())
     assert results(again, arrays) == results(compiled, arrays)
 
 

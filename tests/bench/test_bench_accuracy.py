@@ -43,7 +43,7 @@ DECIDED = {"ppo_clip": {"clip": 1e-9}}
 @pytest.mark.parametrize("name", catalogue())
 def test_reference_agrees_with_balls(name):
     objective = get(name)
-    shape = (5,) if len(objective.dims) == 1 else (5, 3)
+    shape = (5,) if len(objective.dims) == 1 else (5, 3, 4)[: len(objective.dims)]
     problem = draw(objective, make_case(objective, shape=shape))
     problem.hyper.update(DECIDED.get(name, {}))
     reference = Reference(problem)

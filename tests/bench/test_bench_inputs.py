@@ -9,7 +9,7 @@ from symcalc.notation.errors import ArgumentError, ArgumentTypeError
 @pytest.mark.parametrize("name", catalogue())
 def test_arrays_lie_in_their_domains(name):
     objective = get(name)
-    shape = (50,) if len(objective.dims) == 1 else (10, 5)
+    shape = (50,) if len(objective.dims) == 1 else (10, 5, 4)[: len(objective.dims)]
     problem = draw(objective, make_case(objective, shape=shape, dtype="float32"))
     for tensor in objective.inputs:
         array = problem.arrays[tensor.name]

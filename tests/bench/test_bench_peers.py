@@ -20,7 +20,7 @@ EAGER = [peer for peer in PEERS if peer not in SLOW_TO_PREPARE]
 
 def problem_of(name, dtype="float64", hyper=None):
     objective = get(name)
-    shape = (7,) if len(objective.dims) == 1 else (5, 3)
+    shape = (7,) if len(objective.dims) == 1 else (5, 3, 4)[: len(objective.dims)]
     problem = draw(objective, make_case(objective, shape=shape, dtype=dtype))
     if hyper:
         problem.hyper.update(hyper)

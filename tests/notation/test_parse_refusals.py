@@ -40,10 +40,10 @@ HUGE = {
 
 @pytest.mark.parametrize("name", HUGE)
 def test_what_is_too_much_is_refused_at_once(name):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(sc.ParseError) as caught:
         sc.parse(HUGE[name])
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1  # of its own time, whatever else the machine does
     assert len(str(caught.value)) < 1000
 
 
@@ -73,10 +73,10 @@ NOT_FORMULAS = [
 
 @pytest.mark.parametrize("text", NOT_FORMULAS, ids=ascii)
 def test_what_is_not_of_the_notation_is_refused(text):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(sc.ParseError) as caught:
         sc.parse(text)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1  # of its own time, whatever else the machine does
     assert str(caught.value).startswith("formula: ")
 
 

@@ -170,3 +170,46 @@ def test_rows_of_which_nothing_is_taken():
     value, slope = kernel.vjp(np.arange(9.0).reshape(3, 3), cotangent=np.ones(3))
     assert value[0] == -np.inf
     np.testing.assert_allclose(slope[:2], [[0, 0, 0], [1, 0, 0]])
+
+
+GUARDED = {
+    "sum(i, where(i < n-1, x[i+1]*x[i], 0))": lambda x, w: float(x[1:] @ x[:-1]),
+    "sum(i, x[i] - where(i > 0, x[i-1], 0))": lambda x, w: float(x[-1]),
+    "sum(i, sum(j <= i, x[i-j]*w[j])**2)": lambda x, w: float(
+        (np.convolve(x, w)[: len(x)] ** 2).sum()
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", GUARDED)
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_what_a_condition_keeps_in_bounds_narrows_nothing(text, backend):
+    shapes = {"x": "n", "w": "n"} if "w[" in text else {"x": "n"}
+    kernel = sc.compile(sc.parse(text, wrt="x", shapes=shapes), backend=backend)
+    rng = np.random.default_rng(3)
+    for n in (1, 2, 5):
+        x, w = rng.normal(size=n), rng.normal(size=n)
+        arrays = (x, w) if "w[" in text else (x,)
+        value, gradient = kernel.value_and_grad(*arrays)
+        assert value == pytest.approx(GUARDED[text](x, w), rel=1e-12, abs=1e-14)
+        for place in range(n):
+            step = np.eye(n)[place] * 1e-6
+            slope = (GUARDED[text](x + step, w) - GUARDED[text](x - step, w)) / 2e-6
+            assert gradient[place] == pytest.approx(slope, rel=1e-6, abs=1e-7)
+
+
+def test_a_condition_that_keeps_too_little_narrows_as_before():
+    made = sc.parse("sum(i, where(i < 5, x[i+1], 0))", wrt="x")
+    assert sc.compile(made, backend="numpy")(np.arange(4.0)) == 6  # x[1] + x[2] + x[3]
+
+
+def test_values_of_one_more_state_than_rewards():
+    text = "mean(t, reverse_scan(t, g, r[t] + V[t+1] - V[t])**2)"
+    made = sc.parse(text, wrt="V", shapes={"V": "T+1", "r": "T"}, defaults={"g": 0.9})
+    r, v = np.array([1.0, -2.0, 0.5]), np.array([0.3, 0.1, -0.4, 2.0])
+    total, last = [], 0.0
+    for delta in (r + v[1:] - v[:-1])[::-1]:
+        last = 0.9 * last + delta
+        total.append(last)
+    for backend in ("numba", "numpy"):
+        assert sc.compile(made, backend=backend)(r, v) == pytest.approx(np.mean(np.square(total)))

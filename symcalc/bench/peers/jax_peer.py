@@ -109,5 +109,6 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "batch_norm": lambda x, gamma, beta, eps: gamma * _normalized(x, 0, eps) + beta,
     "layer_norm": lambda x, gamma, beta, eps: gamma * _normalized(x, 1, eps) + beta,
     "reinforce": lambda logits, actions, returns: -jnp.mean(returns * _log_prob(logits, actions)),
+    "dense": lambda x, weight, bias: x @ weight.T + bias,
     "ppo_clip": _ppo_clip,
 }

@@ -154,4 +154,4 @@ _NO_REDUCTION = (
     "lambdify prints no derivative of a mean over a symbolic index; rows are unrolled here for "
     "softmax alone"
 )
-_NOT_SAID = {"batch_norm": _NO_REDUCTION, "layer_norm": _NO_REDUCTION}
+_NOT_SAID = {"batch_norm": _NO_REDUCTION, "dense": _NO_REDUCTION, "layer_norm": _NO_REDUCTION}

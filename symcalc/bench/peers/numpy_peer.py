@@ -298,10 +298,24 @@ def _ppo_clip(
     return run
 
 
+def _dense(x: Any, weight: Any, bias: Any, cotangent: Any) -> Computation:
+    y, dx, dweight = np.empty_like(cotangent), np.empty_like(x), np.empty_like(weight)
+
+    def run() -> Result:
+        np.matmul(x, weight.T, out=y)
+        np.add(y, bias, out=y)
+        np.matmul(cotangent, weight, out=dx)
+        np.matmul(cotangent.T, x, out=dweight)
+        return y, (dx, dweight, cotangent.sum(axis=0))
+
+    return run
+
+
 _TABLE: dict[str, Callable[..., Computation]] = {
     "mse": _mse, "mae": _mae, "huber": _huber, "log_cosh": _log_cosh,
     "bce_with_logits": _bce_with_logits, "softmax_cross_entropy": _softmax_cross_entropy,
     "hinge": _hinge, "kl_divergence": _kl_divergence, "l1": _l1, "l2": _l2,
     "elastic_net": _elastic_net, "batch_norm": _batch_norm, "layer_norm": _layer_norm,
+    "dense": _dense,
     "reinforce": _reinforce, "ppo_clip": _ppo_clip,
 }  # fmt: skip

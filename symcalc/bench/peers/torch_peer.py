@@ -115,6 +115,7 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "elastic_net": _elastic_net,
     "batch_norm": _batch_norm,
     "layer_norm": lambda x, gamma, beta, eps: F.layer_norm(x, gamma.shape, gamma, beta, eps),
+    "dense": F.linear,
     "reinforce": _reinforce,
     "ppo_clip": _ppo_clip,
 }
