@@ -70,11 +70,10 @@ class Agreement:
 
 
 def is_constant(case: Case, wanted: dict[str, Any], message: str) -> bool:
-    """Whether JAX finds that the value does not depend on the input that a refusal names."""
-    name = message.removeprefix("derive: value does not depend on ")
-    return name in wanted["grad"] and near(
-        np.asarray(wanted["grad"][name]), 0.0, scales(case, wanted)["grad"][name]
-    )
+    """Whether JAX finds that the value depends on none of the inputs that a refusal names."""
+    names = message.rpartition(" does not depend on ")[2].split(", ")
+    sizes = scales(case, wanted)["grad"]
+    return all(near(np.asarray(wanted["grad"][name]), 0.0, sizes[name]) for name in names)
 
 
 @pytest.mark.parametrize("chunk", range(2))
@@ -129,4 +128,4 @@ def close(found: Any, expected: Any) -> None:
 
 
 def test_random_formulas_agree_with_sympy() -> None:
-    assert examine(15, 300, by_sympy, room=9, most=2) == 15
+    assert examine(15, 300, by_sympy, room=6, most=2) == 15
