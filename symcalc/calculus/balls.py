@@ -26,6 +26,7 @@ class UndecidedError(SymcalcError):
 
 
 Environment = dict[Any, Any]
+_DEAR = (Where, Reduction, sp.Function)  # what is remembered where it was computed
 Entries = dict[tuple[int, ...], Any]
 
 
@@ -47,6 +48,14 @@ def evaluate(expression: Any, env: Environment) -> Any:
         places = tuple(whole(place, env) for place in expression.places)
         entry = env[expression.tensor][places]
         return ball(entry) if isinstance(entry, int) else entry
+    value = _evaluated(expression, env)
+    if isinstance(expression, _DEAR):  # it may stand in the formula more than once
+        env[expression] = value
+    return value
+
+
+def _evaluated(expression: Any, env: Environment) -> Any:
+    """Compute the ball of an expression that is no entry."""
     if isinstance(expression, sp.Rational):
         return ball(expression.p) / ball(expression.q)
     if isinstance(expression, sp.Add):
@@ -153,6 +162,13 @@ def truth(when: Any, env: Environment) -> bool:
         return any(truth(part, env) for part in when.args)
     if isinstance(when, sp.Not):
         return not truth(when.args[0], env)
+    if when not in env:
+        env[when] = _related(when, env)
+    return bool(env[when])
+
+
+def _related(when: Any, env: Environment) -> bool:
+    """Whether a comparison holds at a point."""
     left, right = when.lhs, when.rhs
     if left.is_integer and right.is_integer:
         return bool(_COMPARISONS[when.func](whole(left, env), whole(right, env)))

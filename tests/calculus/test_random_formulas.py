@@ -59,7 +59,8 @@ class Agreement:
             try:
                 kernel = sc.compile(case.objective, backend=backend)
             except sc.DerivationError as error:
-                assert is_constant(case, wanted, str(error)), error
+                if not is_constant(case, wanted, str(error)):
+                    raise
                 return
             told = disagreements(case, kernel, wanted)
             if told and on_a_kink(case):
