@@ -23,7 +23,7 @@ import numpy as np
 import sympy as sp
 from jax.scipy import special
 
-from symcalc.notation import conditions, reductions
+from symcalc.notation import conditions, expectations, reductions, scans
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.tensors import Access
 
@@ -180,7 +180,11 @@ REDUCTIONS: dict[type, Any] = {
 }
 
 
-EXTREMES: dict[type, Any] = {reductions.Max: jnp.argmax, reductions.Min: jnp.argmin}
+EXTREMES: dict[type, Any] = {
+    reductions.Max: jnp.argmax, reductions.Min: jnp.argmin,
+    reductions.ArgMax: jnp.argmax, reductions.ArgMin: jnp.argmin,
+}  # fmt: skip
+PLACES = (reductions.ArgMax, reductions.ArgMin)
 
 
 class Reading:
@@ -208,15 +212,21 @@ class Reading:
         self.noise, self.seed, self.decided = noise, seed, decided
         self.decisions: list[Any] = []
         self.arrays: dict[str, Any] = {}
+        self.variables: dict[Any, Named] = {}
         self.rng = np.random.default_rng(seed)
 
     def __call__(self, arrays: dict[str, Any]) -> Any:
         """The value at these inputs."""
-        self.arrays, self.decisions = arrays, []
+        self.arrays, self.decisions = dict(arrays), []
         self.rng = np.random.default_rng(self.seed)
-        outputs = self.objective.outputs
-        found = self.visit(self.objective.body, None).along(outputs)
-        return jnp.broadcast_to(found, tuple(self.extent(index) for index in outputs))
+        for meant in self.objective.definitions:
+            self.arrays[meant.name] = self.filled(meant.body, meant.indices)
+        return self.filled(self.objective.body, self.objective.outputs)
+
+    def filled(self, body: Any, indices: tuple[Index, ...]) -> Any:
+        """The array of a formula at all values of its free indices."""
+        found = self.visit(body, None).along(indices)
+        return jnp.broadcast_to(found, tuple(self.extent(index) for index in indices))
 
     def extent(self, index: Index) -> int:
         """How many values an index takes."""
@@ -236,13 +246,13 @@ class Reading:
     def visit(self, node: Any, live: Named | None) -> Named:
         """The value of a node; it counts only where `live` holds."""
         found = self.exactly(node, live)
-        if not self.noise or isinstance(node, sp.logic.boolalg.Boolean):
+        if not self.noise or isinstance(node, (sp.logic.boolalg.Boolean, *PLACES)):
             return found
         return Named(found.axes, self.blur(found.data))
 
     def blur(self, data: Any) -> Any:
         """Make an error in the value, and another one in its derivative."""
-        if not self.noise:
+        if not self.noise or (isinstance(data, float) and np.isinf(data)):
             return data
         errors = 1 + self.noise * self.rng.normal(size=(2, *jnp.shape(data)))
         still = jax.lax.stop_gradient(data)
@@ -262,6 +272,12 @@ class Reading:
             return self.where(node, live)
         if isinstance(node, reductions.Reduction):
             return self.reduction(node, live)
+        if isinstance(node, scans.Recurrence):
+            return self.recurrence(node, live)
+        if isinstance(node, expectations.GaussianExpectation):
+            return self.expectation(node, live)
+        if isinstance(node, expectations.Variable):
+            return self.variables[node]
         if isinstance(node, sp.Symbol):
             return Named((), self.parameters[node.name])
         if not node.args:
@@ -315,8 +331,41 @@ class Reading:
         if type(node) in EXTREMES:
             find = functools.partial(EXTREMES[type(node)], axis=-1, keepdims=True)
             place = self.decide(find, values)  # the first of several
+            if isinstance(node, PLACES):
+                return Named(axes[:-1], place[..., 0])
             return Named(axes[:-1], jnp.take_along_axis(values, place, axis=-1)[..., 0])
         return Named(axes[:-1], REDUCTIONS[type(node)](values, self.blur))
+
+    def recurrence(self, node: Any, live: Named | None) -> Named:
+        """An entry of a sequence that is computed one after another."""
+        decay, term, start = (self.visit(part, live) for part in node.parts)
+        others = tuple(dict.fromkeys(
+            axis for part in (decay, term, start) for axis in part.axes if axis != node.index
+        ))  # fmt: skip
+        count = self.extent(node.index)
+        shape = tuple(self.extent(axis) for axis in others)
+        decays, terms = (
+            jnp.broadcast_to(part.along((node.index, *others)), (count, *shape))
+            for part in (decay, term)
+        )
+        state, entries = jnp.broadcast_to(start.along(others), shape), {}
+        for place in node.order(count):
+            state = entries[place] = decays[place] * state + terms[place]
+        made = jnp.stack([entries[place] for place in range(count)])
+        at = (self.place(node.place), *map(self.counted, others))
+        return joined(lambda *places: made[places], *at)
+
+    def expectation(self, node: Any, live: Named | None) -> Named:
+        """Gauss-Hermite quadrature: the variable is an axis of nodes."""
+        points, weights = np.polynomial.hermite.hermgauss(node.nodes)
+        mean, deviation = (self.visit(part, live) for part in (node.mean, node.deviation))
+        self.variables[node.variable] = joined(
+            lambda m, s, x: m + np.sqrt(2) * s * x,
+            mean, deviation, Named((node.variable,), points),
+        )  # fmt: skip
+        body = self.visit(node.body, live)
+        axes = (*(axis for axis in body.axes if axis != node.variable), node.variable)
+        return Named(axes[:-1], jnp.sum(body.along(axes) * weights, axis=-1) / np.sqrt(np.pi))
 
     def access(self, node: Access) -> Named:
         """An entry for every value of the indices in its places."""
@@ -329,6 +378,8 @@ class Reading:
         """An index expression as whole numbers."""
         if isinstance(place, Access):
             return self.access(place)
+        if isinstance(place, reductions.Reduction):
+            return self.reduction(place, None)
         if isinstance(place, Index):
             return self.counted(place)
         if isinstance(place, Dim):

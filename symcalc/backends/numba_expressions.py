@@ -80,18 +80,18 @@ class ExpressionWriter:
         if isinstance(expression, sp.Integer):
             return str(expression) if expression < 2**31 else f"u8({expression})"
         if isinstance(expression, sp.Add):
-            parts = [self._signed(term) for term in expression.as_ordered_terms()]
+            parts = [self.signed(term) for term in expression.as_ordered_terms()]
             return " + ".join(parts).replace("+ -", "- ")
         if isinstance(expression, sp.Mul):
             return "*".join(self._factor(factor) for factor in expression.args)
         if isinstance(expression, sp.floor):
             above, below = sp.together(expression.args[0]).as_numer_denom()
-            return f"(({self._signed(above)}) // {below})"
+            return f"(({self.signed(above)}) // {below})"
         if isinstance(expression, sp.Mod):
-            return f"(({self._signed(expression.args[0])}) % {expression.args[1]})"
+            return f"(({self.signed(expression.args[0])}) % {expression.args[1]})"
         if isinstance(expression, (sp.Min, sp.Max)):
             name = "min" if isinstance(expression, sp.Min) else "max"
-            sides = sorted((self._signed(side) for side in expression.args), key=str)
+            sides = sorted((self.signed(side) for side in expression.args), key=str)
             return functools.reduce(lambda a, b: f"{name}({a}, {b})", sides)
         if isinstance(expression, sp.Pow) and expression.exp.is_Integer and expression.exp > 0:
             return "*".join([self.whole(expression.base)] * int(expression.exp))
@@ -105,11 +105,11 @@ class ExpressionWriter:
         return f"min(max({text}, 0), {self.names[below.name]} - 1)"
 
     def _factor(self, factor: Any) -> str:
-        text = self._signed(factor)
+        text = self.signed(factor)
         return f"({text})" if isinstance(factor, sp.Add) else text
 
-    def _signed(self, term: Any) -> str:
-        """A term of a sum: an unsigned index would make the sum a float."""
+    def signed(self, term: Any) -> str:
+        """A whole number beside signed ones: an unsigned index would make a float of both."""
         text = self.whole(term)
         return f"np.int64({text})" if term == self.unsigned else text
 

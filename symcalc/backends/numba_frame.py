@@ -371,7 +371,7 @@ class Frame:
     def _area(
         self, tensor: Tensor, name: str, extents: list[str], single: bool
     ) -> tuple[str, str, str]:
-        count = " * ".join(extents)
+        count = " * ".join(e if e.isidentifier() else f"({e})" for e in extents)
         kind = self.kind(tensor, single)
         words = f"({count} + 1) // 2" if kind == "np.float32" else count
         shape = f"({', '.join(extents)},)" if len(extents) == 1 else f"({', '.join(extents)})"

@@ -138,10 +138,11 @@ class SourceWriter(StatementWriter):
         for tensor in self.frame.shared:
             if tensor in section.reads - section.writes:
                 stored = f"work[{self.frame.slot(tensor)}]"
-                one = section.index is not None and self.single
-                self._line(
-                    indent, f"{self.names[tensor.name]} = {f'f4({stored})' if one else stored}"
-                )
+                if tensor.domain.integer and tensor.domain not in (PATTERNS, UNSIGNED):
+                    stored = f"np.int64({stored})"  # a place to look at
+                elif section.index is not None and self.single:
+                    stored = f"f4({stored})"
+                self._line(indent, f"{self.names[tensor.name]} = {stored}")
         if section.index is not None:
             self._pass(number, section, indent)
             return

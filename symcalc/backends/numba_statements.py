@@ -323,7 +323,7 @@ class StatementWriter:
         if isinstance(value, Access):
             return self._place(value)
         when, then, otherwise = value.args
-        return f"({words.whole(then)} if {words.condition(when)} else {words.whole(otherwise)})"
+        return f"({words.signed(then)} if {words.condition(when)} else {words.whole(otherwise)})"
 
     def _kind(self, tensor: Tensor) -> str:
         buffer = self.program.buffer(tensor)

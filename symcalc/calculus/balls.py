@@ -123,6 +123,8 @@ def whole(place: Any, env: Environment) -> int:
         return int(env[place.tensor][tuple(whole(p, env) for p in place.places)])
     if isinstance(place, (Index, Dim)):
         return int(env[place])
+    if getattr(place, "gives_place", False):
+        return int(_reduce(place, env))
     known = {s: env[s] for s in place.free_symbols}
     return int(place.xreplace({s: sp.Integer(int(v)) for s, v in known.items()}))
 

@@ -253,6 +253,8 @@ def in_bounds(index: Index, body: Any, others: Collection[Index] = ()) -> tuple[
     if found.low == 0 and found.count == index.extent:
         return index, body
     narrowed = index.fresh(extent=found.count)
+    if found.count == 1:  # a single place, which no plain index over a dim is
+        return narrowed, body.xreplace({index: sp.sympify(found.low)})
     return narrowed, body.xreplace({index: narrowed + found.low})
 
 

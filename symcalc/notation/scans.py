@@ -56,10 +56,13 @@ class Recurrence(sp.Expr):
 
     @property
     def free_symbols(self) -> set[Any]:
-        """Those of decay and term, less the bound index, and those of start, place and extent."""
+        """Those of decay and term, less the bound index, and those of start and place.
+
+        The extent is none, as in a reduction.
+        """
         inside = (self.decay.free_symbols | self.term.free_symbols) - {self.index}
         outside = self.start.free_symbols | self.place.free_symbols
-        return inside | outside | self.index.extent.free_symbols
+        return inside | outside
 
     __iter__ = None  # having places does not make a recurrence a sequence of Python's
 

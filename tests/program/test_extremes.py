@@ -32,3 +32,21 @@ def test_a_term_that_every_place_shares_goes_to_the_first():
     kernel = sc.compile(sc.parse(text, wrt="w", domains={"h": "positive"}))
     gradient = kernel.grad(u=np.array([0.3, -0.7]), h=np.array([0.9]), w=np.full(4, 0.5))
     assert gradient.tolist() == [-2 / 2.7, 0, 0, 0]
+
+
+READ = {
+    "sum(i, o[argmin(j, W[j,0]), i]*u[i])": lambda o, W, u: o[W[:, 0].argmin()] @ u,
+    "q[argmax(i, A[i,i])]*v[argmin(i, A[i,0])]": lambda q, A, v: (
+        q[A.diagonal().argmax()] * v[A[:, 0].argmin()]
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("text", READ)
+def test_a_place_that_nothing_else_indexes_is_read_in_another_pass(text, dtype):
+    objective = sc.parse(text)
+    rng = np.random.default_rng(2)
+    point = {t.name: rng.normal(size=(4,) * len(t.shape)).astype(dtype) for t in objective.inputs}
+    value = sc.compile(objective, dtype=dtype)(**point)
+    assert value == pytest.approx(READ[text](**point), rel=1e-6)

@@ -180,3 +180,15 @@ def test_the_slope_of_a_power_of_an_array_has_its_value_at_zero(backend):
     kernel = sc.compile(sc.parse("sum(i, x[i]**q[i])", wrt="x"), backend=backend)
     found = kernel.grad(x=np.array([0.0, 0.0, -2.0]), q=np.array([2.0, 1.0, 3.0]))
     np.testing.assert_allclose(found, [0.0, 1.0, 12.0], rtol=1e-15)
+
+
+def test_scratch_arrays_of_narrowed_extents_lie_apart():
+    text = "prod(k, prod(i, tanh(u[k]*z[i,k+1] + z[i+1,k])/2 + 1))"
+    objective = sc.parse(text, shapes={"u": "c", "z": "n c"}, wrt=("u", "z"))
+    u, z = (np.random.default_rng(4).normal(size=shape) for shape in (5, (6, 5)))
+    one, other = (sc.compile(objective, backend=b) for b in ("numba", "numpy"))
+    value, gradients = one.value_and_grad(u, z)
+    wanted, slopes = other.value_and_grad(u, z)
+    np.testing.assert_allclose(value, wanted, rtol=1e-13)
+    for mine, theirs in zip(gradients, slopes, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-14)
