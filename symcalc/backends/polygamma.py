@@ -11,6 +11,9 @@ from numba import njit
 FAR = 20.0
 TERMS = 12
 
+# From here down every float64 is a whole number, and so a pole.
+POLES = -(2.0**52)
+
 
 def _bernoulli(count: int) -> tuple[float, ...]:
     """B_2/2!, B_4/4!, ..., by the recurrence of the Bernoulli numbers."""
@@ -26,19 +29,22 @@ _SERIES = _bernoulli(TERMS)
 
 @njit(error_model="numpy")
 def _zeta(power: int, x: float) -> float:
-    """Sum 1/(x + k)^power over k = 0, 1, 2, ..., for x > 0 (Euler and Maclaurin)."""
+    """Sum 1/(x + k)^power over k = 0, 1, 2, ..., for x > 0 (Euler and Maclaurin).
+
+    Reciprocals are written as quotients: Numba's negative powers raise where these are inf.
+    """
     far = x
     total = 0.0
     while far < FAR:
-        total += far ** (-power)
+        total += 1.0 / far**power
         far += 1.0
     square = 1.0 / (far * far)
-    term = power * far ** (-power - 1)
+    term = power / far ** (power + 1)
     tail = 0.0
     for k in range(TERMS):
         tail += _SERIES[k] * term
         term *= (power + 2 * k + 1) * (power + 2 * k + 2) * square
-    return total + (far ** (1 - power) / (power - 1) + 0.5 * far ** (-power) + tail)
+    return total + (1.0 / far ** (power - 1) / (power - 1) + 0.5 / far**power + tail)
 
 
 @njit(error_model="numpy")
@@ -47,8 +53,8 @@ def polygamma(order: int, x: float) -> float:
 
     (-1)^(m+1) m! sum over k >= 0 of 1/(x + k)^(m+1); for x < 0 the terms of
     both signs are three such sums of positive arguments.
-    Domain: all numbers; NaN at 0 and at negative integers, where an odd order has a pole upwards
-    and an even one a pole of two sides.
+    Domain: all numbers; NaN at 0, at negative integers and at -inf, where an odd order has a pole
+    upwards and an even one a pole of two sides.
     Reference: NIST Handbook of Mathematical Functions, 5.15.1, 25.11.5.
     """
     power = order + 1
@@ -57,6 +63,8 @@ def polygamma(order: int, x: float) -> float:
         scale *= k
     if x > 0.0:
         return scale * _zeta(power, x)
+    if not x > POLES:
+        return math.nan
     f, rest = x - math.floor(x), math.ceil(x) - x
     if not rest > 0.0:
         return math.nan
