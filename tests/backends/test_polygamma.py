@@ -36,8 +36,15 @@ def test_negative_arguments_lose_what_their_terms_cancel(order):
 
 
 def test_there_is_no_value_at_the_poles():
-    for x in (0.0, -1.0, -7.0, math.nan):
+    for x in (0.0, -1.0, -7.0, -1e16, -1e300, -math.inf, math.nan):
         assert math.isnan(polygamma(2, x))
+
+
+def test_limits_at_the_ends_of_the_range():
+    for x in (5e-324, 1e-300):
+        assert [polygamma(order, x) for order in (1, 2, 3)] == [math.inf, -math.inf, math.inf]
+    for x in (1e300, math.inf):
+        assert polygamma(2, x) == 0
 
 
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
