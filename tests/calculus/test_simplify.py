@@ -1,5 +1,6 @@
 """Rules of simplification: gradients and second derivatives come out as a textbook writes them."""
 
+import numpy as np
 import pytest
 import sympy as sp
 
@@ -89,6 +90,10 @@ RULES = {
     "exp of minus softplus": (exponentials, sc.exp(-sc.softplus(X)), sc.sigmoid(-X)),
     "log of sigmoid": (exponentials, sc.log(sc.sigmoid(X)), sc.log_sigmoid(X)),
     "a mirrored sigmoid": (mirrored_sigmoids, Y * sc.exp(-X) * sc.sigmoid(X), Y * sc.sigmoid(-X)),
+    "mirrored powers": (mirrored_sigmoids, sc.exp(3 * X) * sc.sigmoid(-X) ** 2,
+                        sc.exp(X) * sc.sigmoid(X) ** 2),
+    "a mirrored difference": (mirrored_sigmoids, sc.exp(X - Y) * sc.sigmoid(Y - X) ** 2,
+                              sc.sigmoid(X - Y) * sc.sigmoid(Y - X)),
     "a power and its base": (one_power, sc.sigmoid(X) ** (A - 1) * sc.sigmoid(X),
                              sc.sigmoid(X) ** A),
     "most terms share": (collected, X * U + Y * U + V, (X + Y) * U + V),
@@ -117,6 +122,17 @@ def test_a_rule_does_what_it_says(name):
     assert rule(before, Context()) == after
     assert rule(after, Context()) == after
     assert probe(before, after, (I,), (), seed=1, tries=3)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["1/(1 + exp(x[i]))", "exp(x[i])/(1 + exp(x[i]))", "exp(2*x[i])/(1 + exp(x[i]))**2"],
+)
+def test_derivatives_of_a_sigmoid_written_out_are_finite_in_the_tails(formula):
+    kernel = sc.compile(sc.parse(f"sum(i, {formula})", wrt="x"), backend="numpy")
+    x = np.array([-1e4, -800.0, 800.0, 1e4])
+    np.testing.assert_array_equal(abs(kernel.grad(x)), 0)
+    np.testing.assert_array_equal(abs(kernel.hvp(x, vector=np.ones(4))), 0)
 
 
 def test_equal_sums_are_one_whatever_their_letters():

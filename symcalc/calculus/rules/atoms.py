@@ -80,16 +80,38 @@ def logistic(expression: Any, context: Context) -> Any:
 
 
 def mirrored_sigmoids(expression: Any, context: Context) -> Any:
-    """Write exp(-x) sigmoid(x) as sigmoid(-x)."""
+    """Write exp(-x) sigmoid(x) as sigmoid(-x), and so the powers of both, as many as pair up.
+
+    The product is inf * 0 in floating point where exp(-x) overflows; sigmoid(-x) is 1 there.
+    """
 
     def change(node: Any) -> Any:
-        if not isinstance(node, sp.Mul):
-            return node
-        powers = [factor for factor in node.args if isinstance(factor, sp.exp)]
-        for factor in node.args:
-            if isinstance(factor, sigmoid) and sp.exp(-factor.args[0]) in powers:
-                rest = without(without(node, factor), sp.exp(-factor.args[0]))
-                return rest * sigmoid(-factor.args[0])
+        while isinstance(node, sp.Mul):
+            shorter = _without_mirror(node)
+            if shorter is None:
+                break
+            node = shorter
         return node
 
     return bottom_up(expression, change)
+
+
+def _without_mirror(product: Any) -> Any:
+    """Pair the first exponential with powers of the sigmoid that undo it, if there are any."""
+    for power in product.args:
+        if not isinstance(power, sp.exp):
+            continue
+        size, direction = power.args[0].primitive()
+        for factor in product.args:
+            base, exponent = factor.as_base_exp()
+            if not isinstance(base, sigmoid) or not (exponent.is_Integer and exponent > 0):
+                continue
+            unit, mirrored = (-base.args[0]).primitive()
+            times = size / unit
+            if mirrored != direction or not times.is_Integer:
+                continue
+            pairs = min(times, exponent)
+            rest = without(without(product, factor), power) * base ** (exponent - pairs)
+            left = sp.exp((times - pairs) * -base.args[0])
+            return rest * left * sigmoid(-base.args[0]) ** pairs
+    return None
