@@ -11,6 +11,9 @@ import numpy as np
 from symcalc.backends.binding import real_number
 from symcalc.notation.errors import ArgumentError, ArgumentTypeError, DerivationError
 
+# What a solution may leave of the right-hand side, relative to the terms that make it up.
+_MOST_LEFT = 1e-10
+
 
 @dataclass(frozen=True)
 class StructuredHessian:
@@ -104,19 +107,40 @@ class StructuredHessian:
         return self._whole(found).astype(self.diagonal.dtype, copy=False)
 
     def _solve_large(self, base: Any, left: Any, right: Any, b: Any) -> Any:
-        """Woodbury: x = D^-1 b - D^-1 U (1 + V^T D^-1 U)^-1 V^T D^-1 b."""
+        """Woodbury: x = D^-1 b - D^-1 U (1 + V^T D^-1 U)^-1 V^T D^-1 b, and once more for the rest.
+
+        The second round, on what the first leaves of b, wins back the digits that cancel where
+        entries of D are small beside U V^T.
+        """
         if np.any(base == 0):
             raise self._singular("an entry of its diagonal part is zero")
         with np.errstate(all="ignore"):
-            y, scaled = b / base, left / base[..., None]
+            scaled = left / base[..., None]
             if not left.shape[-1]:
-                return y
+                return b / base
             small = np.einsum("bmr,bms->brs", right, scaled)
             size = np.einsum("bmr,bms->brs", np.abs(right), np.abs(scaled))
             small = small + np.eye(left.shape[-1])
             self._refuse_singular(small, 1.0 + size.sum(axis=(1, 2)), base.shape[1])
-            inner = np.einsum("bmr,bm->br", right, y)[..., None]
-            return y - np.einsum("bmr,br->bm", scaled, np.linalg.solve(small, inner)[..., 0])
+
+            def solved(given: Any) -> Any:
+                y = given / base
+                inner = np.linalg.solve(small, np.einsum("bmr,bm->br", right, y)[..., None])
+                return y - np.einsum("bmr,br->bm", scaled, inner[..., 0])
+
+            found = solved(b)
+            found = found + solved(b - _applied(base, left, right, found))
+            rest = np.abs(b - _applied(base, left, right, found))
+            largest = np.abs(b) + _applied(*map(np.abs, (base, left, right, found)))
+            lost = rest.max(axis=1) > _MOST_LEFT * largest.max(axis=1)
+            if np.any(lost):
+                least = np.abs(base[lost]).min()
+                raise ArgumentError(
+                    f"{self.title}: solve: expected a diagonal part that the outer products leave "
+                    f"visible in float64, got an entry of {least:.3g}: give damping=, a number "
+                    "added to it"
+                )
+            return found
 
     def _solve_small(self, base: Any, left: Any, right: Any, b: Any) -> Any:
         """Blocks hardly larger than the rank are written out."""
@@ -179,3 +203,9 @@ class StructuredHessian:
                 f"{self.title}: {name}: expected shape {self.shape}, got {array.shape}"
             )
         return array.astype(self.diagonal.dtype, copy=False)
+
+
+def _applied(base: Any, left: Any, right: Any, vectors: Any) -> Any:
+    """Return (D + U V^T) x, block by block."""
+    inner = np.einsum("bmr,bm->br", right, vectors)
+    return base * vectors + np.einsum("bmr,br->bm", left, inner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
@@ -91,6 +92,39 @@ def test_a_regular_diagonal_needs_none(kernel):
     p = 1 / (1 + np.exp(-z))
     assert structure.kind == "diagonal"
     np.testing.assert_allclose(structure.solve(np.ones(3)), 3 / (p * (1 - p)), rtol=1e-12)
+
+
+FORM = "sum(i, x[i]**2*a[i])/2 + sum(j, x[j]*u[j])**2/2"
+
+
+def form(kernel, least):
+    a = np.array([1.0, 2.0, least, 3.0, 4.0, 5.0])
+    return kernel(FORM, backend="numpy").hessian_structure(a=a, u=np.ones(6), x=np.ones(6)), a
+
+
+@pytest.mark.parametrize("least", [1e-3, 1e-6, 1e-9, 1e-11])
+def test_small_entries_of_the_diagonal_cost_no_digits(kernel, least):
+    structure, a = form(kernel, least)
+    b = np.arange(6.0)
+    np.testing.assert_allclose(structure.solve(b), np.linalg.solve(np.diag(a) + 1.0, b), rtol=1e-9)
+
+
+def test_entries_too_small_to_be_seen_are_told(kernel):
+    structure, _ = form(kernel, 1e-20)
+    with pytest.raises(sc.ArgumentError, match="got an entry of 1e-20"):
+        structure.solve(np.arange(6.0))
+
+
+@pytest.mark.parametrize("condition", [1e4, 1e8, 1e12])
+def test_a_solve_is_accurate_whatever_the_condition_of_the_diagonal(kernel, condition):
+    n = 40
+    rng = np.random.default_rng(5)
+    a, u, b = np.geomspace(1, 1 / condition, n), rng.normal(size=n), rng.normal(size=n)
+    found = kernel(FORM, backend="numpy").hessian_structure(a=a, u=u, x=u).solve(b)
+    with mpmath.workdps(60):
+        whole = mpmath.diag(list(a)) + mpmath.matrix(list(u)) * mpmath.matrix(list(u)).T
+        expected = [float(x) for x in mpmath.lu_solve(whole, mpmath.matrix(list(b)))]
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
 
 
 def test_the_work_is_linear_in_size(kernel):
