@@ -156,8 +156,10 @@ def gaussian_expectation(
             affine forms (abs, relu, maximum, where) and their products; "quadrature" for
             Gauss-Hermite; "auto" for the first where there is one, else the second.
         nodes: how many nodes the quadrature has. It is exact for polynomials of degree up to
-            2 nodes - 1. For smooth f its error falls geometrically; where f has a kink only like
-            1/nodes, and where it jumps like 1/sqrt(nodes).
+            2 nodes - 1. For smooth f its error falls geometrically, the slower the larger sigma
+            is beside the distance over which f bends: with 32 nodes and mu = 1, E tanh is right to
+            2e-7 at sigma = 1, to 1e-3 at 2, to 1e-2 at 3, and not at all from 5 on. Where f has a
+            kink the error falls only like 1/nodes, and where it jumps like 1/sqrt(nodes).
 
     Raises:
         NotationError: z is no variable, or the method or the number of nodes is none.
