@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapes import cotangent_of, extents
 
 import symcalc as sc
 
@@ -75,7 +76,7 @@ def compare(kernel, name, arrays, tolerance, cotangent=None):
         np.testing.assert_allclose(found, true, rtol=tolerance, atol=tolerance * scale)
 
 
-SIZES = [(1, 1), (1, 4), (5, 1), (3, 7), (64, 33), (257, 8)]
+SIZES = [(1, 1, 1), (1, 4, 3), (5, 1, 4), (3, 7, 1), (64, 33, 17), (257, 8, 5)]
 
 
 @pytest.mark.parametrize("name", sc.catalogue())
@@ -83,13 +84,12 @@ SIZES = [(1, 1), (1, 4), (5, 1), (3, 7), (64, 33), (257, 8)]
 def test_float64_agrees_to_twelve_digits(kernel, sample, name, backend):
     objective = sc.get(name)
     compiled = kernel(name, backend=backend)
-    for seed, (n, c) in enumerate(SIZES):
+    for seed, (n, c, m) in enumerate(SIZES):
         if name == "batch_norm" and n == 1:
             continue  # PyTorch refuses a batch of one
-        arrays = sample(objective, seed, n=n, c=c, d=c, m=c)
-        cotangent = None
-        if not objective.is_scalar:
-            cotangent = np.random.default_rng([seed, 1]).normal(size=(n, c))
+        sizes = extents(objective, n, c, m)
+        arrays = sample(objective, seed, **sizes)
+        cotangent = cotangent_of(objective, sizes, np.random.default_rng([seed, 1]))
         compare(compiled, name, arrays, 1e-12, cotangent)
 
 
@@ -97,13 +97,12 @@ def test_float64_agrees_to_twelve_digits(kernel, sample, name, backend):
 def test_float32_agrees_to_six_digits(kernel, sample, name):
     objective = sc.get(name)
     compiled = kernel(name, dtype="float32")
-    for seed, (n, c) in enumerate(SIZES):
+    for seed, (n, c, m) in enumerate(SIZES):
         if name.endswith("_norm") and min(n, c) < 4:
             continue  # a variance of few entries has few digits
-        arrays = sample(objective, seed, "float32", n=n, c=c, d=c, m=c)
-        cotangent = None
-        if not objective.is_scalar:
-            cotangent = np.random.default_rng([seed, 1]).normal(size=(n, c)).astype("float32")
+        sizes = extents(objective, n, c, m)
+        arrays = sample(objective, seed, "float32", **sizes)
+        cotangent = cotangent_of(objective, sizes, np.random.default_rng([seed, 1]), "float32")
         compare(compiled, name, arrays, 4e-6, cotangent)
         _, gradients = ours(compiled, arrays, cotangent)
         assert all(g.dtype == np.float32 for g in gradients)
@@ -121,14 +120,18 @@ def test_a_batch_of_one_is_all_mean(kernel):
 
 @pytest.mark.parametrize("name", sc.catalogue())
 @settings(max_examples=6)
-@given(n=st.integers(1, 40), c=st.integers(1, 40), seed=st.integers(0, 2**32 - 1))
-def test_any_shape_agrees(kernel, sample, name, n, c, seed):
+@given(
+    n=st.integers(1, 40),
+    c=st.integers(1, 40),
+    m=st.integers(1, 40),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_shape_agrees(kernel, sample, name, n, c, m, seed):
     objective = sc.get(name)
     n = n + 1 if name == "batch_norm" else n
-    arrays = sample(objective, seed, n=n, c=c, d=c, m=c)
-    cotangent = None
-    if not objective.is_scalar:
-        cotangent = np.random.default_rng([seed, 1]).normal(size=(n, c))
+    sizes = extents(objective, n, c, m)
+    arrays = sample(objective, seed, **sizes)
+    cotangent = cotangent_of(objective, sizes, np.random.default_rng([seed, 1]))
     tolerance = 1e-9 if name == "batch_norm" else 1e-11
     compare(kernel(name), name, arrays, tolerance, cotangent)
 

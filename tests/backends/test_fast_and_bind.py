@@ -6,6 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
+from shapes import cotangent_of, extents
 
 import symcalc as sc
 from symcalc.backends.door import UnfitError
@@ -16,11 +17,11 @@ ROWS = np.arange(6.0).reshape(2, 3)
 RNG = np.random.default_rng(11)
 
 
-def buffers(compiled, arrays):
+def buffers(compiled, arrays, cotangent=None):
     """Buffers for all that `fast` fills."""
     ready = compiled._mode("value_and_grad" if compiled.objective.is_scalar else "vjp")
     like = [np.full_like(arrays[name], np.nan) for name in ready.task.like]
-    return like if compiled.objective.is_scalar else [np.full_like(arrays["x"], np.nan), *like]
+    return like if cotangent is None else [np.full_like(cotangent, np.nan), *like]
 
 
 def called(compiled, arrays, cotangent=None):
@@ -36,11 +37,12 @@ def called(compiled, arrays, cotangent=None):
 @pytest.mark.parametrize("name", sc.catalogue())
 def test_all_ways_give_one_answer(kernel, sample, name, dtype):
     objective, compiled = sc.get(name), kernel(name, dtype=dtype)
-    arrays = sample(objective, 5, dtype, n=9, c=4, d=4, m=4)
-    cotangent = None if objective.is_scalar else np.flip(arrays["x"]).copy()
+    sizes = extents(objective, 9, 4, 5)
+    arrays = sample(objective, 5, dtype, **sizes)
+    cotangent = cotangent_of(objective, sizes, np.random.default_rng(6), dtype)
     value, gradients = called(compiled, arrays, cotangent)
     given = [*arrays.values(), *([] if cotangent is None else [cotangent])]
-    made = buffers(compiled, arrays)
+    made = buffers(compiled, arrays, cotangent)
     found = compiled.fast(*given, *(p.default for p in objective.parameters), *made)
     bound = compiled.bind(**arrays, cotangent=cotangent)
     held = bound.gradient if isinstance(bound.gradient, tuple) else (bound.gradient,)

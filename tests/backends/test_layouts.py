@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from shapes import cotangent_of, extents
 
 import symcalc as sc
 
@@ -146,10 +147,12 @@ SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in sc.catalogue() if
 @pytest.mark.parametrize("name", [*FEW, *SLOW])
 def test_a_column_is_as_good_as_an_array(kernel, sample, name):
     objective, compiled = sc.get(name), kernel(name)
-    arrays = sample(objective, 0, n=6, c=3, d=3)
+    sizes = extents(objective, 6, 3)
+    arrays = sample(objective, 0, **sizes)
     columns = {key: np.stack([a, a + 1], -1)[..., 0] for key, a in arrays.items()}
     assert not any(column.flags.c_contiguous for column in columns.values())
-    extra = {} if objective.is_scalar else {"cotangent": arrays["x"] ** 2}
+    cotangent = cotangent_of(objective, sizes, np.random.default_rng(1))
+    extra = {} if cotangent is None else {"cotangent": cotangent}
     call = compiled.value_and_grad if objective.is_scalar else compiled.vjp
     value, gradients = call(**arrays, **extra)
     found, same = call(**columns, **extra)

@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
+from shapes import cotangent_of, extents
 
 import symcalc as sc
 from symcalc.backends import numba_backend
 from symcalc.backends.numba_frame import least_shared
 from symcalc.backends.threads import share_out
+from symcalc.program.program import Contract, Loop
 
 DTYPES = ("float64", "float32")
 COUNTS = (1, 2, 3, 5)
-# All but those whose products go to the BLAS, which promises no equal bits.
-NAMES = [name for name in sc.catalogue() if name != "dense"]
 
 
 def bits(result):
@@ -21,28 +21,35 @@ def bits(result):
     return [np.asarray(part).tobytes() for part in (value, *gradients)]
 
 
+def multiplies(body):
+    """Whether a matrix product is among some statements."""
+    return any(
+        isinstance(node, Contract) or (isinstance(node, Loop) and multiplies(node.body))
+        for node in body
+    )
+
+
 class Calls:
     """One kernel's value and gradient, called in every way there is."""
 
     def __init__(self, compiled, sample, n, wide, seed=0):
         objective = compiled.objective
-        sizes = {"n": n, "c": wide, "d": wide if len(objective.inputs[0].shape) > 1 else n}
-        sizes["m"] = sizes["d"]
+        sizes = extents(objective, n, wide)
         self.compiled = compiled
         self.arrays = sample(objective, seed, str(compiled.dtype), **sizes)
-        self.extra = {}
         self.is_layer = not objective.is_scalar
-        if self.is_layer:
-            shape = self.arrays["x"].shape
-            noise = np.random.default_rng(seed + 1).normal(size=shape)
-            self.extra["cotangent"] = noise.astype(compiled.dtype)
+        noise = np.random.default_rng(seed + 1)
+        cotangent = cotangent_of(objective, sizes, noise, compiled.dtype)
+        self.extra = {"cotangent": cotangent} if self.is_layer else {}
         self.call = compiled.vjp if self.is_layer else compiled.value_and_grad
         self.ready = compiled._mode("vjp" if self.is_layer else "value_and_grad")
+        stages = self.ready.executable.program.stages
+        self.multiplies = any(multiplies(stage.body) for stage in stages)
 
     def at_once(self):
         """One bare call of the compiled function, which must take everything as it is."""
         like = tuple(np.empty_like(self.arrays[name]) for name in self.ready.task.like)
-        out = (np.empty_like(self.arrays["x"]),) if self.is_layer else ()
+        out = (np.empty_like(self.extra["cotangent"]),) if self.is_layer else ()
         arrays = (*self.arrays.values(), *self.extra.values())
         value = self.ready.quick(arrays, {}, (*out, *like))
         return bits((out[0] if out else value, like))
@@ -68,17 +75,22 @@ class Calls:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sc.catalogue())
 def test_no_way_of_computing_changes_a_bit(monkeypatch, kernel, sample, name, dtype):
-    """Around the ends of blocks, which hold 4096 elements or 585 rows of 7."""
+    """Around the ends of blocks, which hold 4096 elements or 585 rows of 7.
+
+    Matrix products are the BLAS's: their bits are promised from call to call, not from one number
+    of threads to another, and a bare call leaves large ones to the careful one.
+    """
     most = 0
     for n in (1, 585, 586, 1_756, 12_289):
         calls = Calls(kernel(name, dtype=dtype), sample, n, 7)
-        expected = calls.at_once()
-        assert calls.carefully() == expected, n
+        expected = calls.carefully()
+        if n < 2_000 or not calls.multiplies:
+            assert calls.at_once() == expected, n
         for count in COUNTS:
             found, blocks = calls.shared(monkeypatch, count)
-            assert found == expected, (n, count)
+            assert found == expected or calls.multiplies, (n, count)
             most = max([most, *blocks])
     assert most >= 3  # there was something to share
 

@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import pytest
 from processes import run
+from shapes import cotangent_of, extents
 
 import symcalc as sc
 from symcalc.notation.dims import Dim, Index
@@ -22,12 +23,11 @@ FORMULA = "mean(i, softplus(z[i]) - y[i]*z[i])"
 
 
 def results(kernel, arrays, **named):
-    """What a kernel gives, as bytes."""
+    """What a kernel gives, as bytes; a layer's cotangent is among what is named."""
     if kernel.objective.is_scalar:
         value, gradients = kernel.value_and_grad(*arrays, **named)
     else:
-        cotangent = np.ones(arrays[0].shape, kernel.dtype)
-        value, gradients = kernel.vjp(*arrays, cotangent=cotangent, **named)
+        value, gradients = kernel.vjp(*arrays, **named)
     gradients = gradients if isinstance(gradients, tuple) else (gradients,)
     return [np.asarray(part).tobytes() for part in (value, *gradients)]
 
@@ -40,8 +40,11 @@ def test_a_kernel_is_the_same_after_a_pickle(kernel, sample, name):
     again = pickle.loads(data)
     assert again.objective == compiled.objective
     assert str(again.derivation) == str(compiled.derivation)
-    arrays = list(sample(compiled.objective, n=7, c=5, d=5, m=5).values())
-    assert results(again, arrays) == results(compiled, arrays)
+    sizes = extents(compiled.objective, 7, 5)
+    arrays = list(sample(compiled.objective, **sizes).values())
+    cotangent = cotangent_of(compiled.objective, sizes, np.random.default_rng(1))
+    named = {} if cotangent is None else {"cotangent": cotangent}
+    assert results(again, arrays, **named) == results(compiled, arrays, **named)
 
 
 VARIANTS = {

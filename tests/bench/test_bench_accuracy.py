@@ -3,6 +3,7 @@
 import flint
 import numpy as np
 import pytest
+from shapes import extents
 
 from symcalc.bench.accuracy import SAMPLE, entries, judge, positions, reference_entries, ulps
 from symcalc.bench.inputs import draw, make_case
@@ -43,7 +44,7 @@ DECIDED = {"ppo_clip": {"clip": 1e-9}}
 @pytest.mark.parametrize("name", catalogue())
 def test_reference_agrees_with_balls(name):
     objective = get(name)
-    shape = (5,) if len(objective.dims) == 1 else (5, 3, 4)[: len(objective.dims)]
+    shape = tuple(extents(objective, 5, 3).values())
     problem = draw(objective, make_case(objective, shape=shape))
     problem.hyper.update(DECIDED.get(name, {}))
     reference = Reference(problem)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from shapes import extents
 
 from symcalc.bench.inputs import Case, bytes_moved, draw, make_case
 from symcalc.catalogue import catalogue, get
@@ -9,7 +10,7 @@ from symcalc.notation.errors import ArgumentError, ArgumentTypeError
 @pytest.mark.parametrize("name", catalogue())
 def test_arrays_lie_in_their_domains(name):
     objective = get(name)
-    shape = (50,) if len(objective.dims) == 1 else (10, 5, 4)[: len(objective.dims)]
+    shape = tuple(extents(objective, 50, 5).values())
     problem = draw(objective, make_case(objective, shape=shape, dtype="float32"))
     for tensor in objective.inputs:
         array = problem.arrays[tensor.name]
@@ -52,15 +53,16 @@ def test_extents(name, size, expected):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("bce_with_logits", 7 * 8 * 3),
+        ("bce_with_logits", 5 * 8 * 3),
         ("softmax_cross_entropy", (15 + 5 + 15) * 8),
         ("layer_norm", (15 + 3 + 3 + 15 + 15 + 15 + 3 + 3) * 8),
-        ("l1", 7 * 8 * 2),
+        ("l1", 5 * 8 * 2),
+        ("dense", (15 + 12 + 4 + 20 + 20 + 15 + 12 + 4) * 8),
     ],
 )
 def test_bytes_that_must_move(name, expected):
     objective = get(name)
-    shape = (7,) if len(objective.dims) == 1 else (5, 3)
+    shape = tuple(extents(objective, 5, 3).values())
     assert bytes_moved(objective, make_case(objective, shape=shape)) == expected
 
 

@@ -4,6 +4,7 @@ import importlib
 
 import numpy as np
 import pytest
+from shapes import extents
 
 from symcalc.bench.inputs import draw, make_case
 from symcalc.bench.peers import OURS, PEERS, NotOfferedError
@@ -20,7 +21,7 @@ EAGER = [peer for peer in PEERS if peer not in SLOW_TO_PREPARE]
 
 def problem_of(name, dtype="float64", hyper=None):
     objective = get(name)
-    shape = (7,) if len(objective.dims) == 1 else (5, 3, 4)[: len(objective.dims)]
+    shape = tuple(extents(objective, 5, 3).values())
     problem = draw(objective, make_case(objective, shape=shape, dtype=dtype))
     if hyper:
         problem.hyper.update(hyper)

@@ -154,4 +154,5 @@ _NO_REDUCTION = (
     "lambdify prints no derivative of a mean over a symbolic index; rows are unrolled here for "
     "softmax alone"
 )
-_NOT_SAID = {"batch_norm": _NO_REDUCTION, "dense": _NO_REDUCTION, "layer_norm": _NO_REDUCTION}
+_NO_ONES = "lambdify prints the gradient of the bias as a product with ones(1, n), n unbound"
+_NOT_SAID = {"batch_norm": _NO_REDUCTION, "dense": _NO_ONES, "layer_norm": _NO_REDUCTION}
