@@ -209,14 +209,23 @@ def _related(when: Any, env: Environment) -> bool:
     left, right = when.lhs, when.rhs
     if left.is_integer and right.is_integer:
         return bool(_COMPARISONS[when.func](whole(left, env), whole(right, env)))
-    order = _order(evaluate(left, env), evaluate(right, env), env)
+    order = order_of(evaluate(left, env), evaluate(right, env), env)
     if order is None:
         raise UndecidedError(f"balls: {when} cannot be decided here")
     return bool(_COMPARISONS[when.func](order, 0))
 
 
-def _order(left: Any, right: Any, env: Environment) -> int | None:
-    """-1, 0 or 1 as the left is less than, equal to or greater than the right; None: untold."""
+def order_of(left: Any, right: Any, env: Environment) -> int | None:
+    """Return -1, 0 or 1 as the left is less than, equal to or greater than the right.
+
+    Args:
+        left: a ball, or a power series.
+        right: another.
+        env: says from which side a series is meant, if any.
+
+    Returns:
+        None where the balls do not tell.
+    """
     a, b = (ball(s) if isinstance(s, int) else s for s in (_constant(left), _constant(right)))
     if a < b or a > b:
         return 1 if a > b else -1
@@ -292,7 +301,7 @@ def _extreme(terms: list[Any], env: Environment, better: int) -> int:
     """Return the first place whose term is beyond all before it: greater if `better` is 1."""
     best = 0
     for place in range(1, len(terms)):
-        order = _order(terms[place], terms[best], env)
+        order = order_of(terms[place], terms[best], env)
         if order is None:
             raise UndecidedError("balls: the greatest of several cannot be told")
         if order == better:
@@ -337,7 +346,7 @@ def _slope(expression: Any, env: Environment) -> Any:
 def _by_sign(expression: Any, env: Environment) -> Any:
     """|x| or sign(x)."""
     x = evaluate(expression.args[0], env)
-    order = _order(x, ball(0), env)
+    order = order_of(x, ball(0), env)
     if order is None:
         raise UndecidedError("balls: a sign cannot be told")
     if isinstance(expression, sp.sign):
