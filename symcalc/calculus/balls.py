@@ -233,20 +233,25 @@ def order_of(left: Any, right: Any, env: Environment) -> int | None:
         return None
     if Side not in env:
         return 0
-    return _order_beside(left - right, env)
+    return _order_beside(left, right, env)
 
 
-def _order_beside(gap: Any, env: Environment) -> int | None:
-    """The sign of what is zero at the point, beside it."""
+def _order_beside(left: Any, right: Any, env: Environment) -> int | None:
+    """How two series that begin alike compare beside the point."""
+    gap = left - right
     if not hasattr(gap, "length"):
         return 0
     for k in range(1, gap.prec):
         if gap[k] > 0 or gap[k] < 0:
             env[TIES].append(gap)
             return (1 if gap[k] > 0 else -1) * int(env[Side].value) ** k
-        if gap[k] != 0:
+        if gap[k] != 0 and not _identical(*(_coefficient(side, k) for side in (left, right))):
             return None
     return 0
+
+
+def _coefficient(value: Any, k: int) -> Any:
+    return value[k] if hasattr(value, "length") else ball(0)
 
 
 def _identical(a: Any, b: Any) -> bool:

@@ -16,6 +16,8 @@ import numpy as np
 from symcalc.calculus.kinks import crossings
 from symcalc.notation.domains import Domain
 from symcalc.notation.objective import Objective
+from symcalc.notation.reductions import LogSumExp, Max, Norm2
+from symcalc.program.needs import atoms
 from symcalc.verify.crossings import crossed
 from symcalc.verify.enclosures import Enclosures, NoEnclosureError
 from symcalc.verify.sampling import Point, draw, primes, roomy
@@ -164,10 +166,14 @@ def _hypers(objective: Objective, base: Point, rng: np.random.Generator) -> Iter
 
 
 def _infinities(objective: Objective, base: Point, rng: np.random.Generator) -> Iterator[Thunk]:
-    """Infinite entries, wherever the value has a limit there."""
+    """Infinite entries, wherever the value has a limit there.
+
+    Of several entries taken together none is +inf: a softmax of it is inf - inf.
+    """
+    together = any(atoms(objective, kind) for kind in (LogSumExp, Max, Norm2))
     for number, tensor in enumerate(objective.inputs):
         shape = base.arrays[number].shape
-        for value in (-np.inf, np.inf):
+        for value in (-np.inf,) if together else (-np.inf, np.inf):
             if not tensor.domain.admits(value) or not shape or tensor.domain.integer:
                 continue
             place = tuple(int(rng.integers(extent)) for extent in shape)

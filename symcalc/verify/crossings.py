@@ -23,9 +23,8 @@ from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Max, Min, Norm2
 from symcalc.notation.tensors import Tensor, accesses
 from symcalc.verify.enclosures import environment
-from symcalc.verify.sampling import Point, size
+from symcalc.verify.sampling import KINK, TIE, Point, size
 
-KINK, TIE = "kink", "tie"
 NEAR = 1e-8
 _PRECISIONS = (128, 512)
 _STEPS = tuple(2.0**k for k in range(-3, 8))

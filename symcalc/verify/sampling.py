@@ -13,6 +13,7 @@ from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
 from symcalc.program.needs import needs
 
+KINK, TIE = "kink", "tie"  # kinds of points at which one boundary alone is met
 _ROUNDS = 8  # one range may be made of what another has enlarged
 
 
