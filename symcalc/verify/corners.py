@@ -27,7 +27,7 @@ CONSTANT, EXTENT, INFINITE, HYPER, LABEL = (
     "constant", "extent", "infinite", "hyperparameter", "labels",
 )  # fmt: skip
 SIZES = (2, 3)
-MOST = 48
+MOST = 32
 _BITS = 10  # of a typical entry, so that sums and differences of a few are exact
 
 Thunk = Callable[[], Iterator[Point]]
@@ -206,8 +206,12 @@ def _masked(
 
 
 def _has_value(objective: Objective, point: Point) -> bool:
+    """Whether value and slopes are finite there."""
+    truth = Enclosures(objective, point)
     try:
-        Enclosures(objective, point).entries()
+        truth.entries()
+        for name in objective.wrt:
+            truth.slopes(name)
     except NoEnclosureError:
         return False
     return True
