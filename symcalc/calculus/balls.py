@@ -12,7 +12,7 @@ import sympy as sp
 
 from symcalc.calculus.integrals import gaussian
 from symcalc.calculus.partial import Partial
-from symcalc.notation.atoms import Atom, stop_gradient
+from symcalc.notation.atoms import Atom, sigmoid, stop_gradient
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
@@ -39,6 +39,7 @@ class Side(Enum):
 
 
 TIES = object()  # the environment's list of what was equal here and differs beside
+FAULTS = object()  # the environment's list of what has no finite value here, precision aside
 Environment = dict[Any, Any]
 _DEAR = (Where, Reduction, sp.Function)  # what is remembered where it was computed
 Entries = dict[tuple[int, ...], Any]
@@ -73,6 +74,9 @@ def _evaluated(expression: Any, env: Environment) -> Any:
     if isinstance(expression, sp.Rational):
         return ball(expression.p) / ball(expression.q)
     if isinstance(expression, sp.Add):
+        other = _complemented(expression)
+        if other is not expression:
+            return evaluate(other, env)
         return _fold(lambda a, b: a + b, expression.args, env)
     if isinstance(expression, sp.Mul):
         return _fold(lambda a, b: a * b, expression.args, env)
@@ -101,12 +105,14 @@ def _evaluated(expression: Any, env: Environment) -> Any:
     if isinstance(expression, Atom):
         dummies, body = _definition(_kind(expression), len(expression.args))
         values = [evaluate(argument, env) for argument in expression.args]
-        sided = {key: env[key] for key in (Side, TIES) if key in env}
-        return evaluate(body, sided | dict(zip(dummies, values, strict=True)))
+        kept = {key: env[key] for key in (Side, TIES, FAULTS) if key in env}
+        return evaluate(body, kept | dict(zip(dummies, values, strict=True)))
     if isinstance(expression, sp.polygamma):
         return _polygamma(int(expression.args[0]), evaluate(expression.args[1], env))
     if isinstance(expression, (sp.Abs, sp.sign)):
         return _by_sign(expression, env)
+    if isinstance(expression, sp.log):
+        return _logarithm(evaluate(expression.args[0], env), env)
     function = _FUNCTIONS.get(expression.func)
     if function is None:
         raise SymcalcError(f"balls: no enclosure for {expression.func.__name__}: {expression}")
@@ -130,6 +136,15 @@ def ball(value: Any) -> Any:
     return flint.arb(int(value)) if isinstance(value, (int, sp.Integer)) else flint.arb(value)
 
 
+@functools.lru_cache(maxsize=4096)
+def _complemented(total: Any) -> Any:
+    """Write 1 - sigmoid(x) as sigmoid(-x), which stays apart from zero at any x."""
+    for term in total.args:
+        if isinstance(-term, sigmoid) and sp.Integer(1) in total.args:
+            return total - 1 - term + sigmoid(-(-term).args[0])
+    return total
+
+
 def _fold(combine: Callable[[Any, Any], Any], arguments: Any, env: Environment) -> Any:
     return functools.reduce(combine, [evaluate(argument, env) for argument in arguments])
 
@@ -151,17 +166,36 @@ def _power(expression: Any, env: Environment) -> Any:
     value = evaluate(base, env)
     if exponent.is_Integer:
         power = int(exponent)
-        return value**power if power >= 0 else 1 / value ** (-power)
+        return value**power if power >= 0 else _reciprocal(value, env) ** (-power)
     if exponent == sp.Rational(1, 2):
         return _root(value, env)
     if isinstance(exponent, sp.Rational) and exponent.q == 2:
         root = _root(value, env)
-        return root**exponent.p if exponent.p > 0 else 1 / root ** (-exponent.p)
-    return (value.log() * evaluate(exponent, env)).exp()
+        return root**exponent.p if exponent.p > 0 else _reciprocal(root, env) ** (-exponent.p)
+    return (_logarithm(value, env) * evaluate(exponent, env)).exp()
+
+
+def _reciprocal(value: Any, env: Environment) -> Any:
+    """One over a number, which must not be zero."""
+    if FAULTS in env and _constant(value) == 0:
+        env[FAULTS].append("1/0")
+    try:
+        return 1 / value
+    except (ValueError, ZeroDivisionError):
+        raise UndecidedError("balls: the divisor of a series may be zero") from None
+
+
+def _logarithm(value: Any, env: Environment) -> Any:
+    """The logarithm, nowhere of what is certainly not positive."""
+    if FAULTS in env and _constant(value) <= 0:
+        env[FAULTS].append("log(0)" if _constant(value) == 0 else "the logarithm of a negative")
+    return value.log()
 
 
 def _root(value: Any, env: Environment) -> Any:
     """The square root; that of c t**2 + ... is |t| sqrt(c + ...), which has a side."""
+    if FAULTS in env and _constant(value) < 0:
+        env[FAULTS].append("the root of a negative")
     if not hasattr(value, "length") or Side not in env or value[0] != 0:
         return value.sqrt()
     import flint
@@ -170,6 +204,7 @@ def _root(value: Any, env: Environment) -> Any:
     if order == value.prec:
         return flint.arb_series([0], prec=order // 2)
     if order % 2:
+        env.get(FAULTS, []).append("an infinite slope of a root")
         raise UndecidedError("balls: the slope of a root is infinite here")
     rest = flint.arb_series([value[k] for k in range(order, value.prec)], prec=value.prec - order)
     root, half = rest.sqrt(), order // 2
@@ -209,14 +244,23 @@ def _related(when: Any, env: Environment) -> bool:
     left, right = when.lhs, when.rhs
     if left.is_integer and right.is_integer:
         return bool(_COMPARISONS[when.func](whole(left, env), whole(right, env)))
-    order = _order(evaluate(left, env), evaluate(right, env), env)
+    order = order_of(evaluate(left, env), evaluate(right, env), env)
     if order is None:
         raise UndecidedError(f"balls: {when} cannot be decided here")
     return bool(_COMPARISONS[when.func](order, 0))
 
 
-def _order(left: Any, right: Any, env: Environment) -> int | None:
-    """-1, 0 or 1 as the left is less than, equal to or greater than the right; None: untold."""
+def order_of(left: Any, right: Any, env: Environment) -> int | None:
+    """Return -1, 0 or 1 as the left is less than, equal to or greater than the right.
+
+    Args:
+        left: a ball, or a power series.
+        right: another.
+        env: says from which side a series is meant, if any.
+
+    Returns:
+        None where the balls do not tell.
+    """
     a, b = (ball(s) if isinstance(s, int) else s for s in (_constant(left), _constant(right)))
     if a < b or a > b:
         return 1 if a > b else -1
@@ -224,20 +268,25 @@ def _order(left: Any, right: Any, env: Environment) -> int | None:
         return None
     if Side not in env:
         return 0
-    return _order_beside(left - right, env)
+    return _order_beside(left, right, env)
 
 
-def _order_beside(gap: Any, env: Environment) -> int | None:
-    """The sign of what is zero at the point, beside it."""
+def _order_beside(left: Any, right: Any, env: Environment) -> int | None:
+    """How two series that begin alike compare beside the point."""
+    gap = left - right
     if not hasattr(gap, "length"):
         return 0
     for k in range(1, gap.prec):
         if gap[k] > 0 or gap[k] < 0:
             env[TIES].append(gap)
             return (1 if gap[k] > 0 else -1) * int(env[Side].value) ** k
-        if gap[k] != 0:
+        if gap[k] != 0 and not _identical(*(_coefficient(side, k) for side in (left, right))):
             return None
     return 0
+
+
+def _coefficient(value: Any, k: int) -> Any:
+    return value[k] if hasattr(value, "length") else ball(0)
 
 
 def _identical(a: Any, b: Any) -> bool:
@@ -263,7 +312,8 @@ def _choose(expression: Any, env: Environment) -> Any:
             if truth(when, env):
                 return evaluate(then, env)
         except UndecidedError:
-            sides = [evaluate(side, env) for side, _ in cases[number:]]
+            unsure = {**env, FAULTS: []}  # one side is not taken
+            sides = [evaluate(side, unsure) for side, _ in cases[number:]]
             if any(hasattr(side, "length") for side in sides):
                 raise  # a power series has no union
             return functools.reduce(lambda a, b: a.union(b), sides)
@@ -292,7 +342,7 @@ def _extreme(terms: list[Any], env: Environment, better: int) -> int:
     """Return the first place whose term is beyond all before it: greater if `better` is 1."""
     best = 0
     for place in range(1, len(terms)):
-        order = _order(terms[place], terms[best], env)
+        order = order_of(terms[place], terms[best], env)
         if order is None:
             raise UndecidedError("balls: the greatest of several cannot be told")
         if order == better:
@@ -337,7 +387,7 @@ def _slope(expression: Any, env: Environment) -> Any:
 def _by_sign(expression: Any, env: Environment) -> Any:
     """|x| or sign(x)."""
     x = evaluate(expression.args[0], env)
-    order = _order(x, ball(0), env)
+    order = order_of(x, ball(0), env)
     if order is None:
         raise UndecidedError("balls: a sign cannot be told")
     if isinstance(expression, sp.sign):
@@ -361,7 +411,7 @@ def _cosh(x: Any) -> Any:
 
 
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    sp.exp: _series_or("exp"), sp.log: _series_or("log"), sp.tanh: _tanh, sp.cosh: _cosh,
+    sp.exp: _series_or("exp"), sp.tanh: _tanh, sp.cosh: _cosh,
     sp.erf: _series_or("erf"), sp.erfc: _series_or("erfc"), sp.loggamma: _series_or("lgamma"),
     type(sp.pi): lambda: _pi(), type(sp.E): lambda: ball(1).exp(),
 }  # fmt: skip
