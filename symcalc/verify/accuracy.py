@@ -13,23 +13,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import flint
 import numpy as np
 
 from symcalc.backends.kernel import Kernel
 from symcalc.notation.errors import ArgumentError, SymcalcError
-from symcalc.verify.bounded import FORMATS, INFINITE, ZERO, Bounded, Format
+from symcalc.verify.bounded import FORMATS, ZERO, Bounded
 from symcalc.verify.conditioning import of_gradient, of_value
-from symcalc.verify.enclosures import Enclosures, NoEnclosureError, places_of
+from symcalc.verify.enclosures import Enclosures, places_of
 from symcalc.verify.recipes import NoBoundError
 from symcalc.verify.running import program_of, running_error
 from symcalc.verify.sampling import Point
-from symcalc.verify.verdict import FAIL, GRADIENT, INCONCLUSIVE, PASS, CheckRow
+from symcalc.verify.ulps import Judgement, judge
+from symcalc.verify.verdict import GRADIENT, INCONCLUSIVE, CheckRow
 
 VALUE, HVP, DIAGONAL = "value", "hvp", "hessian diagonal"
 ALL = (VALUE, GRADIENT, HVP, DIAGONAL)
-ULPS = 8.0
-_ORDER = {PASS: 0, INCONCLUSIVE: 1, FAIL: 2}
+Bounds = Callable[[], Any]
 
 
 @dataclass(frozen=True)
@@ -43,12 +42,8 @@ class Reading:
         at: the point, in words.
         place: the entry.
         came: what the kernel gave there.
-        ulps: how far off that is, in ulps of the truth.
-        bound: how far off it may be, in ulps.
-        by: what the bound stands on: "8 ulps", "running error" or "conditioning".
-        verdict: PASS, FAIL, or INCONCLUSIVE where there is no enclosure or no bound.
+        judgement: how far off that is, how far off it may be, and the verdict.
         entries: how many were compared.
-        why: what made it inconclusive.
     """
 
     dtype: str
@@ -57,12 +52,8 @@ class Reading:
     at: str
     place: tuple[int, ...]
     came: float
-    ulps: float
-    bound: float
-    by: str
-    verdict: str
+    judgement: Judgement
     entries: int
-    why: str = ""
 
     @property
     def method(self) -> str:
@@ -70,17 +61,18 @@ class Reading:
         return f"enclosure ({self.dtype})"
 
     @property
-    def share(self) -> float:
-        """The error as a share of its bound; failures come after everything else."""
-        return self.ulps / self.bound if self.bound else self.ulps
+    def verdict(self) -> str:
+        """PASS, FAIL, or INCONCLUSIVE where there is no enclosure or no bound."""
+        return self.judgement.verdict
 
     def row(self) -> CheckRow:
         """Return the reading as a row of a report, error and bound in ulps."""
         entry = f", entry {list(self.place)}" if self.place else ""
-        what = self.why or self.by
+        found = self.judgement
         return CheckRow(
-            self.method, self.wrt, f"{self.at}{entry}: in ulps, by {what}", self.ulps, self.bound,
-            self.verdict, self.entries, GRADIENT if self.of == VALUE else self.of,
+            self.method, self.wrt, f"{self.at}{entry}: in ulps, by {found.why or found.by}",
+            found.ulps, found.bound, found.verdict, self.entries,
+            GRADIENT if self.of == VALUE else self.of,
         )  # fmt: skip
 
 
@@ -107,7 +99,7 @@ def witness(
             rounded = point if kernel.dtype == np.float64 else as_single(point)
             if rounded is not None:
                 try:
-                    yield from _Held(kernel, rounded).readings(of)
+                    yield from Held(kernel, rounded).readings(of)
                 except ArgumentError:
                     if kernel.dtype == np.float64:
                         raise
@@ -131,7 +123,8 @@ def rows(readings: Iterable[Reading]) -> list[CheckRow]:
 
 
 def _worse(reading: Reading) -> tuple[int, float]:
-    return {PASS: 1, INCONCLUSIVE: 0, FAIL: 2}[reading.verdict], reading.share
+    order, share = reading.judgement.rank
+    return (-1 if reading.verdict == INCONCLUSIVE else order), share
 
 
 def as_single(point: Point) -> Point | None:
@@ -155,8 +148,13 @@ def _as_finite(new: Any, old: Any) -> bool:
     return bool(np.all(np.isfinite(new) == np.isfinite(old)))
 
 
-class _Held:
-    """One kernel at one point, before the enclosures of its objective."""
+class Held:
+    """One kernel at one point, before the enclosures of its objective.
+
+    Args:
+        kernel: what is held.
+        point: its numbers are of the kernel's dtype.
+    """
 
     def __init__(self, kernel: Kernel, point: Point) -> None:
         self.kernel = kernel
@@ -164,7 +162,7 @@ class _Held:
         self.derivation = kernel.derivation
         self.objective = kernel.objective
         self.dtype = str(kernel.dtype)
-        self.format: Format = FORMATS[self.dtype]
+        self.format = FORMATS[self.dtype]
         self.truth = Enclosures(self.objective, point)
         self.arguments = [self._cast(array) for array in point.arrays]
         self.seed = {} if self.objective.is_scalar else {"cotangent": self._cast(point.cotangent)}
@@ -186,10 +184,10 @@ class _Held:
         mode = "value_and_grad" if self.objective.is_scalar else "vjp"
         call = getattr(self.kernel, mode)
         value, gradient = call(*self.arguments, **self.seed, **self.point.hyper)
-        bounds = self._bounds(mode, ())
         if VALUE in of:
             yield self._compared(
-                VALUE, VALUE, value, self.truth.entries, bounds(self.derivation.value),
+                VALUE, VALUE, value, self.truth.entries,
+                self._bounds(mode, (), self.derivation.value),
                 functools.partial(of_value, self.truth),
             )  # fmt: skip
         gradients = gradient if isinstance(gradient, tuple) else (gradient,)
@@ -197,7 +195,7 @@ class _Held:
             if GRADIENT in of:
                 yield self._compared(
                     GRADIENT, wrt, came, functools.partial(self.truth.slopes, wrt),
-                    bounds(self.derivation.gradient_of(wrt).target),
+                    self._bounds(mode, (), self.derivation.gradient_of(wrt).target),
                     functools.partial(of_gradient, self.truth, wrt),
                 )  # fmt: skip
 
@@ -210,99 +208,71 @@ class _Held:
             vectors[turn] = rng.integers(-8, 9, shapes[turn]) / 4.0
             given = tuple(self._cast(vector) for vector in vectors)
             came = self.kernel.hvp(*self.arguments, vector=given, **self.seed, **self.point.hyper)
-            bound = self._bounds("hvp", vectors)(self.derivation.hvp.results[turn])
+            bounds = self._bounds("hvp", vectors, self.derivation.hvp.results[turn])
             truth = functools.partial(self.truth.product, wrt, vectors[turn])
             came = came[turn] if isinstance(came, tuple) else came
-            yield self._compared(HVP, wrt, came, truth, bound)
+            yield self._compared(HVP, wrt, came, truth, bounds)
 
     def _diagonal(self) -> Iterator[Reading]:
         (wrt,) = self.derivation.wrt
         came = self.kernel.hessian_diagonal(*self.arguments, **self.seed, **self.point.hyper)
-        bound: Any = None
+        bounds: Bounds = _nothing
         if self.derivation.hessian_structure.diagonal is not None:
             program = program_of(self.derivation, "hessian_diagonal")
-            bound = self._bounds("hessian_diagonal", ())(program.outputs[0])
-        yield self._compared(DIAGONAL, wrt, came, lambda: self.truth.curvatures(wrt), bound)
+            bounds = self._bounds("hessian_diagonal", (), program.outputs[0])
+        truth = functools.partial(self.truth.curvatures, wrt)
+        yield self._compared(DIAGONAL, wrt, came, truth, bounds)
 
-    def _bounds(self, mode: str, vectors: Sequence[Any]) -> Callable[[Any], Any]:
-        """The running-error bounds of one mode, by tensor; None where there are none."""
-        arrays = [*self.point.arrays, *self.seed.values(), *vectors]
-        try:
-            found = running_error(
-                program_of(self.derivation, mode), self.dtype, arrays, self.point.hyper,
-                self.point.extents,
-            )  # fmt: skip
-        except NoBoundError:
-            return lambda tensor: None
-        return found.get
+    def _bounds(self, mode: str, vectors: Sequence[Any], tensor: Any) -> Bounds:
+        """What gives the running-error bounds of one result, computed when they are asked for."""
+
+        @functools.cache
+        def bounds() -> Any:
+            arrays = [*self.point.arrays, *self.seed.values(), *vectors]
+            try:
+                found = running_error(
+                    program_of(self.derivation, mode), self.dtype, arrays, self.point.hyper,
+                    self.point.extents,
+                )  # fmt: skip
+            except NoBoundError:
+                return None
+            return found[tensor]
+
+        return bounds
 
     def _compared(
-        self, of: str, wrt: str, came: Any, truth: Callable[[], Any], bounds: Any,
-        conditioning: Callable[[tuple[int, ...]], Any] | None = None,
+        self, of: str, wrt: str, came: Any, truth: Callable[[], Any], bounds: Bounds,
+        conditioning: Callable[[tuple[int, ...]], Any] = lambda place: ZERO,
     ) -> Reading:  # fmt: skip
         """Compare all entries of one result; return the worst."""
         came = np.asarray(came, np.float64)
         try:
             expected = truth()
-        except (NoEnclosureError, SymcalcError) as error:
-            return self._reading(of, wrt, (), 0.0, 0.0, 0.0, "", INCONCLUSIVE, 0, str(error))
-        if came.shape != expected.shape:
-            why = f"shape {came.shape}, expected {expected.shape}"
-            return self._reading(of, wrt, (), 0.0, np.inf, ULPS, why, FAIL, came.size)
-        worst: Reading | None = None
+        except SymcalcError as error:
+            return self._undecided(of, wrt, str(error))
+        if not came.size:
+            return self._undecided(of, wrt, "no entries")
+        found = {}
         for place in places_of(came.shape):
-            bound = None if bounds is None else bounds[place]
-            found = self._entry(of, wrt, place, float(came[place]), expected[place], bound,
-                                conditioning, came.size)  # fmt: skip
-            if worst is None or _rank(found) > _rank(worst):
-                worst = found
-        if worst is None:
-            return self._reading(of, wrt, (), 0.0, 0.0, 0.0, "", INCONCLUSIVE, 0, "no entries")
-        return worst
+            ends = expected[place]
+            found[place] = judge(
+                float(came[place]), ends.ends() if hasattr(ends, "ends") else (ends, ends),
+                self.format, functools.partial(_at, bounds, place),
+                functools.partial(conditioning, place),
+            )  # fmt: skip
+        worst = max(found, key=lambda place: found[place].rank)
+        return Reading(self.dtype, of, wrt, self.at, worst, float(came[worst]), found[worst],
+                       came.size)  # fmt: skip
 
-    def _entry(
-        self, of: str, wrt: str, place: tuple[int, ...], came: float, truth: Any,
-        bounded: Bounded | None, conditioning: Callable[[tuple[int, ...]], Any] | None, count: int,
-    ) -> Reading:  # fmt: skip
-        low, high = truth.ends() if hasattr(truth, "ends") else (truth, truth)
-        unit = self.format.ulp(max(abs(low), abs(high), key=lambda ball: ball.abs_upper()))
-        off = _off(came, low, high, self.format)
-        ulps, bound, by = float(off / unit), ULPS, "8 ulps"
-        if ulps <= bound:
-            return self._reading(of, wrt, place, came, ulps, bound, by, PASS, count)
-        why = ""
-        if bounded is None or not bounded.error.is_finite():
-            why = "no running-error bound"
-        elif bounded.error > unit * bound:
-            bound, by = float(bounded.error / unit), "running error"
-        if ulps > bound and conditioning is not None:
-            moved = conditioning(place) * self.format.unit / unit
-            if moved > bound:
-                bound, by = float(moved), "conditioning"
-        if ulps <= bound:
-            return self._reading(of, wrt, place, came, ulps, bound, by, PASS, count)
-        verdict = INCONCLUSIVE if why and np.isfinite(came) else FAIL
-        return self._reading(of, wrt, place, came, ulps, bound, by, verdict, count, why)
-
-    def _reading(
-        self, of: str, wrt: str, place: tuple[int, ...], came: float, ulps: float, bound: float,
-        by: str, verdict: str, entries: int, why: str = "",
-    ) -> Reading:  # fmt: skip
-        return Reading(self.dtype, of, wrt, self.at, place, came, ulps, bound, by, verdict,
-                       entries, why)  # fmt: skip
+    def _undecided(self, of: str, wrt: str, why: str) -> Reading:
+        nothing = Judgement(0.0, 0.0, "", INCONCLUSIVE, why)
+        return Reading(self.dtype, of, wrt, self.at, (), 0.0, nothing, 0)
 
 
-def _rank(reading: Reading) -> tuple[int, float]:
-    return _ORDER[reading.verdict], reading.share
+def _at(bounds: Bounds, place: tuple[int, ...]) -> Bounded | None:
+    found = bounds()
+    return None if found is None else found[place]
 
 
-def _off(came: float, low: Any, high: Any, format: Format) -> Any:
-    """How far a number is from a ball, or from all between two; at least so far."""
-    if np.isnan(came):
-        return INFINITE
-    if np.isinf(came):
-        beyond = high if came > 0 else -low
-        return ZERO if beyond > flint.arb(2) ** format.most else INFINITE
-    found = flint.arb(came)
-    gap = max((low - found).lower(), (found - high).lower(), ZERO)
-    return gap
+def _nothing() -> None:
+    """No bound."""
