@@ -187,7 +187,7 @@ class Held:
         if VALUE in of:
             yield self._compared(
                 VALUE, VALUE, value, self.truth.entries,
-                self._bounds(mode, (), self.derivation.value),
+                self.bounds(mode, (), self.derivation.value),
                 functools.partial(of_value, self.truth),
             )  # fmt: skip
         gradients = gradient if isinstance(gradient, tuple) else (gradient,)
@@ -195,7 +195,7 @@ class Held:
             if GRADIENT in of:
                 yield self._compared(
                     GRADIENT, wrt, came, functools.partial(self.truth.slopes, wrt),
-                    self._bounds(mode, (), self.derivation.gradient_of(wrt).target),
+                    self.bounds(mode, (), self.derivation.gradient_of(wrt).target),
                     functools.partial(of_gradient, self.truth, wrt),
                 )  # fmt: skip
 
@@ -208,7 +208,7 @@ class Held:
             vectors[turn] = rng.integers(-8, 9, shapes[turn]) / 4.0
             given = tuple(self._cast(vector) for vector in vectors)
             came = self.kernel.hvp(*self.arguments, vector=given, **self.seed, **self.point.hyper)
-            bounds = self._bounds("hvp", vectors, self.derivation.hvp.results[turn])
+            bounds = self.bounds("hvp", vectors, self.derivation.hvp.results[turn])
             truth = functools.partial(self.truth.product, wrt, vectors[turn])
             came = came[turn] if isinstance(came, tuple) else came
             yield self._compared(HVP, wrt, came, truth, bounds)
@@ -216,15 +216,24 @@ class Held:
     def _diagonal(self) -> Iterator[Reading]:
         (wrt,) = self.derivation.wrt
         came = self.kernel.hessian_diagonal(*self.arguments, **self.seed, **self.point.hyper)
-        bounds: Bounds = _nothing
-        if self.derivation.hessian_structure.diagonal is not None:
-            program = program_of(self.derivation, "hessian_diagonal")
-            bounds = self._bounds("hessian_diagonal", (), program.outputs[0])
         truth = functools.partial(self.truth.curvatures, wrt)
-        yield self._compared(DIAGONAL, wrt, came, truth, bounds)
+        yield self._compared(DIAGONAL, wrt, came, truth, self.diagonal_bounds())
 
-    def _bounds(self, mode: str, vectors: Sequence[Any], tensor: Any) -> Bounds:
-        """What gives the running-error bounds of one result, computed when they are asked for."""
+    def diagonal_bounds(self) -> Bounds:
+        """Return what gives the bounds of the Hessian's diagonal, where it has a formula."""
+        if self.derivation.hessian_structure.diagonal is None:
+            return lambda: None
+        program = program_of(self.derivation, "hessian_diagonal")
+        return self.bounds("hessian_diagonal", (), program.outputs[0])
+
+    def bounds(self, mode: str, vectors: Sequence[Any], tensor: Any) -> Bounds:
+        """Return what gives the running-error bounds of one result, once it is asked for.
+
+        Args:
+            mode: of the kernel.
+            vectors: what the mode is given beside the inputs and the cotangent.
+            tensor: the result's.
+        """
 
         @functools.cache
         def bounds() -> Any:
@@ -257,7 +266,7 @@ class Held:
             ends = expected[place]
             found[place] = judge(
                 float(came[place]), ends.ends() if hasattr(ends, "ends") else (ends, ends),
-                self.format, functools.partial(_at, bounds, place),
+                self.format, functools.partial(bound_at, bounds, place),
                 functools.partial(conditioning, place),
             )  # fmt: skip
         worst = max(found, key=lambda place: found[place].rank)
@@ -269,10 +278,7 @@ class Held:
         return Reading(self.dtype, of, wrt, self.at, (), 0.0, nothing, 0)
 
 
-def _at(bounds: Bounds, place: tuple[int, ...]) -> Bounded | None:
+def bound_at(bounds: Bounds, place: tuple[int, ...]) -> Bounded | None:
+    """Return the bound of one entry, if there are bounds."""
     found = bounds()
     return None if found is None else found[place]
-
-
-def _nothing() -> None:
-    """No bound."""

@@ -59,6 +59,10 @@ def judge(
             that.
     """
     low, high = ends
+    if not np.isfinite(came) and not all(is_representable(end, format) for end in ends):
+        right = distance(came, low, high, format) == 0
+        return Judgement(0.0, ULPS, BY_ULPS, PASS if right else INCONCLUSIVE,
+                         "" if right else "the truth overflows")  # fmt: skip
     unit = format.ulp(max((abs(end).abs_upper() for end in ends), default=ZERO))
     ulps, limit, by, why = float(distance(came, low, high, format) / unit), ULPS, BY_ULPS, ""
     if ulps > limit:
