@@ -17,18 +17,18 @@ import numpy as np
 
 from symcalc.backends.kernel import Kernel
 from symcalc.notation.errors import ArgumentError, SymcalcError
-from symcalc.verify.bounded import FORMATS, ZERO, Bounded
+from symcalc.notation.tensors import Tensor
+from symcalc.verify.bounded import FORMATS, ZERO
+from symcalc.verify.computed import Computed, DiagonalOfProducts, Mode
 from symcalc.verify.conditioning import of_gradient, of_value
-from symcalc.verify.enclosures import Enclosures, places_of
-from symcalc.verify.recipes import NoBoundError
-from symcalc.verify.running import program_of, running_error
+from symcalc.verify.enclosures import Enclosure, Enclosures, NoEnclosureError, places_of
+from symcalc.verify.running import program_of
 from symcalc.verify.sampling import Point
 from symcalc.verify.ulps import Judgement, judge
-from symcalc.verify.verdict import GRADIENT, INCONCLUSIVE, CheckRow
+from symcalc.verify.verdict import GRADIENT, INCONCLUSIVE, PASS, CheckRow
 
 VALUE, HVP, DIAGONAL = "value", "hvp", "hessian diagonal"
 ALL = (VALUE, GRADIENT, HVP, DIAGONAL)
-Bounds = Callable[[], Any]
 
 
 @dataclass(frozen=True)
@@ -181,13 +181,11 @@ class Held:
         return array if array.dtype.kind == "i" else array.astype(self.kernel.dtype)
 
     def _first_order(self, of: Sequence[str]) -> Iterator[Reading]:
-        mode = "value_and_grad" if self.objective.is_scalar else "vjp"
-        call = getattr(self.kernel, mode)
+        call = getattr(self.kernel, self._first)
         value, gradient = call(*self.arguments, **self.seed, **self.point.hyper)
         if VALUE in of:
             yield self._compared(
-                VALUE, VALUE, value, self.truth.entries,
-                self.bounds(mode, (), self.derivation.value),
+                VALUE, VALUE, value, self.truth.entries, self.value(),
                 functools.partial(of_value, self.truth),
             )  # fmt: skip
         gradients = gradient if isinstance(gradient, tuple) else (gradient,)
@@ -195,90 +193,116 @@ class Held:
             if GRADIENT in of:
                 yield self._compared(
                     GRADIENT, wrt, came, functools.partial(self.truth.slopes, wrt),
-                    self.bounds(mode, (), self.derivation.gradient_of(wrt).target),
-                    functools.partial(of_gradient, self.truth, wrt),
+                    self.gradient(wrt), functools.partial(of_gradient, self.truth, wrt),
                 )  # fmt: skip
 
     def _products(self) -> Iterator[Reading]:
         rng = np.random.default_rng(sum(self.point.extents.values()))
-        names = [tensor.name for tensor in self.objective.inputs]
-        shapes = [self.point.arrays[names.index(wrt)].shape for wrt in self.derivation.wrt]
+        shapes = [self._shape(wrt) for wrt in self.derivation.wrt]
         for turn, wrt in enumerate(self.derivation.wrt):
             vectors = [np.zeros(shape) for shape in shapes]
             vectors[turn] = rng.integers(-8, 9, shapes[turn]) / 4.0
             given = tuple(self._cast(vector) for vector in vectors)
             came = self.kernel.hvp(*self.arguments, vector=given, **self.seed, **self.point.hyper)
-            bounds = self.bounds("hvp", vectors, self.derivation.hvp.results[turn])
             truth = functools.partial(self.truth.product, wrt, vectors[turn])
             came = came[turn] if isinstance(came, tuple) else came
-            yield self._compared(HVP, wrt, came, truth, bounds)
+            yield self._compared(HVP, wrt, came, truth, self.product(wrt, vectors))
 
     def _diagonal(self) -> Iterator[Reading]:
         (wrt,) = self.derivation.wrt
         came = self.kernel.hessian_diagonal(*self.arguments, **self.seed, **self.point.hyper)
         truth = functools.partial(self.truth.curvatures, wrt)
-        yield self._compared(DIAGONAL, wrt, came, truth, self.diagonal_bounds())
+        yield self._compared(DIAGONAL, wrt, came, truth, self.diagonal())
 
-    def diagonal_bounds(self) -> Bounds:
-        """Return what gives the bounds of the Hessian's diagonal, where it has a formula."""
+    def value(self) -> Computed:
+        """Return what computes the value."""
+        return self._mode(self._first, self.derivation.value)
+
+    def gradient(self, wrt: str) -> Computed:
+        """Return what computes the gradient by one input."""
+        return self._mode(self._first, self.derivation.gradient_of(wrt).target)
+
+    def product(self, wrt: str, vectors: Sequence[Any]) -> Computed:
+        """Return what computes the Hessian's product with vectors, one an input."""
+        result = self.derivation.hvp.results[self.derivation.wrt.index(wrt)]
+        return self._mode("hvp", result, vectors)
+
+    def diagonal(self) -> Computed:
+        """Return what computes the Hessian's diagonal."""
+        (wrt,) = self.derivation.wrt
         if self.derivation.hessian_structure.diagonal is None:
-            return lambda: None
+            return DiagonalOfProducts(lambda unit: self.product(wrt, [unit]), self._shape(wrt))
         program = program_of(self.derivation, "hessian_diagonal")
-        return self.bounds("hessian_diagonal", (), program.outputs[0])
+        return self._mode("hessian_diagonal", program.outputs[0])
 
-    def bounds(self, mode: str, vectors: Sequence[Any], tensor: Any) -> Bounds:
-        """Return what gives the running-error bounds of one result, once it is asked for.
+    @property
+    def _first(self) -> str:
+        return "value_and_grad" if self.objective.is_scalar else "vjp"
 
-        Args:
-            mode: of the kernel.
-            vectors: what the mode is given beside the inputs and the cotangent.
-            tensor: the result's.
-        """
+    def _mode(self, mode: str, tensor: Tensor, vectors: Sequence[Any] = ()) -> Mode:
+        return Mode(self.derivation, mode, tensor, self.dtype, self.point, vectors)
 
-        @functools.cache
-        def bounds() -> Any:
-            arrays = [*self.point.arrays, *self.seed.values(), *vectors]
-            try:
-                found = running_error(
-                    program_of(self.derivation, mode), self.dtype, arrays, self.point.hyper,
-                    self.point.extents,
-                )  # fmt: skip
-            except NoBoundError:
-                return None
-            return found[tensor]
-
-        return bounds
+    def _shape(self, wrt: str) -> tuple[int, ...]:
+        names = [tensor.name for tensor in self.objective.inputs]
+        return self.point.arrays[names.index(wrt)].shape
 
     def _compared(
-        self, of: str, wrt: str, came: Any, truth: Callable[[], Any], bounds: Bounds,
+        self, of: str, wrt: str, came: Any, truth: Callable[[], Any], computed: Computed,
         conditioning: Callable[[tuple[int, ...]], Any] = lambda place: ZERO,
     ) -> Reading:  # fmt: skip
         """Compare all entries of one result; return the worst."""
         came = np.asarray(came, np.float64)
-        try:
-            expected = truth()
-        except SymcalcError as error:
-            return self._undecided(of, wrt, str(error))
         if not came.size:
             return self._undecided(of, wrt, "no entries")
-        found = {}
-        for place in places_of(came.shape):
-            ends = expected[place]
-            found[place] = judge(
-                float(came[place]), ends.ends() if hasattr(ends, "ends") else (ends, ends),
-                self.format, functools.partial(bound_at, bounds, place),
-                functools.partial(conditioning, place),
-            )  # fmt: skip
+        try:
+            expected = _first_known(truth, computed.equations)
+            found = {
+                place: self.judged(
+                    float(came[place]), expected[place], computed, place,
+                    functools.partial(conditioning, place),
+                )
+                for place in places_of(came.shape)
+            }  # fmt: skip
+        except SymcalcError as error:
+            return self._undecided(of, wrt, str(error))
         worst = max(found, key=lambda place: found[place].rank)
         return Reading(self.dtype, of, wrt, self.at, worst, float(came[worst]), found[worst],
                        came.size)  # fmt: skip
+
+    def judged(
+        self, came: float, truth: Any, computed: Computed, place: tuple[int, ...],
+        conditioning: Callable[[], Any],
+    ) -> Judgement:  # fmt: skip
+        """Judge one entry.
+
+        Args:
+            came: what the kernel gave.
+            truth: a ball, or the one-sided derivatives. At a kink what lies between them is right,
+                and so is what the equations say, for a convention may do neither.
+            computed: gives bounds and equations.
+            place: the entry.
+            conditioning: see `judge`.
+        """
+        bound = functools.partial(computed.bound, place)
+        if not isinstance(truth, Enclosure):
+            return judge(came, (truth, truth), self.format, bound, conditioning)
+        found = judge(came, truth.ends(), self.format, bound, conditioning)
+        if found.verdict == PASS or truth.is_smooth:
+            return found
+        meant = computed.equations()[place]
+        return judge(came, (meant, meant), self.format, bound, conditioning)
 
     def _undecided(self, of: str, wrt: str, why: str) -> Reading:
         nothing = Judgement(0.0, 0.0, "", INCONCLUSIVE, why)
         return Reading(self.dtype, of, wrt, self.at, (), 0.0, nothing, 0)
 
 
-def bound_at(bounds: Bounds, place: tuple[int, ...]) -> Bounded | None:
-    """Return the bound of one entry, if there are bounds."""
-    found = bounds()
-    return None if found is None else found[place]
+def _first_known(truth: Callable[[], Any], equations: Callable[[], Any]) -> Any:
+    """The enclosures; where a kink leaves none, what the equations say."""
+    try:
+        return truth()
+    except NoEnclosureError as error:
+        try:
+            return equations()
+        except SymcalcError:
+            raise error from None

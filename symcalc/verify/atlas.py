@@ -27,13 +27,14 @@ from symcalc.notation.dims import Index
 from symcalc.notation.domains import Domain
 from symcalc.notation.errors import DerivationError, SymcalcError
 from symcalc.notation.objective import Objective
-from symcalc.verify.accuracy import VALUE, Bounds, Held, as_single, bound_at
+from symcalc.verify.accuracy import VALUE, Held, as_single
 from symcalc.verify.bounded import ZERO
+from symcalc.verify.computed import Computed
 from symcalc.verify.conditioning import of_gradient, of_value
 from symcalc.verify.enclosures import Enclosure, NoEnclosureError, environment
 from symcalc.verify.sampling import Point, primes, size
 from symcalc.verify.sweeps import crossings, sweep
-from symcalc.verify.ulps import ULPS, Judgement, judge
+from symcalc.verify.ulps import ULPS, Judgement
 from symcalc.verify.verdict import FAIL, GRADIENT, INCONCLUSIVE, PASS
 
 CURVATURE = "curvature"
@@ -316,20 +317,15 @@ def _judged(kernel: Kernel, point: Point, x: float) -> tuple[Judgement | None, .
     curvature = kernel.hessian_diagonal(*held.arguments, **point.hyper)
     domain = kernel.objective.input(wrt).domain
     slope, bend = (_inner(each, x, domain) for each in jet.derivatives)
-    mode, derivation = "value_and_grad", kernel.derivation
-    gradient_bounds = held.bounds(mode, (), derivation.gradient_of(wrt).target)
-    cases: list[tuple[float, tuple[Any, Any], Bounds, Any]] = [
-        (value, (jet.value, jet.value), held.bounds(mode, (), derivation.value),
-         lambda: of_value(held.truth, ())),
-        (gradient[place], slope.ends(), gradient_bounds,
-         lambda: of_gradient(held.truth, wrt, place)),
-        (curvature[place], bend.ends(), held.diagonal_bounds(), lambda: ZERO),
-    ]  # fmt: skip
+    cases: list[tuple[float, Any, Computed, Any]] = [
+        (value, jet.value, held.value(), lambda: of_value(held.truth, ())),
+        (gradient[place], slope, held.gradient(wrt), lambda: of_gradient(held.truth, wrt, place)),
+        (curvature[place], bend, held.diagonal(), lambda: ZERO),
+    ]
     return tuple(
-        judge(float(came), ends, held.format,
-              functools.partial(bound_at, bounds, () if number == 0 else place), conditioning)
-        for number, (came, ends, bounds, conditioning) in enumerate(cases)
-    )  # fmt: skip
+        held.judged(float(came), truth, computed, () if number == 0 else place, conditioning)
+        for number, (came, truth, computed, conditioning) in enumerate(cases)
+    )
 
 
 def _inner(both: Enclosure, x: float, domain: Domain) -> Enclosure:
