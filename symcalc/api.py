@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from symcalc.bench.table import Benchmark
+    from symcalc.verify.atlas import Atlas
     from symcalc.verify.verdict import CheckReport
 
 BACKENDS = {"numba": "symcalc.backends.numba_backend", "numpy": "symcalc.backends.numpy_backend"}
@@ -118,6 +119,26 @@ def check(
 
     objective = resolve(obj).at_any_size
     return check_kernel(compile(objective, wrt), compile(objective, wrt, backend="numpy"), seed)
+
+
+def atlas(obj: Objective | str, wrt: str | None = None) -> Atlas:
+    """Sweep a scalar objective over its whole domain, its kernels held against enclosures.
+
+    Args:
+        obj: an Objective each of whose terms depends on one entry, or a catalogue name.
+        wrt: the input to differentiate by; the objective's own if not given.
+
+    Returns:
+        The Atlas: errors in ulps of value, gradient and curvature; .table(), .markdown().
+
+    Raises:
+        NoAtlasError: its terms depend on several entries.
+        UnknownObjectiveError: no objective has this name.
+    """
+    from symcalc.verify.atlas import atlas as sweep
+
+    objective = resolve(obj).at_any_size
+    return sweep(compile(objective, wrt), compile(objective, wrt, dtype="float32"))
 
 
 def report(

@@ -158,14 +158,26 @@ def check(
     what: Whats = None,
     everything: All = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the random points.")] = 0,
+    atlas: Annotated[
+        bool, typer.Option("--atlas", help="Sweep scalar objectives over their whole domain.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="With --atlas: the folder for tables and drawings."),
+    ] = None,
     wrt: Wrt = None,
     shape: Shape = None,
     domain: Domains = None,
     default: Default = None,
 ) -> None:
     """Check kernels against independent witnesses; exit status 1 if one fails."""
+    if not atlas:
+        arguments.refuse("a check without --atlas", {"--out": out})
     objectives = arguments.objectives(what, everything, wrt, shape, domain, default)
     console = terminal.output()
+    if atlas:
+        _atlases(objectives, out, everything)
+        return
     failed = []
     with terminal.progress(console, len(objectives)) as begin:
         for objective in objectives:
@@ -177,6 +189,33 @@ def check(
     if len(objectives) > 1:
         console.print(_summary(len(objectives), failed))
     if failed:
+        raise typer.Exit(1)
+
+
+def _atlases(objectives: list[Any], out: Path | None, everything: bool) -> None:
+    """Sweep objectives and print their tables; of all, leave out those that have no atlas."""
+    from symcalc.verify.atlas import NoAtlasError
+    from symcalc.verify.atlas_plot import write
+
+    console = terminal.output()
+    failed = []
+    with terminal.progress(console, len(objectives)) as begin:
+        for objective in objectives:
+            begin(objective.name)
+            try:
+                found = api.atlas(objective)
+            except NoAtlasError as error:
+                if not everything:
+                    raise
+                console.print(f"left out: {error}")
+                continue
+            console.print(found.table())
+            if not found:
+                failed.append(objective.name)
+            for path in () if out is None else write(found, out):
+                console.print(str(path), soft_wrap=True)
+    if failed:
+        console.print(f"too large: {', '.join(failed)}")
         raise typer.Exit(1)
 
 

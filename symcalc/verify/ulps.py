@@ -1,0 +1,104 @@
+"""Ulps: how far a number of a kernel is from its enclosure, and whether that is far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import flint
+import numpy as np
+
+from symcalc.verify.bounded import INFINITE, ZERO, Bounded, Format
+from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS
+
+ULPS = 8.0
+BY_ULPS, BY_RUNNING_ERROR, BY_CONDITIONING = "8 ulps", "running error", "conditioning"
+_ORDER = {PASS: 0, INCONCLUSIVE: 1, FAIL: 2}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One number before its enclosure.
+
+    Args:
+        ulps: how far off it is, in units in the last place of the truth.
+        bound: how far off it may be, in the same units.
+        by: what the bound stands on: "8 ulps", "running error" or "conditioning".
+        verdict: PASS, FAIL, or INCONCLUSIVE where no bound is known.
+        why: what made it inconclusive.
+    """
+
+    ulps: float
+    bound: float
+    by: str
+    verdict: str
+    why: str = ""
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """The greater the worse: by the verdict, then by the share of the bound."""
+        return _ORDER[self.verdict], self.ulps / self.bound if self.bound else self.ulps
+
+
+def judge(
+    came: float,
+    ends: tuple[Any, Any],
+    format: Format,
+    bound: Callable[[], Bounded | None],
+    conditioning: Callable[[], Any],
+) -> Judgement:
+    """Compare a number with the ball of the truth.
+
+    Args:
+        came: what the kernel gave.
+        ends: the ball twice, or at a kink those of the lesser and the greater one-sided derivative.
+        format: the kernel's.
+        bound: gives the running-error bound, or None; asked only of what is off by 8 ulps or more.
+        conditioning: gives sum_j |d out / d x_j| |x_j|; asked only of what is off by more than
+            that.
+    """
+    low, high = ends
+    if not np.isfinite(came) and not all(is_representable(end, format) for end in ends):
+        right = distance(came, low, high, format) == 0
+        return Judgement(0.0, ULPS, BY_ULPS, PASS if right else INCONCLUSIVE,
+                         "" if right else "the truth overflows")  # fmt: skip
+    unit = format.ulp(max((abs(end).abs_upper() for end in ends), default=ZERO))
+    ulps, limit, by, why = float(distance(came, low, high, format) / unit), ULPS, BY_ULPS, ""
+    if ulps > limit:
+        running = bound()
+        if running is None or not running.error.is_finite():
+            why = "no running-error bound"
+        elif running.error > unit * limit:
+            limit, by = float(running.error / unit), BY_RUNNING_ERROR
+    if ulps > limit:
+        moved = float((conditioning() * format.unit / unit).abs_upper())
+        if moved > limit:
+            limit, by = moved, BY_CONDITIONING
+    if ulps <= limit:
+        return Judgement(ulps, limit, by, PASS)
+    return Judgement(ulps, limit, by, INCONCLUSIVE if why and np.isfinite(came) else FAIL, why)
+
+
+def distance(came: float, low: Any, high: Any, format: Format) -> Any:
+    """Return how far a number is at least from a ball, or from everything between two.
+
+    An infinity is right where the truth is beyond the greatest number of the format.
+    """
+    if np.isnan(came):
+        return INFINITE
+    if np.isinf(came):
+        beyond = high if came > 0 else -low
+        return ZERO if beyond > greatest(format) else INFINITE
+    found = flint.arb(came)
+    return max((low - found).lower(), (found - high).lower(), ZERO)
+
+
+def greatest(format: Format) -> Any:
+    """Return what rounds to infinity: half an ulp above the greatest number of a format."""
+    return flint.arb(2) ** format.most - flint.arb(2) ** (format.most - format.digits - 1)
+
+
+def is_representable(ball: Any, format: Format) -> bool:
+    """Whether the truth lies within the range of a format."""
+    return bool(abs(ball) < greatest(format))
