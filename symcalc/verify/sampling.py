@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
 from symcalc.program.needs import needs
 
+ATTEMPTS = 12  # points that are tried where one does not serve
 _ROUNDS = 8  # one range may be made of what another has enlarged
 
 
@@ -82,6 +83,14 @@ def draw(objective: Objective, extents: dict[str, int], seed: int, kind: str = "
         shape = tuple(size(index.extent, extents) for index in objective.outputs)
         cotangent = rng.normal(size=shape)
     return Point(extents, arrays, hyper, cotangent)
+
+
+def points(
+    objective: Objective, sizes: tuple[int, ...], seed: int, kind: str = "typical"
+) -> Iterator[Point]:
+    """Draw a few points, one after another, at the extents that `primes` gives."""
+    for attempt in range(ATTEMPTS):
+        yield draw(objective, primes(objective, sizes), seed + 10_000 * attempt, kind)
 
 
 def primes(objective: Objective, sizes: tuple[int, ...]) -> dict[str, int]:
