@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 import sympy as sp
@@ -25,6 +27,18 @@ class UndecidedError(SymcalcError):
     """A condition could not be decided at this point: the balls overlap."""
 
 
+class Side(Enum):
+    """From which side of a point a power series in t is meant: t > 0 or t < 0.
+
+    An environment holds it under `Side`. Where two constant terms are equal, the first coefficients
+    that differ then decide a comparison, as they do for every t small enough.
+    """
+
+    RIGHT = 1
+    LEFT = -1
+
+
+TIES = object()  # the environment's list of what was equal here and differs beside
 Environment = dict[Any, Any]
 _DEAR = (Where, Reduction, sp.Function)  # what is remembered where it was computed
 Entries = dict[tuple[int, ...], Any]
@@ -87,9 +101,12 @@ def _evaluated(expression: Any, env: Environment) -> Any:
     if isinstance(expression, Atom):
         dummies, body = _definition(_kind(expression), len(expression.args))
         values = [evaluate(argument, env) for argument in expression.args]
-        return evaluate(body, dict(zip(dummies, values, strict=True)))
+        sided = {key: env[key] for key in (Side, TIES) if key in env}
+        return evaluate(body, sided | dict(zip(dummies, values, strict=True)))
     if isinstance(expression, sp.polygamma):
         return _polygamma(int(expression.args[0]), evaluate(expression.args[1], env))
+    if isinstance(expression, (sp.Abs, sp.sign)):
+        return _by_sign(expression, env)
     function = _FUNCTIONS.get(expression.func)
     if function is None:
         raise SymcalcError(f"balls: no enclosure for {expression.func.__name__}: {expression}")
@@ -136,11 +153,31 @@ def _power(expression: Any, env: Environment) -> Any:
         power = int(exponent)
         return value**power if power >= 0 else 1 / value ** (-power)
     if exponent == sp.Rational(1, 2):
-        return value.sqrt()
+        return _root(value, env)
     if isinstance(exponent, sp.Rational) and exponent.q == 2:
-        root = value.sqrt()
+        root = _root(value, env)
         return root**exponent.p if exponent.p > 0 else 1 / root ** (-exponent.p)
     return (value.log() * evaluate(exponent, env)).exp()
+
+
+def _root(value: Any, env: Environment) -> Any:
+    """The square root; that of c t**2 + ... is |t| sqrt(c + ...), which has a side."""
+    if not hasattr(value, "length") or Side not in env or value[0] != 0:
+        return value.sqrt()
+    import flint
+
+    order = next((k for k in range(value.prec) if not value[k] == 0), value.prec)
+    if order == value.prec:
+        return flint.arb_series([0], prec=order // 2)
+    if order % 2:
+        raise UndecidedError("balls: the slope of a root is infinite here")
+    rest = flint.arb_series([value[k] for k in range(order, value.prec)], prec=value.prec - order)
+    root, half = rest.sqrt(), order // 2
+    turn = env[Side].value ** half
+    if half % 2:
+        env[TIES].append(value)
+    shifted = [0] * half + [turn * root[k] for k in range(root.prec)]
+    return flint.arb_series(shifted, prec=half + root.prec)
 
 
 def _constant(value: Any) -> Any:
@@ -172,13 +209,35 @@ def _related(when: Any, env: Environment) -> bool:
     left, right = when.lhs, when.rhs
     if left.is_integer and right.is_integer:
         return bool(_COMPARISONS[when.func](whole(left, env), whole(right, env)))
-    a, b = (_constant(evaluate(side, env)) for side in (left, right))
-    a, b = (ball(s) if isinstance(s, int) else s for s in (a, b))
+    order = _order(evaluate(left, env), evaluate(right, env), env)
+    if order is None:
+        raise UndecidedError(f"balls: {when} cannot be decided here")
+    return bool(_COMPARISONS[when.func](order, 0))
+
+
+def _order(left: Any, right: Any, env: Environment) -> int | None:
+    """-1, 0 or 1 as the left is less than, equal to or greater than the right; None: untold."""
+    a, b = (ball(s) if isinstance(s, int) else s for s in (_constant(left), _constant(right)))
     if a < b or a > b:
-        return bool(_COMPARISONS[when.func](a, b))
-    if (a.is_exact() and b.is_exact()) or _identical(a, b):
-        return when.func in (sp.Eq, sp.Le, sp.Ge)
-    raise UndecidedError(f"balls: {when} cannot be decided here")
+        return 1 if a > b else -1
+    if not (a.is_exact() and b.is_exact() and a == b) and not _identical(a, b):
+        return None
+    if Side not in env:
+        return 0
+    return _order_beside(left - right, env)
+
+
+def _order_beside(gap: Any, env: Environment) -> int | None:
+    """The sign of what is zero at the point, beside it."""
+    if not hasattr(gap, "length"):
+        return 0
+    for k in range(1, gap.prec):
+        if gap[k] > 0 or gap[k] < 0:
+            env[TIES].append(gap)
+            return (1 if gap[k] > 0 else -1) * int(env[Side].value) ** k
+        if gap[k] != 0:
+            return None
+    return 0
 
 
 def _identical(a: Any, b: Any) -> bool:
@@ -214,7 +273,7 @@ def _choose(expression: Any, env: Environment) -> Any:
 def _reduce(expression: Reduction, env: Environment) -> Any:
     count = whole(expression.index.extent, env)
     terms = [evaluate(expression.body, {**env, expression.index: k}) for k in range(count)]
-    return _REDUCTIONS[expression.spelling](terms)
+    return _REDUCTIONS[expression.spelling](terms, env)
 
 
 def _recur(expression: Recurrence, env: Environment) -> Any:
@@ -229,40 +288,32 @@ def _recur(expression: Recurrence, env: Environment) -> Any:
     raise SymcalcError(f"balls: {expression} has no entry {place}")
 
 
-def _extreme(terms: list[Any], better: Callable[[Any, Any], bool]) -> int:
-    """Return the first place whose term is better than all before it."""
+def _extreme(terms: list[Any], env: Environment, better: int) -> int:
+    """Return the first place whose term is beyond all before it: greater if `better` is 1."""
     best = 0
     for place in range(1, len(terms)):
-        a, b = (_constant(terms[p]) for p in (place, best))
-        if better(a, b):
-            best = place
-        elif not better(b, a) and not (a.is_exact() and b.is_exact()) and not _identical(a, b):
+        order = _order(terms[place], terms[best], env)
+        if order is None:
             raise UndecidedError("balls: the greatest of several cannot be told")
+        if order == better:
+            best = place
     return best
 
 
-def _greater(a: Any, b: Any) -> bool:
-    return bool(a > b)
-
-
-def _less(a: Any, b: Any) -> bool:
-    return bool(a < b)
-
-
-def _add(terms: list[Any]) -> Any:
+def _add(terms: list[Any], _: Environment) -> Any:
     return functools.reduce(lambda a, b: a + b, terms, ball(0))
 
 
-_REDUCTIONS: dict[str, Callable[[list[Any]], Any]] = {
+_REDUCTIONS: dict[str, Callable[[list[Any], Environment], Any]] = {
     "sum": _add,
-    "mean": lambda terms: _add(terms) / len(terms),
-    "prod": lambda terms: functools.reduce(lambda a, b: a * b, terms, ball(1)),
-    "max": lambda terms: terms[_extreme(terms, _greater)],
-    "min": lambda terms: terms[_extreme(terms, _less)],
-    "argmax": lambda terms: _extreme(terms, _greater),
-    "argmin": lambda terms: _extreme(terms, _less),
-    "logsumexp": lambda terms: _add([term.exp() for term in terms]).log(),
-    "norm2": lambda terms: _add([term * term for term in terms]).sqrt(),
+    "mean": lambda terms, env: _add(terms, env) / len(terms),
+    "prod": lambda terms, env: functools.reduce(lambda a, b: a * b, terms, ball(1)),
+    "max": lambda terms, env: terms[_extreme(terms, env, 1)],
+    "min": lambda terms, env: terms[_extreme(terms, env, -1)],
+    "argmax": lambda terms, env: _extreme(terms, env, 1),
+    "argmin": lambda terms, env: _extreme(terms, env, -1),
+    "logsumexp": lambda terms, env: _add([term.exp() for term in terms], env).log(),
+    "norm2": lambda terms, env: _root(_add([term * term for term in terms], env), env),
 }
 
 
@@ -283,24 +334,15 @@ def _slope(expression: Any, env: Environment) -> Any:
     return value[1] if hasattr(value, "length") else ball(0)
 
 
-def _absolute(x: Any) -> Any:
-    middle = _constant(x)
-    if middle > 0 or middle == 0:
-        return x
-    if middle < 0:
-        return -x
-    return _undecided()
-
-
-def _sign(x: Any) -> Any:
-    middle = _constant(x)
-    return ball(1) if middle > 0 else ball(-1) if middle < 0 else (
-        ball(0) if middle == 0 else _undecided()
-    )  # fmt: skip
-
-
-def _undecided() -> Any:
-    raise UndecidedError("balls: a sign cannot be told")
+def _by_sign(expression: Any, env: Environment) -> Any:
+    """|x| or sign(x)."""
+    x = evaluate(expression.args[0], env)
+    order = _order(x, ball(0), env)
+    if order is None:
+        raise UndecidedError("balls: a sign cannot be told")
+    if isinstance(expression, sp.sign):
+        return ball(order)
+    return -x if order < 0 else x
 
 
 def _series_or(method: str) -> Callable[[Any], Any]:
@@ -321,7 +363,6 @@ def _cosh(x: Any) -> Any:
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     sp.exp: _series_or("exp"), sp.log: _series_or("log"), sp.tanh: _tanh, sp.cosh: _cosh,
     sp.erf: _series_or("erf"), sp.erfc: _series_or("erfc"), sp.loggamma: _series_or("lgamma"),
-    sp.Abs: _absolute, sp.sign: _sign,
     type(sp.pi): lambda: _pi(), type(sp.E): lambda: ball(1).exp(),
 }  # fmt: skip
 
@@ -330,10 +371,13 @@ def _polygamma(order: int, x: Any) -> Any:
     """The derivatives of lgamma: (-1)**(m+1) m! zeta(m + 1, x) beyond the first."""
     import flint
 
-    if hasattr(x, "length"):  # to first order: its own derivative is the next one
-        at, slope = x[0], x[1]
-        terms = [_polygamma(order, at), _polygamma(order + 1, at) * slope]
-        return flint.arb_series(terms, prec=2)
+    if hasattr(x, "length"):  # Taylor: each derivative is the next polygamma
+        step = x - x[0]
+        total, power = flint.arb_series([0], prec=x.prec), flint.arb_series([1], prec=x.prec)
+        for k in range(x.prec):
+            total += power * _polygamma(order + k, x[0]) / math.factorial(k)
+            power = power * step
+        return total
     if order == 0:
         return x.digamma()
     value = flint.arb.zeta(flint.arb(order + 1), x) * flint.arb(order).gamma() * order

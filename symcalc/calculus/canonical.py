@@ -46,7 +46,6 @@ class TooManyTermsError(DerivationError):
     """A formula has more terms, multiplied out, than anyone would wait for."""
 
 
-
 def frozen(poly: Poly) -> frozenset[tuple[Monomial, Any]]:
     """Return a polynomial that may stand in a factor."""
     return frozenset(poly.items())

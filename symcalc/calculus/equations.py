@@ -117,9 +117,7 @@ class Lifter:
         body = self._inside(expression, indices)
         self.equations.append(Equation(target, indices, body))
 
-    def _inside(
-        self, expression: Any, indices: tuple[Index, ...] = (), when: Any = sp.true
-    ) -> Any:
+    def _inside(self, expression: Any, indices: tuple[Index, ...] = (), when: Any = sp.true) -> Any:
         """Lift what stands inside an expression, which has an equation of its own itself."""
         if isinstance(expression, Reduction):
             return expression.func(self.lift(expression.body, when), expression.index)

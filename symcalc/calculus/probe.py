@@ -85,7 +85,7 @@ def environment(
         if tensor not in defined:
             env[tensor] = sample(tensor, env, rng)
     for equation in definitions:
-        env[equation.target] = _Defined(equation, env)
+        env[equation.target] = Defined(equation.indices, equation.body, env)
     return env
 
 
@@ -104,20 +104,21 @@ def _enlarge(bodies: list[Any], tensors: list[Tensor], env: Environment) -> None
                     env[dim] += 1
 
 
-class _Defined(dict[tuple[int, ...], Any]):
+class Defined(dict[tuple[int, ...], Any]):
     """A defined tensor, its entries evaluated when they are asked for.
 
     Those that no taken branch asks for may be undefined.
     """
 
-    def __init__(self, equation: Equation, env: Environment) -> None:
+    def __init__(self, indices: tuple[Index, ...], body: Any, env: Environment) -> None:
         super().__init__()
-        self.equation = equation
+        self.indices = indices
+        self.body = body
         self.env = env
 
     def __missing__(self, places: tuple[int, ...]) -> Any:
-        at = dict(zip(self.equation.indices, places, strict=True))
-        self[places] = evaluate(self.equation.body, {**self.env, **at})
+        at = dict(zip(self.indices, places, strict=True))
+        self[places] = evaluate(self.body, {**self.env, **at})
         return self[places]
 
 
@@ -244,7 +245,7 @@ def _words(letters: dict[str, int], env: Environment) -> str:
     parts = {str(key): str(value) for key, value in env.items() if isinstance(key, Dim)}
     parts |= {name: str(place) for name, place in letters.items()}
     for key, value in env.items():
-        if isinstance(key, Tensor) and not isinstance(value, _Defined):
+        if isinstance(key, Tensor) and not isinstance(value, Defined):
             shown = [_number(entry) for entry in list(value.values())[:_SHOWN]]
             more = ", ..." if len(value) > _SHOWN else ""
             parts[key.name] = shown[0] if () in value else f"[{', '.join(shown)}{more}]"

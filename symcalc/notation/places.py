@@ -88,9 +88,7 @@ class Range:
     count: Any
 
 
-def range_in(
-    index: Index, looks: Iterable[Look], ranged: frozenset[Index]
-) -> Range | None:
+def range_in(index: Index, looks: Iterable[Look], ranged: frozenset[Index]) -> Range | None:
     """Return the largest range in which every place that an index stands in is in bounds.
 
     0 <= c i + rest < extent for all values of the other indices. A place that holds an index not in

@@ -90,4 +90,3 @@ BINDINGS: dict[str, Binding] = {
     "gaussian_pathwise": Binding(6, indices=1, variable=1),
     "gaussian_score": Binding(6, indices=1, variable=1),
 }
-

@@ -1,0 +1,58 @@
+"""Derived: the equations of a derivation at one point, in ball arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from symcalc.calculus.balls import Environment
+from symcalc.calculus.equations import Equation
+from symcalc.calculus.probe import Defined
+from symcalc.notation.tensors import Tensor
+from symcalc.verify.enclosures import environment, over_precisions, places_of
+from symcalc.verify.sampling import Point, size
+
+
+class Derived:
+    """Equations at one point.
+
+    Args:
+        equations: each standing on those before it.
+        point: the arguments; they are taken as exact.
+        inputs: the objective's inputs, in the order of the point's arrays.
+        parameters: its hyperparameters' symbols by name.
+        given: other tensors the equations stand on, and their arrays: cotangents, directions.
+    """
+
+    def __init__(
+        self,
+        equations: Iterable[Equation],
+        point: Point,
+        inputs: Iterable[Tensor],
+        parameters: Mapping[str, Any],
+        given: Mapping[Tensor, Any] | None = None,
+    ) -> None:
+        self.equations = tuple(equations)
+        self.point = point
+        self.arrays = dict(zip(inputs, point.arrays, strict=True)) | dict(given or {})
+        self.parameters = parameters
+
+    def entries(self, tensor: Tensor) -> Any:
+        """Return the balls of all entries of one tensor, as an object array.
+
+        Raises:
+            NoEnclosureError: some entry has no narrow ball.
+        """
+        return over_precisions(lambda: self._entries(tensor), f"equation of {tensor.name}")
+
+    def _entries(self, tensor: Tensor) -> Any:
+        env: Environment = environment(self.arrays, self.parameters, self.point)
+        for equation in self.equations:
+            env[equation.target] = Defined(equation.indices, equation.body, env)
+        shape = tuple(size(extent, self.point.extents) for extent in tensor.shape)
+        found = np.empty(shape, dtype=object)
+        for place in places_of(shape):
+            found[place] = env[tensor][place]
+        return found

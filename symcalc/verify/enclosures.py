@@ -1,0 +1,290 @@
+"""Enclosures: value and derivatives of an objective as balls that certainly hold the truth.
+
+The value is computed in ball arithmetic on power series in t: one entry, or a direction, becomes
+x + t, and the coefficients of the value are its derivatives at t = 0. Nothing is differentiated by
+SymPy and no adjoint is asked. Where a comparison is a tie at t = 0 the value has two series, one
+for t > 0 and one for t < 0: the one-sided derivatives. The precision is raised until the balls are
+narrow.
+
+Reference: Johansson (2017), doi:10.1109/TC.2017.2690633, for ball arithmetic.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symcalc.calculus.balls import TIES, Environment, Side, UndecidedError, ball, evaluate
+from symcalc.calculus.expansion import expanded
+from symcalc.calculus.probe import Defined
+from symcalc.notation.dims import Dim
+from symcalc.notation.errors import SymcalcError
+from symcalc.notation.objective import Objective
+from symcalc.notation.tensors import Tensor
+from symcalc.verify.sampling import Point, size
+
+PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
+BITS = 80  # of relative accuracy a ball has at least, where it is not at zero
+_NOTHING = 2.0**-1070  # a ball around zero narrower than this is as good as zero
+_ORDER = 4  # terms of a series; a square root at zero takes one of them
+
+Moves = dict[tuple[str, tuple[int, ...]], float]
+
+
+class NoEnclosureError(SymcalcError, ArithmeticError):
+    """No narrow ball was found: the value is infinite or undefined here, or a tie is not exact."""
+
+
+@dataclass(frozen=True)
+class Enclosure:
+    """A derivative, from the right and from the left; one and the same ball where it is smooth.
+
+    Args:
+        right: for t > 0, as a ball.
+        left: for t < 0.
+    """
+
+    right: Any
+    left: Any
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether there is one derivative, not two."""
+        return self.right is self.left
+
+    def ends(self) -> tuple[Any, Any]:
+        """Return the lesser and the greater of the two."""
+        return (self.left, self.right) if self.left < self.right else (self.right, self.left)
+
+
+@dataclass(frozen=True)
+class Jet:
+    """Value and derivatives along a line through a point.
+
+    Args:
+        value: a ball.
+        derivatives: the first, the second and so on, as far as they were asked for.
+    """
+
+    value: Any
+    derivatives: tuple[Enclosure, ...]
+
+    @property
+    def slope(self) -> Enclosure:
+        """The first derivative."""
+        return self.derivatives[0]
+
+    @property
+    def curvature(self) -> Enclosure:
+        """The second derivative."""
+        return self.derivatives[1]
+
+
+class Enclosures:
+    """An objective at one point: every derivative in ball arithmetic.
+
+    Args:
+        objective: what is enclosed.
+        point: its arguments; they are taken as exact.
+    """
+
+    def __init__(self, objective: Objective, point: Point) -> None:
+        self.objective = objective
+        self.point = point
+        self._arrays = dict(zip(objective.inputs, point.arrays, strict=True))
+        self._bodies = tuple(expanded(formula).body for formula in objective.formulas)
+
+    def value(self) -> Any:
+        """Return the ball of the value, or of sum(cotangent * value)."""
+        return self._jet({}, 0).value
+
+    def entries(self) -> Any:
+        """Return the balls of all entries of the value, as an object array."""
+        return self._over(lambda: self._each(self._environment({})))
+
+    def slopes(self, wrt: str) -> Any:
+        """Return the first derivative by each entry of an input, an object array of Enclosures."""
+        return self._by_entry(wrt, 1)
+
+    def curvatures(self, wrt: str) -> Any:
+        """Return the diagonal of the Hessian by one input, an object array of Enclosures."""
+        return self._by_entry(wrt, 2)
+
+    def along(self, directions: dict[str, Any]) -> Jet:
+        """Return value, slope and curvature along a direction.
+
+        Args:
+            directions: an array for each input that moves.
+        """
+        return self._jet(
+            {
+                (name, place): float(array[place])
+                for name, array in directions.items()
+                for place in places_of(array.shape)
+                if array[place] != 0
+            },
+            2,
+        )
+
+    def product(self, wrt: str, vector: Any) -> Any:
+        """Return the Hessian by one input times a vector, as an object array of balls.
+
+        By polarization: u' H v is a quarter of what the curvatures along v + u and v - u differ by.
+
+        Raises:
+            NoEnclosureError: a derivative jumps here.
+        """
+        found = np.empty(np.shape(vector), dtype=object)
+        for place in places_of(found.shape):
+            unit = np.zeros(np.shape(vector))
+            unit[place] = 2.0 ** np.ceil(np.log2(max(np.max(np.abs(vector)), 1e-300)))
+            plus, minus = (self.along({wrt: vector + sign * unit}) for sign in (1, -1))
+            if not (plus.curvature.is_smooth and minus.curvature.is_smooth):
+                raise NoEnclosureError(f"enclosure of {self.objective.name}: a kink is met here")
+            gap = plus.curvature.right - minus.curvature.right
+            found[place] = gap / (4 * ball(float(unit[place])))
+        return found
+
+    def _array(self, name: str) -> Any:
+        return self._arrays[self.objective.input(name)]
+
+    def _by_entry(self, wrt: str, order: int) -> Any:
+        """The derivatives of one order by each entry; at an end of the domain the inner one."""
+        array, domain = self._array(wrt), self.objective.input(wrt).domain
+        found = np.empty(array.shape, dtype=object)
+        for place in places_of(found.shape):
+            both = self._jet({(wrt, place): 1}, order).derivatives[order - 1]
+            if array[place] == domain.lower:
+                both = Enclosure(both.right, both.right)
+            elif array[place] == domain.upper:
+                both = Enclosure(both.left, both.left)
+            found[place] = both
+        return found
+
+    def _over(self, compute: Callable[[], Any]) -> Any:
+        return over_precisions(compute, self.objective.name)
+
+    def _jet(self, moves: Moves, order: int) -> Jet:
+        def compute() -> Jet:
+            ties: list[Any] = []
+            right = self._series(moves, Side.RIGHT, ties)
+            left = self._series(moves, Side.LEFT, ties) if ties else right
+            found = []
+            for k in range(1, order + 1):
+                ahead = _coefficient(right, k) * k
+                behind = _coefficient(left, k) * k if ties else ahead
+                found.append(Enclosure(ahead, behind))
+            return Jet(_coefficient(right, 0), tuple(found))
+
+        return self._over(compute)
+
+    def _series(self, moves: Moves, side: Side, ties: list[Any]) -> Any:
+        return self._total(self._environment(moves) | {Side: side, TIES: ties})
+
+    def _environment(self, moves: Moves) -> Environment:
+        import flint
+
+        symbols = {p.name: p.symbol for p in self.objective.parameters}
+        env = environment(self._arrays, symbols, self.point)
+        for (name, place), step in moves.items():
+            tensor = self.objective.input(name)
+            start = float(self._arrays[tensor][place])
+            env[tensor][place] = flint.arb_series([start, step], prec=_ORDER)
+        return env
+
+    def _defined(self, env: Environment) -> Environment:
+        for meant, body in zip(self.objective.definitions, self._bodies, strict=False):
+            env[meant.tensor] = Defined(meant.indices, body, env)
+        return env
+
+    def _total(self, env: Environment) -> Any:
+        """The value, or for an array the sum of its entries times the cotangent's."""
+        found = self._each(env)
+        if self.objective.is_scalar:
+            return found[()]
+        weights = self.point.cotangent
+        return sum((found[p] * float(weights[p]) for p in places_of(found.shape)), ball(0))
+
+    def _each(self, env: Environment) -> Any:
+        objective = self.objective
+        env, body = self._defined(env), self._bodies[-1]
+        shape = tuple(size(index.extent, self.point.extents) for index in objective.outputs)
+        found = np.empty(shape, dtype=object)
+        for place in places_of(shape):
+            at = dict(zip(objective.outputs, place, strict=True))
+            found[place] = evaluate(body, {**env, **at} if at else env)
+        return found
+
+
+def environment(arrays: Mapping[Tensor, Any], symbols: Mapping[str, Any], point: Point) -> Any:
+    """Return what balls need to know: each array's entries, hyperparameters and extents, exact.
+
+    Args:
+        arrays: by tensor.
+        symbols: of the hyperparameters, by name.
+        point: gives extents and hyperparameters.
+    """
+    env: Environment = {Dim(name): extent for name, extent in point.extents.items()}
+    env |= {symbol: ball(float(point.hyper[name])) for name, symbol in symbols.items()}
+    for tensor, array in arrays.items():
+        exact = int if tensor.domain.integer else lambda number: ball(float(number))
+        env[tensor] = {place: exact(array[place]) for place in places_of(np.shape(array))}
+    return env
+
+
+def over_precisions(compute: Callable[[], Any], what: str) -> Any:
+    """Compute with more and more bits until all balls are narrow.
+
+    Args:
+        compute: gives a Jet, or an object array of balls.
+        what: is computed, for the message.
+
+    Raises:
+        NoEnclosureError: they stay wide, or something cannot be decided.
+    """
+    import flint
+
+    before, trouble = flint.ctx.prec, "its ball stays wide"
+    try:
+        for flint.ctx.prec in PRECISIONS:
+            try:
+                found = compute()
+            except UndecidedError as error:
+                trouble = str(error)
+                continue
+            if all(_is_narrow(each) for each in _balls(found)):
+                return found
+    finally:
+        flint.ctx.prec = before
+    raise NoEnclosureError(f"enclosure of {what}: {trouble}")
+
+
+def places_of(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Run through all places of an array."""
+    return itertools.product(*(range(extent) for extent in shape))
+
+
+def _coefficient(series: Any, order: int) -> Any:
+    """One coefficient of a series, or of a constant."""
+    if not hasattr(series, "length"):
+        return ball(series) if order == 0 else ball(0)
+    if order >= series.prec:
+        raise UndecidedError("balls: a square root at zero used up the terms of a series")
+    return series[order]
+
+
+def _balls(found: Any) -> list[Any]:
+    if isinstance(found, Jet):
+        ends = (end for each in found.derivatives for end in (each.right, each.left))
+        return [found.value, *ends]
+    return list(found.flat)
+
+
+def _is_narrow(number: Any) -> bool:
+    if not number.is_finite():
+        return False
+    return bool(number.rel_accuracy_bits() >= BITS or (abs(number) < _NOTHING))

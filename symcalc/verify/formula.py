@@ -1,0 +1,133 @@
+"""The formula: derived equations against enclosures by power series, ball against ball.
+
+Both sides are certain to hold what they stand for. Two balls that do not meet prove the equations
+wrong; two that meet, each narrow to eighty bits, leave no error beyond 1e-24 of the entry. Nothing
+is tolerated, so nothing right is ever accused. At a kink the equations must give a subgradient:
+a number between the one-sided derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symcalc.calculus.derive import Derivation
+from symcalc.calculus.orders import Product
+from symcalc.notation.errors import SymcalcError
+from symcalc.verify.derived import Derived
+from symcalc.verify.enclosures import Enclosures, NoEnclosureError, places_of
+from symcalc.verify.sampling import Point
+from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS
+
+VALUE, GRADIENT, CURVATURE = "value", "gradient", "hvp"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One entry of one derivative at one point.
+
+    Args:
+        of: "value", "gradient" or "hvp".
+        wrt: the input, or "value".
+        place: the entry.
+        came: the ball of the equations; None where there is none.
+        low: the ball of the truth; at a kink the lesser one-sided derivative.
+        high: the same ball, or the greater one.
+        verdict: PASS, FAIL or INCONCLUSIVE.
+        why: what made it inconclusive.
+    """
+
+    of: str
+    wrt: str
+    place: tuple[int, ...]
+    came: Any
+    low: Any
+    high: Any
+    verdict: str
+    why: str = ""
+
+
+class Formula:
+    """Holds the equations of a derivation against enclosures, at any points.
+
+    Args:
+        derivation: whose equations are held; they may be wrong, the objective counts as right.
+        product: the equations of the Hessian's product; None leaves it out.
+    """
+
+    def __init__(self, derivation: Derivation, product: Product | None = None) -> None:
+        self.derivation = derivation
+        self.product = product
+        self.symbols = {p.name: p.symbol for p in derivation.objective.parameters}
+
+    def findings(self, point: Point) -> Iterator[Finding]:
+        """Compare every entry of value, gradient and product at one point."""
+        truth = Enclosures(self.derivation.objective, point)
+        yield from self._values(truth, point)
+        for wrt in self.derivation.wrt:
+            yield from self._gradients(truth, point, wrt)
+        if self.product is not None:
+            for wrt in self.derivation.wrt:
+                yield from self._products(truth, point, wrt)
+
+    def _derived(self, equations: Any, point: Point, directions: dict[Any, Any]) -> Derived:
+        given = dict(directions)
+        if self.derivation.cotangent is not None:
+            given[self.derivation.cotangent] = point.cotangent
+        return Derived(equations, point, self.derivation.objective.inputs, self.symbols, given)
+
+    def _values(self, truth: Enclosures, point: Point) -> Iterator[Finding]:
+        derived = self._derived(self.derivation.equations, point, {})
+        yield from _compared(
+            VALUE, VALUE, lambda: derived.entries(self.derivation.value), truth.entries
+        )
+
+    def _gradients(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
+        derived = self._derived(self.derivation.equations, point, {})
+        target = self.derivation.gradient_of(wrt).target
+        yield from _compared(
+            GRADIENT, wrt, lambda: derived.entries(target), lambda: truth.slopes(wrt)
+        )
+
+    def _products(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
+        assert self.product is not None
+        rng = np.random.default_rng(sum(point.extents.values()))
+        objective = self.derivation.objective
+        arrays = dict(zip((t.name for t in objective.inputs), point.arrays, strict=True))
+        directions = {}
+        for name, direction in zip(self.derivation.wrt, self.product.directions, strict=True):
+            shape = arrays[name].shape
+            moving = rng.integers(-8, 9, shape) / 4.0 if name == wrt else np.zeros(shape)
+            directions[direction] = moving
+        vector = directions[self.product.directions[self.derivation.wrt.index(wrt)]]
+        derived = self._derived(self.product.equations, point, directions)
+        result = self.product.results[self.derivation.wrt.index(wrt)]
+        yield from _compared(
+            CURVATURE, wrt, lambda: derived.entries(result), lambda: truth.product(wrt, vector)
+        )
+
+
+def _compared(of: str, wrt: str, came: Any, truth: Any) -> Iterator[Finding]:
+    """Compare two object arrays of balls, or of one-sided slopes, entry by entry."""
+    try:
+        found, expected = came(), truth()
+    except NoEnclosureError as error:
+        yield Finding(of, wrt, (), None, None, None, INCONCLUSIVE, str(error))
+        return
+    except SymcalcError as error:
+        yield Finding(of, wrt, (), None, None, None, FAIL, str(error))
+        return
+    if found.shape != expected.shape:
+        why = f"shape {found.shape}, expected {expected.shape}"
+        yield Finding(of, wrt, (), None, None, None, FAIL, why)
+        return
+    for place in places_of(found.shape):
+        ends = expected[place]
+        low, high = ends.ends() if hasattr(ends, "ends") else (ends, ends)
+        ball = found[place]
+        outside = ball < low or ball > high
+        verdict = FAIL if outside or not ball.is_finite() else PASS
+        yield Finding(of, wrt, place, ball, low, high, verdict)

@@ -1,0 +1,86 @@
+"""Enclosures hold the truth, are narrow, and tell the two sides of a kink apart."""
+
+import mpmath
+import numpy as np
+import pytest
+
+import symcalc as sc
+from symcalc.verify.enclosures import Enclosures, NoEnclosureError
+from symcalc.verify.sampling import Point
+
+
+def at(text, x, wrt="x"):
+    return Enclosures(sc.parse(text, wrt=wrt), Point({"n": len(x)}, (np.array(x, float),), {}))
+
+
+# value, slope and curvature by x, from mpmath's own differentiation
+SMOOTH = {
+    "exp(x[i])": mpmath.exp,
+    "tanh(x[i])": mpmath.tanh,
+    "sigmoid(x[i])": lambda x: 1 / (1 + mpmath.exp(-x)),
+    "softplus(x[i])": lambda x: mpmath.log(1 + mpmath.exp(x)),
+    "log_cosh(x[i])": lambda x: mpmath.log(mpmath.cosh(x)),
+    "erf(x[i])": mpmath.erf,
+    "lgamma(x[i]**2 + 1)": lambda x: mpmath.loggamma(x**2 + 1),
+    "digamma(x[i]**2 + 1)": lambda x: mpmath.digamma(x**2 + 1),
+    "sqrt(x[i]**2 + 1)": lambda x: mpmath.sqrt(x**2 + 1),
+}
+
+
+@pytest.mark.parametrize("x", [-1.75, 0.25, 30.0])
+@pytest.mark.parametrize("text", SMOOTH)
+def test_slope_and_curvature_hold_what_mpmath_finds(text, x):
+    found = at(f"sum(i, {text})", [x])
+    with mpmath.workdps(120):
+        expected = [mpmath.diff(SMOOTH[text], x, k) for k in (1, 2)]
+    for ball, truth in zip((found.slopes("x")[0], found.curvatures("x")[0]), expected, strict=True):
+        assert ball.is_smooth
+        assert float(ball.right) == pytest.approx(float(truth), rel=1e-14, abs=1e-30)
+        assert ball.right.rel_accuracy_bits() >= 80 or abs(ball.right) < 1e-300
+
+
+SIDES = {
+    ("abs(x[i])", 0.0): (-1, 1),
+    ("relu(x[i])", 0.0): (0, 1),
+    ("relu(x[i])**2", 0.0): (0, 0),
+    ("clip(x[i], 0, 1)", 1.0): (1, 0),
+    ("sqrt(x[i]**2)", 0.0): (-1, 1),
+    ("where(x[i] < 2, 3*x[i], 5*x[i] - 4)", 2.0): (3, 5),
+    ("where(x[i]**2 <= 4, 0, x[i]**2 - 4)", 2.0): (0, 4),
+}
+
+
+@pytest.mark.parametrize(("text", "x"), SIDES)
+def test_at_a_kink_there_are_two_slopes(text, x):
+    slope = at(f"sum(i, {text})", [x]).slopes("x")[0]
+    assert not slope.is_smooth
+    assert (float(slope.left), float(slope.right)) == SIDES[text, x]
+
+
+def test_ties_of_a_maximum_have_slopes_zero_and_one():
+    slopes = at("max(i, x[i])", [1.0, 1.0, 0.0]).slopes("x")
+    assert [(float(s.left), float(s.right)) for s in slopes] == [(0, 1), (0, 1), (0, 0)]
+
+
+def test_a_norm_at_zero_has_slopes_of_both_signs():
+    slopes = at("norm2(i, x[i])", [0.0, 0.0]).slopes("x")
+    assert [(float(s.left), float(s.right)) for s in slopes] == [(-1, 1), (-1, 1)]
+
+
+def test_what_is_stopped_does_not_move():
+    slopes = at("sum(i, stop_gradient(x[i]**2)*x[i])", [3.0]).slopes("x")
+    assert float(slopes[0].right) == 9
+
+
+def test_a_product_is_the_hessian_times_the_vector():
+    found = at("exp(sum(i, x[i]**2)/4)", [1.0, 0.5, -0.25])
+    x, v = np.array([1.0, 0.5, -0.25]), np.array([0.5, -1.0, 2.0])
+    e = np.exp((x**2).sum() / 4)
+    expected = e / 4 * x * (x @ v) + e / 2 * v
+    came = [float(ball) for ball in found.product("x", v)]
+    assert came == pytest.approx(expected, rel=1e-14)
+
+
+def test_where_a_slope_is_infinite_there_is_none():
+    with pytest.raises(NoEnclosureError, match="infinite"):
+        at("sum(i, sqrt(x[i]))", [0.0]).slopes("x")
