@@ -81,10 +81,11 @@ def rounding(expected: Any, largest: Any) -> Any:
 
 def entries_scale(point: Point) -> float:
     """The size of what gradients at this point are differences of."""
+    reals = [np.max(np.abs(a)) for a in point.arrays if a.size and a.dtype.kind != "i"]
+    largest = float(max(1.0, *reals)) if reals else 1.0
     if point.cotangent is None:
-        return 1.0 / max(point.extents.values(), default=1)
-    reals = [np.max(np.abs(array)) for array in point.arrays if array.size]
-    return float(np.max(np.abs(point.cotangent), initial=0.0) * max(1.0, *reals))
+        return largest / max(point.extents.values(), default=1)
+    return float(np.max(np.abs(point.cotangent), initial=0.0)) * largest
 
 
 def extents_text(point: Point) -> str:

@@ -127,6 +127,8 @@ def _array(tensor: Tensor, extents: dict[str, int], rng: np.random.Generator) ->
 def _number(domain: Any, default: float | None, rng: np.random.Generator) -> float:
     """Return a value near the default, but not the default, for that may hide a term."""
     if default is None:
-        return abs(float(domain.sample(rng, ()))) + 0.1
+        drawn = float(domain.sample(rng, ()))
+        away = abs(drawn) + 0.1  # from zero
+        return away if domain.admits(away) else drawn
     moved = default * float(rng.uniform(0.7, 1.3))
     return moved if domain.admits(moved) else default
