@@ -157,8 +157,8 @@ def _most(values: list[Any], kind: Any) -> Any:
     for value in dict.fromkeys(sp.expand(v) for v in values):
         for place, other in enumerate(kept):
             gap = sp.expand(value - other)
-            above = _is_nonnegative(gap)
-            if above or _is_nonnegative(-gap):
+            above = never_negative(gap)
+            if above or never_negative(-gap):
                 kept[place] = value if above == (kind is sp.Max) else other
                 break
         else:
@@ -166,7 +166,7 @@ def _most(values: list[Any], kind: Any) -> Any:
     return kept[0] if len(kept) == 1 else kind(*kept)
 
 
-def _is_nonnegative(gap: Any) -> bool:
+def never_negative(gap: Any) -> bool:
     """Whether a whole expression of dims, each at least 1, is seen to be no less than zero."""
     low = gap
     for quotient in gap.atoms(sp.floor):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from symcalc.notation.tensors import Tensor
 from symcalc.program.needs import needs
 
 KINK, TIE = "kink", "tie"  # kinds of points at which one boundary alone is met
+ATTEMPTS = 12  # points that are tried where one does not serve
 _ROUNDS = 8  # one range may be made of what another has enlarged
 
 
@@ -84,6 +85,14 @@ def draw(objective: Objective, extents: dict[str, int], seed: int, kind: str = "
     return Point(extents, arrays, hyper, cotangent, kind)
 
 
+def points(
+    objective: Objective, sizes: tuple[int, ...], seed: int, kind: str = "typical"
+) -> Iterator[Point]:
+    """Draw a few points, one after another, at the extents that `primes` gives."""
+    for attempt in range(ATTEMPTS):
+        yield draw(objective, primes(objective, sizes), seed + 10_000 * attempt, kind)
+
+
 def primes(objective: Objective, sizes: tuple[int, ...]) -> dict[str, int]:
     """Give the dims of an objective these sizes in turn, or larger ones for a range's sake."""
     given = {dim.name: sizes[place % len(sizes)] for place, dim in enumerate(objective.dims)}
@@ -118,6 +127,8 @@ def _array(tensor: Tensor, extents: dict[str, int], rng: np.random.Generator) ->
 def _number(domain: Any, default: float | None, rng: np.random.Generator) -> float:
     """Return a value near the default, but not the default, for that may hide a term."""
     if default is None:
-        return abs(float(domain.sample(rng, ()))) + 0.1
+        drawn = float(domain.sample(rng, ()))
+        away = abs(drawn) + 0.1  # from zero
+        return away if domain.admits(away) else drawn
     moved = default * float(rng.uniform(0.7, 1.3))
     return moved if domain.admits(moved) else default

@@ -19,40 +19,43 @@ from symcalc.verify.comparison import (
     extents_text,
     outcome,
     rounding,
+    where_finite,
 )
 from symcalc.verify.differences import EPS, difference
-from symcalc.verify.sampling import Point, draw, primes
+from symcalc.verify.sampling import ATTEMPTS, Point, draw, points, primes
 from symcalc.verify.unrolled import Unrolled
 
 JVP, HVP, DIAGONAL = "jvp", "hvp", "hessian diagonal"
 CASES = (((2, 3), "typical"), ((2, 2), "tails"))
 DIRECTIONS = 3
-ATTEMPTS = 12
 
 
 def against_unrolled(kernel: Kernel, seed: int) -> Iterator[Comparison]:
     """Compare with SymPy's first and second derivatives of the formula written out."""
-    objective = kernel.objective
-    single = len(kernel.derivation.wrt) == 1
-    for sizes, kind in CASES if single else CASES[:1]:  # second derivatives are long ones
-        point = draw(objective, primes(objective, sizes), seed + 10 + sizes[0], kind)
+    objective, names = kernel.objective, kernel.derivation.wrt
+    single = len(names) == 1
+
+    def truths_at(point: Point) -> tuple[list[Any], list[Any], list[Any]]:
         unrolled, rng = Unrolled(objective, point), np.random.default_rng(seed)
-        at = f"{extents_text(point)}, {kind}"
-        scale = entries_scale(point)
-        for wrt in kernel.derivation.wrt:
-            vectors = _moving(kernel, point, wrt, rng)
-            vector = vectors[kernel.derivation.wrt.index(wrt)]
-            here, near = unrolled.product(wrt, vector, nudge=NUDGE)
-            came = (
-                _slope(kernel, point, vectors),
-                _product(kernel, point, vectors)[kernel.derivation.wrt.index(wrt)],
-            )
+        moving = [_moving(kernel, point, wrt, rng) for wrt in names]
+        products = [
+            unrolled.product(wrt, vectors[place], nudge=NUDGE)
+            for place, (wrt, vectors) in enumerate(zip(names, moving, strict=True))
+        ]
+        return moving, products, [unrolled.diagonal(names[0], nudge=NUDGE)] if single else []
+
+    for sizes, kind in CASES if single else CASES[:1]:  # second derivatives are long ones
+        drawn = points(objective, sizes, seed + 10 + sizes[0], kind)
+        point, (moving, products, diagonals) = where_finite(truths_at, drawn)
+        at, scale = f"{extents_text(point)}, {kind}", entries_scale(point)
+        for place, wrt in enumerate(names):
+            vectors, (here, near) = moving[place], products[place]
+            came = (_slope(kernel, point, vectors), _product(kernel, point, vectors)[place])
             for of, found, truth, moved in zip((JVP, HVP), came, here, near, strict=True):
                 yield _compared(wrt, of, found, truth, moved, scale, at)
-            if single:
-                diagonal = kernel.hessian_diagonal(*point.arrays, **_seeded(point))
-                truth, moved = unrolled.diagonal(wrt, nudge=NUDGE)
-                yield _compared(wrt, DIAGONAL, diagonal, truth, moved, scale, at)
+        for truth, moved in diagonals:
+            diagonal = kernel.hessian_diagonal(*point.arrays, **_seeded(point))
+            yield _compared(names[0], DIAGONAL, diagonal, truth, moved, scale, at)
 
 
 def _compared(

@@ -91,7 +91,7 @@ class Unrolled:
         entries, slopes = self._slopes(wrt)
         along = sp.Add(*(sp.Rational(float(v)) * s for v, s in zip(np.ravel(vector), slopes,
                                                                    strict=True)))  # fmt: skip
-        products = [_smooth(along.diff(entry)) for entry in entries]
+        products = [_smooth(_slope(along, entry)) for entry in entries]
         shape = np.shape(vector)
         here, there = self._evaluate([along, *products], (0.0, nudge))
         return (
@@ -109,7 +109,7 @@ class Unrolled:
         Returns:
             Two arrays of the input's shape.
         """
-        found = [_smooth(s.diff(entry)) for entry, s in zip(*self._slopes(wrt), strict=True)]
+        found = [_smooth(_slope(s, entry)) for entry, s in zip(*self._slopes(wrt), strict=True)]
         here, there = self._evaluate(found, (0.0, nudge))
         shape = self.arrays[wrt].shape
         return np.array(here).reshape(shape), np.array(there).reshape(shape)
@@ -118,10 +118,10 @@ class Unrolled:
         """The entries of an input, and the derivative by each."""
         ranges = (range(extent) for extent in self.arrays[wrt].shape)
         entries = [self._symbol(wrt, place) for place in itertools.product(*ranges)]
-        return entries, [self.value.diff(entry) for entry in entries]
+        return entries, [_slope(self.value, entry) for entry in entries]
 
     def _evaluate(self, expressions: list[Any], nudges: tuple[float, ...]) -> list[list[float]]:
-        """Evaluate expressions to thirty digits, once for each nudge."""
+        """Evaluate expressions to thirty digits, once for each nudge; NaN where undefined."""
         symbols = list(self.symbols.values())
         parameters = [p.symbol for p in self.objective.parameters]
         plain = {symbol: sp.Dummy(real=True) for symbol in (*symbols, *parameters)}
@@ -138,8 +138,11 @@ class Unrolled:
                     mpmath.mpf(float(self.arrays[name][place])) * (1 + (-1) ** turn * nudge)
                     for turn, (name, place) in enumerate(self.symbols)
                 ]
-                numbers = function(*entries, *hyper)
-                found.append([float(mpmath.re(number)) for number in numbers])
+                try:
+                    numbers = function(*entries, *hyper)
+                except ZeroDivisionError:  # a mean over nothing, say
+                    numbers = [mpmath.nan] * len(expressions)
+                found.append([_real(number) for number in numbers])
         return found
 
     def _symbol(self, name: str, place: tuple[int, ...]) -> Any:
@@ -244,6 +247,18 @@ class Unrolled:
             at = dict(zip(meant.indices, place, strict=True))
             self.defined[key] = self._plain(meant.body, at)
         return self.defined[key]
+
+
+def _slope(expression: Any, entry: Any) -> Any:
+    """Differentiate; of what is undefined, which SymPy takes for a constant, the slope is too."""
+    return sp.nan if expression.has(sp.nan, sp.zoo) else expression.diff(entry)
+
+
+def _real(number: Any) -> float:
+    """Return a number as a float: NaN for one that is not real, such as the logarithm of -1."""
+    number = mpmath.mpmathify(number)
+    stray = abs(mpmath.im(number)) > mpmath.mpf(10) ** (-DIGITS // 2) * abs(mpmath.re(number))
+    return float("nan") if stray else float(mpmath.re(number))
 
 
 def _smooth(expression: Any) -> Any:

@@ -14,6 +14,7 @@ from symcalc.backends.kernel import Kernel
 from symcalc.calculus.derive import derive
 from symcalc.notation.tensors import Access
 from symcalc.verify.check import check_kernel
+from symcalc.verify.sampling import draw, primes
 from symcalc.verify.verdict import FAIL, GRADIENT, INCONCLUSIVE, PASS, CheckReport, CheckRow
 
 
@@ -210,3 +211,34 @@ def test_a_stopped_gradient_is_checked_by_the_witnesses_that_know_of_it():
     twice = sc.parse("sum(i, stop_gradient(v[i]**2) * v[i])", wrt="v")
     np.testing.assert_allclose(sc.compile(twice).grad([3.0, -2.0]), [9.0, 4.0])
     assert sc.check(twice)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrt"),
+    [
+        ("mean(t, scan(t, a[t], b[t])**2, where=b[t] > 0)", ("a", "b")),  # the mean over nothing
+        ("sum(t, reverse_scan(t, gamma, r[t])**2)", "r"),  # overflows where gamma is above 1
+        ("log(sum(i, x[i]))", "x"),  # no real number where the sum is negative
+    ],
+)
+def test_a_point_without_a_value_is_passed_over(text, wrt):
+    report = sc.check(sc.parse(text, wrt=wrt))
+    assert report, str(report)
+
+
+def test_where_no_point_has_a_value_nothing_is_decided():
+    report = sc.check(sc.parse("sum(i, mean(j < i, x[j])**2)", wrt="x"))  # the first row is empty
+    assert report.verdict == INCONCLUSIVE, str(report)
+
+
+def test_a_hyperparameter_is_drawn_from_its_domain():
+    made = sc.parse("sum(i, (gamma*x[i])**2)", wrt="x", domains={"gamma": "probability"})
+    for seed in range(6):
+        point = draw(made, primes(made, (2,)), seed)
+        assert 0 <= point.hyper["gamma"] <= 1
+
+
+def test_the_bound_knows_the_size_of_what_cancels():
+    # f[k] - sum(k, p[k]*f[k]) where p is all but one-hot and f is large
+    report = sc.check(sc.parse("expectation(k, exp(z[k] - logsumexp(j, z[j])), f[k])", wrt="z"))
+    assert report, str(report)
