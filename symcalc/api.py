@@ -118,7 +118,7 @@ def check(
     from symcalc.verify.check import check_kernel
 
     objective = resolve(obj).at_any_size
-    return check_kernel(compile(objective, wrt), compile(objective, wrt, backend="numpy"), seed)
+    return check_kernel(compile(objective, wrt), compile(objective, wrt, dtype="float32"), seed)
 
 
 def atlas(obj: Objective | str, wrt: str | None = None) -> Atlas:
@@ -170,7 +170,7 @@ def report(
     wanted = known_formats(formats)
     objective = resolve(obj).at_any_size
     kernel = compile(objective, wrt)
-    checks = check_kernel(kernel, compile(objective, wrt, backend="numpy"))
+    checks = check_kernel(kernel, compile(objective, wrt, dtype="float32"))
     return write(kernel_page(kernel, checks), out, wanted)
 
 

@@ -138,7 +138,7 @@ def as_single(point: Point) -> Point | None:
 
     arrays = tuple(rounded(array) for array in point.arrays)
     hyper = {name: float(rounded(value)) for name, value in point.hyper.items()}
-    found = Point(point.extents, arrays, hyper, rounded(point.cotangent))
+    found = replace(point, arrays=arrays, hyper=hyper, cotangent=rounded(point.cotangent))
     new = [*arrays, *hyper.values()]
     old = [*point.arrays, *point.hyper.values()]
     return found if all(map(_as_finite, new, old)) else None
@@ -166,7 +166,8 @@ class Held:
         self.truth = Enclosures(self.objective, point)
         self.arguments = [self._cast(array) for array in point.arrays]
         self.seed = {} if self.objective.is_scalar else {"cotangent": self._cast(point.cotangent)}
-        self.at = ", ".join(f"{name} = {size}" for name, size in point.extents.items())
+        sizes = ", ".join(f"{name} = {size}" for name, size in point.extents.items())
+        self.at = f"{sizes}; {point.at or point.kind}"
 
     def readings(self, of: Sequence[str]) -> Iterator[Reading]:
         """Compare what was asked for."""
@@ -181,20 +182,24 @@ class Held:
         return array if array.dtype.kind == "i" else array.astype(self.kernel.dtype)
 
     def _first_order(self, of: Sequence[str]) -> Iterator[Reading]:
-        call = getattr(self.kernel, self._first)
-        value, gradient = call(*self.arguments, **self.seed, **self.point.hyper)
+        value, gradients = self.first_order()
         if VALUE in of:
-            yield self._compared(
+            yield self.compared(
                 VALUE, VALUE, value, self.truth.entries, self.value(),
                 functools.partial(of_value, self.truth),
             )  # fmt: skip
-        gradients = gradient if isinstance(gradient, tuple) else (gradient,)
         for wrt, came in zip(self.derivation.wrt, gradients, strict=True):
             if GRADIENT in of:
-                yield self._compared(
+                yield self.compared(
                     GRADIENT, wrt, came, functools.partial(self.truth.slopes, wrt),
                     self.gradient(wrt), functools.partial(of_gradient, self.truth, wrt),
                 )  # fmt: skip
+
+    def first_order(self) -> tuple[Any, tuple[Any, ...]]:
+        """Return the kernel's value and its gradients, one an input."""
+        call = getattr(self.kernel, self._first)
+        value, gradient = call(*self.arguments, **self.seed, **self.point.hyper)
+        return value, gradient if isinstance(gradient, tuple) else (gradient,)
 
     def _products(self) -> Iterator[Reading]:
         rng = np.random.default_rng(sum(self.point.extents.values()))
@@ -206,13 +211,13 @@ class Held:
             came = self.kernel.hvp(*self.arguments, vector=given, **self.seed, **self.point.hyper)
             truth = functools.partial(self.truth.product, wrt, vectors[turn])
             came = came[turn] if isinstance(came, tuple) else came
-            yield self._compared(HVP, wrt, came, truth, self.product(wrt, vectors))
+            yield self.compared(HVP, wrt, came, truth, self.product(wrt, vectors))
 
     def _diagonal(self) -> Iterator[Reading]:
         (wrt,) = self.derivation.wrt
         came = self.kernel.hessian_diagonal(*self.arguments, **self.seed, **self.point.hyper)
         truth = functools.partial(self.truth.curvatures, wrt)
-        yield self._compared(DIAGONAL, wrt, came, truth, self.diagonal())
+        yield self.compared(DIAGONAL, wrt, came, truth, self.diagonal())
 
     def value(self) -> Computed:
         """Return what computes the value."""
@@ -246,7 +251,7 @@ class Held:
         names = [tensor.name for tensor in self.objective.inputs]
         return self.point.arrays[names.index(wrt)].shape
 
-    def _compared(
+    def compared(
         self, of: str, wrt: str, came: Any, truth: Callable[[], Any], computed: Computed,
         conditioning: Callable[[tuple[int, ...]], Any] = lambda place: ZERO,
     ) -> Reading:  # fmt: skip
