@@ -89,7 +89,8 @@ class _Survey(ast.NodeVisitor):
         masked = keywords == ["where"] and _binds(node)
         plain = masked or all(keyword in binding.options for keyword in keywords)
         if not plain or any(isinstance(a, ast.Starred) for a in node.args):
-            raise self.fail(node, f"{node.func.id}: expected plain arguments")
+            hint = "; start and place go by position" if node.func.id in RECURRENCES else ""
+            raise self.fail(node, f"{node.func.id}: expected plain arguments{hint}")
         if node.func.id in BINDINGS:
             return self.visit_expectation(node, binding)
         outer, rest = dict(self.scope), list(node.args)

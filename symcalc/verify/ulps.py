@@ -13,7 +13,8 @@ from symcalc.verify.bounded import INFINITE, ZERO, Bounded, Format
 from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS
 
 ULPS = 8.0
-BY_ULPS, BY_RUNNING_ERROR, BY_CONDITIONING = "8 ulps", "running error", "conditioning"
+BY_ULPS, BY_LARGEST = "8 ulps", "8 ulps of the largest entry"
+BY_RUNNING_ERROR, BY_CONDITIONING = "running error", "conditioning"
 _ORDER = {PASS: 0, INCONCLUSIVE: 1, FAIL: 2}
 
 

@@ -124,3 +124,14 @@ def test_a_formula_that_would_never_end_is_refused():
     long = "(x[i] + y[i] + w[i] + 1 + x[i]*y[i] + w[i]*x[i])**6"
     with pytest.raises(sc.DerivationError, match="multiplied out"):
         same(f"sum(i, {long}*(x[i] - 2*w[i] + {long}))", "sum(i, x[i])")
+
+
+def test_what_is_no_formula_is_refused():
+    made = sc.parse("sum(i, x[i])", wrt="x")
+    with pytest.raises(sc.ArgumentTypeError, match=r"same_formula: left: .*got str sum\(i, x\[i\]"):
+        sc.same_formula("sum(i, x[i])", made.body)
+    with pytest.raises(sc.ArgumentTypeError, match=r"same_formula: right: .*\.body, got Objective"):
+        sc.same_formula(made.body, made)
+    assert sc.same_formula(made.body, made.body * 1)
+    with pytest.raises(sc.ArgumentTypeError, match=r"same_gradient: .*got Objective"):
+        sc.same_gradient(made, sc.derive(made), "x")

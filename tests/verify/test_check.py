@@ -13,7 +13,7 @@ from symcalc.backends import numba_backend, numpy_backend
 from symcalc.backends.kernel import Kernel
 from symcalc.calculus.derive import derive
 from symcalc.notation.tensors import Access
-from symcalc.verify.check import check_kernel
+from symcalc.verify.check import SIBLING_CASES, check_kernel
 from symcalc.verify.sampling import draw, primes
 from symcalc.verify.verdict import FAIL, GRADIENT, INCONCLUSIVE, PASS, CheckReport, CheckRow
 
@@ -242,3 +242,12 @@ def test_the_bound_knows_the_size_of_what_cancels():
     # f[k] - sum(k, p[k]*f[k]) where p is all but one-hot and f is large
     report = sc.check(sc.parse("expectation(k, exp(z[k] - logsumexp(j, z[j])), f[k])", wrt="z"))
     assert report, str(report)
+
+
+def test_a_convolution_over_a_batch_is_checked_at_sizes_that_fit_in_memory():
+    text = "sum(b, sum(i, tanh(sum(j, x[b,i+j]*w[j]))))"
+    assert sc.check(sc.parse(text, wrt=("x", "w")))
+    made = sc.parse(text, wrt="w")
+    for kind, sizes in SIBLING_CASES:
+        extents = primes(made, sizes)
+        assert np.prod([float(extent) for extent in extents.values()]) < 1e5, (kind, extents)
