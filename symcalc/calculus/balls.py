@@ -12,7 +12,7 @@ import sympy as sp
 
 from symcalc.calculus.integrals import gaussian
 from symcalc.calculus.partial import Partial
-from symcalc.notation.atoms import Atom, sigmoid, stop_gradient
+from symcalc.notation.atoms import Atom, sigmoid, stop_gradient, weighted
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
@@ -79,7 +79,7 @@ def _evaluated(expression: Any, env: Environment) -> Any:
             return evaluate(other, env)
         return _fold(lambda a, b: a + b, expression.args, env)
     if isinstance(expression, sp.Mul):
-        return _fold(lambda a, b: a * b, expression.args, env)
+        return _product(expression.args, env)
     if isinstance(expression, sp.Pow):
         return _power(expression, env)
     if isinstance(expression, (sp.floor, sp.Mod, sp.Min, sp.Max)):  # of indices and extents
@@ -102,6 +102,8 @@ def _evaluated(expression: Any, env: Environment) -> Any:
         return _slope(expression, env)
     if isinstance(expression, stop_gradient):
         return _constant(evaluate(expression.args[0], env))
+    if isinstance(expression, weighted):
+        return _product(expression.args, env)
     if isinstance(expression, Atom):
         dummies, body = _definition(_kind(expression), len(expression.args))
         values = [evaluate(argument, env) for argument in expression.args]
@@ -159,6 +161,25 @@ def whole(place: Any, env: Environment) -> int:
         return int(_reduce(place, env))
     known = {s: env[s] for s in place.free_symbols}
     return int(place.xreplace({s: sp.Integer(int(v)) for s, v in known.items()}))
+
+
+def _product(factors: Any, env: Environment) -> Any:
+    """The product; where an entry is zero and the rest is infinite, its limit, which is zero."""
+    values = [evaluate(factor, env) for factor in factors]
+    product = functools.reduce(lambda a, b: a * b, values)
+    if hasattr(product, "length") or not product.is_nan():
+        return product
+    zeros = [
+        _is_entry(factor, env) and value == 0 for factor, value in zip(factors, values, strict=True)
+    ]
+    rest = [value for value, zero in zip(values, zeros, strict=True) if not zero]
+    limit = any(zeros) and not functools.reduce(lambda a, b: a * b, rest, ball(1)).is_nan()
+    return ball(0) if limit else product
+
+
+def _is_entry(factor: Any, env: Environment) -> bool:
+    """Whether a factor is a given number, which tends nowhere."""
+    return isinstance(factor, Access) and type(env[factor.tensor]) is dict
 
 
 def _power(expression: Any, env: Environment) -> Any:

@@ -16,9 +16,8 @@ import sympy as sp
 
 from symcalc.calculus.balls import Environment, UndecidedError, evaluate, order_of, whole
 from symcalc.calculus.expansion import expanded
-from symcalc.calculus.kinks import Boundary
+from symcalc.calculus.kinks import Boundary, shown
 from symcalc.calculus.probe import Defined
-from symcalc.notation.conditions import Let
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Max, Min, Norm2
@@ -143,7 +142,7 @@ def _met(
     """Points at which two sides are equal, or as nearly as one entry can make them."""
     at = _chosen((boundary.left, boundary.right), point, rng)
     gap = Gap(objective, (boundary.left, at), (boundary.right, at))
-    words = _words(boundary, at)
+    words = _placed(f"{boundary.shown.left} = {boundary.shown.right}", at)
     for entry in gap.entries(point, rng):
         for below, above in crossing(gap, point, entry):
             yield from _around(gap, point, entry, (below, above), words)
@@ -159,13 +158,13 @@ def _tied(
     best = _best(objective, extreme, at, point)
     if best is None or count < 2:
         return
-    words = _words(Boundary(extreme, extreme, ""), at, alone=True)
-    together, shown = point, False
+    words = _placed(str(shown(extreme)), at)
+    together, met_once = point, False
     for k in rng.permutation([k for k in range(count) if k != best]):
         gap = Gap(objective, (body, {**at, index: int(k)}), (body, {**at, index: best}))
-        met = None if shown else _first_crossing(gap, point, rng)
+        met = None if met_once else _first_crossing(gap, point, rng)
         if met is not None:
-            shown = True
+            met_once = True
             yield from _around(gap, point, *met, f"{words}: {k} and {best} tie", TIE)
         together = _brought_together(gap, together, rng)
     if count > 2:
@@ -197,7 +196,7 @@ def _emptied(
 ) -> Iterator[Point]:
     """The point at which all that a norm is made of is zero, and its neighbours."""
     at = _chosen((norm,), point, rng)
-    words = _words(Boundary(norm, sp.Integer(0), ""), at)
+    words = _placed(f"{shown(norm)} = 0", at)
     count = size(norm.index.extent, point.extents)
     for k in range(count):
         gap = Gap(objective, (norm.body, {**at, norm.index: k}), (sp.Integer(0), {}))
@@ -305,10 +304,8 @@ def _any_place(tensor: Tensor, point: Point, rng: np.random.Generator) -> tuple[
     return tuple(int(rng.integers(size(extent, point.extents))) for extent in tensor.shape)
 
 
-def _words(boundary: Boundary, at: dict[Index, int], *, alone: bool = False) -> str:
-    shown = boundary.shown
-    left = shown.left.body if isinstance(shown.left, Let) else shown.left
-    text = str(left) if alone else f"{left} = {shown.right}"
+def _placed(text: str, at: dict[Index, int]) -> str:
+    """Say at which values of its indices a formula is looked at."""
     places = ", ".join(f"{index.name} = {place}" for index, place in at.items())
     return f"{text} at {places}" if places else text
 

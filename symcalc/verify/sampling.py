@@ -92,7 +92,7 @@ def primes(objective: Objective, sizes: tuple[int, ...]) -> dict[str, int]:
 
 def roomy(objective: Objective, extents: dict[str, int]) -> dict[str, int]:
     """Return sizes that meet what an objective asks of them, every range being at least 1."""
-    found = dict(extents)
+    found = extents | {size.dim.name: size.value for size in objective.sizes}
     for _ in range(_ROUNDS):
         for need in needs(objective):
             short = max(need.least, 1) - size(need.extent, found)
