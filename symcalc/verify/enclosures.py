@@ -18,7 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from symcalc.calculus.balls import FAULTS, TIES, Environment, Side, UndecidedError, ball, evaluate
+from symcalc.calculus.balls import (
+    FAULTS,
+    MEMORY,
+    TIES,
+    Environment,
+    Side,
+    UndecidedError,
+    ball,
+    evaluate,
+)
 from symcalc.calculus.expansion import expanded
 from symcalc.calculus.probe import Defined
 from symcalc.notation.dims import Dim
@@ -270,6 +279,7 @@ def environment(arrays: Mapping[Tensor, Any], symbols: Mapping[str, Any], point:
         point: gives extents and hyperparameters.
     """
     env: Environment = {Dim(name): extent for name, extent in point.extents.items()}
+    env[MEMORY] = {}
     env |= {symbol: ball(float(point.hyper[name])) for name, symbol in symbols.items()}
     for tensor, array in arrays.items():
         exact = int if tensor.domain.integer else lambda number: ball(float(number))

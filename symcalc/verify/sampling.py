@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from symcalc.notation.dims import Dim
 from symcalc.notation.domains import REAL
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
@@ -106,6 +107,8 @@ def roomy(objective: Objective, extents: dict[str, int]) -> dict[str, int]:
 
 def size(extent: Any, extents: dict[str, int]) -> int:
     """Return an extent as a number."""
+    if isinstance(extent, Dim):
+        return extents[extent.name]
     return int(extent.subs({symbol: extents[symbol.name] for symbol in extent.free_symbols}))
 
 
