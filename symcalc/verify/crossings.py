@@ -16,9 +16,8 @@ import sympy as sp
 
 from symcalc.calculus.balls import Environment, UndecidedError, evaluate, order_of, whole
 from symcalc.calculus.expansion import expanded
-from symcalc.calculus.kinks import Boundary
+from symcalc.calculus.kinks import Boundary, shown
 from symcalc.calculus.probe import Defined
-from symcalc.notation.conditions import Let
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Max, Min, Norm2
@@ -129,6 +128,8 @@ def crossed(
         point: where to start from; one entry of it is moved, of a norm all it is made of.
         rng: chooses values of the free indices.
     """
+    if any(size(index.extent, point.extents) < 1 for index in _free(boundary.left, boundary.right)):
+        return
     if isinstance(boundary.right, (Max, Min)):
         yield from _tied(objective, boundary.right, point, rng)
     elif isinstance(boundary.left, Norm2):
@@ -143,7 +144,7 @@ def _met(
     """Points at which two sides are equal, or as nearly as one entry can make them."""
     at = _chosen((boundary.left, boundary.right), point, rng)
     gap = Gap(objective, (boundary.left, at), (boundary.right, at))
-    words = _words(boundary, at)
+    words = _placed(f"{boundary.shown.left} = {boundary.shown.right}", at)
     for entry in gap.entries(point, rng):
         for below, above in crossing(gap, point, entry):
             yield from _around(gap, point, entry, (below, above), words)
@@ -159,13 +160,13 @@ def _tied(
     best = _best(objective, extreme, at, point)
     if best is None or count < 2:
         return
-    words = _words(Boundary(extreme, extreme, ""), at, alone=True)
-    together, shown = point, False
+    words = _placed(str(shown(extreme)), at)
+    together, met_once = point, False
     for k in rng.permutation([k for k in range(count) if k != best]):
         gap = Gap(objective, (body, {**at, index: int(k)}), (body, {**at, index: best}))
-        met = None if shown else _first_crossing(gap, point, rng)
+        met = None if met_once else _first_crossing(gap, point, rng)
         if met is not None:
-            shown = True
+            met_once = True
             yield from _around(gap, point, *met, f"{words}: {k} and {best} tie", TIE)
         together = _brought_together(gap, together, rng)
     if count > 2:
@@ -197,7 +198,7 @@ def _emptied(
 ) -> Iterator[Point]:
     """The point at which all that a norm is made of is zero, and its neighbours."""
     at = _chosen((norm,), point, rng)
-    words = _words(Boundary(norm, sp.Integer(0), ""), at)
+    words = _placed(f"{shown(norm)} = 0", at)
     count = size(norm.index.extent, point.extents)
     for k in range(count):
         gap = Gap(objective, (norm.body, {**at, norm.index: k}), (sp.Integer(0), {}))
@@ -244,17 +245,16 @@ def _around(
 ) -> Iterator[Point]:
     """A boundary's points: on it where a number is, one ulp and 1e-8 to either side."""
     low, high = found
-    exact = [x for x in found if gap.order(_at(gap, point, entry, x)) == 0]
-    on = exact[0] if exact else None
-    center = low if on is None else on
+    orders = {x: gap.order(_at(gap, point, entry, x)) for x in found}
+    on = next((x for x in found if orders[x] in (0, None)), None)  # None: rounding alone tells
     beside = {
-        "1 ulp below": _ranked(_rank(center) - 1) if exact else low,
-        "1 ulp above": _ranked(_rank(center) + 1) if exact else high,
+        "1 ulp below": low if on is None else _ranked(_rank(on) - 1),
+        "1 ulp above": high if on is None else _ranked(_rank(on) + 1),
         "1e-8 below": low - NEAR * max(1.0, abs(low)),
         "1e-8 above": high + NEAR * max(1.0, abs(high)),
     }
-    if on is not None:
-        yield replace(_at(gap, point, entry, on), kind=kind, at=f"{words}, {entry} on it")
+    if on is not None and orders[on] == 0:
+        beside = {"on it": on, **beside}
     for side, x in beside.items():
         if entry.tensor.domain.admits(x):
             text = f"{words}, {entry} {side}"
@@ -290,9 +290,13 @@ def _best(objective: Objective, extreme: Any, at: dict[Index, int], point: Point
 
 def _chosen(sides: Any, point: Point, rng: np.random.Generator) -> dict[Index, int]:
     """Choose a value for each index that stands free."""
+    return {s: int(rng.integers(size(s.extent, point.extents))) for s in _free(*sides)}
+
+
+def _free(*sides: Any) -> list[Index]:
+    """The free indices of formulas, in a fixed order."""
     letters = {s for side in sides for s in sp.sympify(side).free_symbols if isinstance(s, Index)}
-    ordered = sorted(letters, key=lambda s: (s.name, s.dummy_index))
-    return {s: int(rng.integers(size(s.extent, point.extents))) for s in ordered}
+    return sorted(letters, key=lambda s: (s.name, s.dummy_index))
 
 
 def _moves(tensor: Tensor) -> bool:
@@ -305,10 +309,8 @@ def _any_place(tensor: Tensor, point: Point, rng: np.random.Generator) -> tuple[
     return tuple(int(rng.integers(size(extent, point.extents))) for extent in tensor.shape)
 
 
-def _words(boundary: Boundary, at: dict[Index, int], *, alone: bool = False) -> str:
-    shown = boundary.shown
-    left = shown.left.body if isinstance(shown.left, Let) else shown.left
-    text = str(left) if alone else f"{left} = {shown.right}"
+def _placed(text: str, at: dict[Index, int]) -> str:
+    """Say at which values of its indices a formula is looked at."""
     places = ", ".join(f"{index.name} = {place}" for index, place in at.items())
     return f"{text} at {places}" if places else text
 

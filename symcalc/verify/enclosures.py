@@ -18,7 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from symcalc.calculus.balls import FAULTS, TIES, Environment, Side, UndecidedError, ball, evaluate
+from symcalc.calculus.balls import (
+    FAULTS,
+    MEMORY,
+    TIES,
+    Environment,
+    Side,
+    UndecidedError,
+    ball,
+    evaluate,
+)
 from symcalc.calculus.expansion import expanded
 from symcalc.calculus.probe import Defined
 from symcalc.notation.dims import Dim
@@ -33,7 +42,7 @@ _NOTHING = 2.0**-1070  # a ball around zero narrower than this is as good as zer
 _PIECES = 32  # random steps from a point at which several pieces meet
 _FINE = 2**18  # they are whole numbers over this
 _TURN = 2.0**-30  # exact when added to them
-_ORDER = 4  # terms of a series; a square root at zero takes one of them
+_ORDER = 6  # terms of a series; a square root at zero takes up to half of them
 
 Moves = dict[tuple[str, tuple[int, ...]], float]
 
@@ -270,6 +279,7 @@ def environment(arrays: Mapping[Tensor, Any], symbols: Mapping[str, Any], point:
         point: gives extents and hyperparameters.
     """
     env: Environment = {Dim(name): extent for name, extent in point.extents.items()}
+    env[MEMORY] = {}
     env |= {symbol: ball(float(point.hyper[name])) for name, symbol in symbols.items()}
     for tensor, array in arrays.items():
         exact = int if tensor.domain.integer else lambda number: ball(float(number))
