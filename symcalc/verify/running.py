@@ -21,10 +21,12 @@ from typing import Any
 
 import flint
 import numpy as np
+import sympy as sp
 
 from symcalc.backends.modes import task
 from symcalc.calculus.balls import UndecidedError
 from symcalc.calculus.derive import Derivation
+from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.lower import lower
@@ -54,7 +56,7 @@ from symcalc.verify.bounded import (
     number,
 )
 from symcalc.verify.enclosures import places_of
-from symcalc.verify.recipes import NoBoundError, greater, lesser, recipe, whole
+from symcalc.verify.recipes import NoBoundError, greater, lesser, recipe, truth, whole
 from symcalc.verify.sampling import size
 
 PRECISIONS = (160, 320, 640, 1280, 2560)
@@ -142,6 +144,7 @@ class _Run:
         }
         self.inputs = set(program.inputs)
         self.sums: dict[tuple[Tensor, tuple[int, ...]], tuple[str, list[Bounded]]] = {}
+        self.candidates: dict[tuple[Tensor, tuple[int, ...]], list[bool]] = {}
         self.wide = scattered(program) | kept(program) | carried(program)
         self.format = format
 
@@ -274,6 +277,7 @@ class _Run:
     def _begin(self, tensor: Tensor, place: tuple[int, ...], kind: str) -> None:
         if tensor.domain.integer:
             self.values.setdefault(tensor, {}).pop(place, None)
+            self.candidates.pop((tensor, place), None)
         else:
             self.sums[tensor, place] = (kind, [])
 
@@ -281,7 +285,7 @@ class _Run:
         place = tuple(whole(p, self) for p in node.places)
         if node.target.domain.integer:
             known = self.values.setdefault(node.target, {})
-            found = whole(node.value, self)
+            found = self._chosen(node, place)
             join = max if node.kind == "max" else min
             known[place] = join(known[place], found) if place in known else found
             return
@@ -289,6 +293,24 @@ class _Run:
         if not value.exact.is_finite():
             raise NoBoundError(f"running error: {node.value} is infinite here")
         self.sums[node.target, place][1].append(value)
+
+    def _chosen(self, node: Accumulate, place: tuple[int, ...]) -> int:
+        """What an accumulator of places takes in: an index whose term is the greatest, or beyond.
+
+        One of the terms is the greatest. Where only one may be, it is, though the bounds alone do
+        not tell that it equals itself.
+        """
+        value = node.value
+        if not isinstance(value, Where) or not isinstance(value.args[0], sp.Eq):
+            return whole(value, self)
+        _, possible = truth(value.args[0], self)
+        if True not in possible:
+            return whole(value.args[2], self)
+        candidates = self.candidates.setdefault((node.target, place), [])
+        candidates.append(len(possible) == 1)
+        if len(candidates) > 1 and not all(candidates):
+            raise NoBoundError(f"running error: rounding decides where {value.args[0]}")
+        return whole(value.args[1], self)
 
     def _contract(self, node: Contract) -> None:
         """A matrix product; the BLAS may add in any order, and round once where it can."""
