@@ -1,9 +1,9 @@
 """The kernel: what float64 and float32 kernels return, against enclosures, in ulps of each entry.
 
 An entry passes if it is within 8 ulps of the truth, or within what the roundings of its program may
-add up to (see `running`), or within what rounding the inputs does to it: sum_j |d out / d x_j|
-|x_j| u. Which of the three it took is said. At a kink the truth is everything between the one-sided
-derivatives.
+add up to (see `running`). Where that has no bound, what rounding the inputs does to it will do:
+sum_j |d out / d x_j| |x_j| u. Which of the three it took is said. At a kink the truth is everything
+between the one-sided derivatives, and whatever the equations say.
 """
 
 from __future__ import annotations

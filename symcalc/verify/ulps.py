@@ -55,8 +55,8 @@ def judge(
         ends: the ball twice, or at a kink those of the lesser and the greater one-sided derivative.
         format: the kernel's.
         bound: gives the running-error bound, or None; asked only of what is off by 8 ulps or more.
-        conditioning: gives sum_j |d out / d x_j| |x_j|; asked only of what is off by more than
-            that.
+        conditioning: gives sum_j |d out / d x_j| |x_j|; asked only where there is no such bound,
+            for nothing excuses a kernel that errs by more than its roundings may add up to.
     """
     low, high = ends
     if not np.isfinite(came) and not all(is_representable(end, format) for end in ends):
@@ -71,7 +71,7 @@ def judge(
             why = "no running-error bound"
         elif running.error > unit * limit:
             limit, by = float(running.error / unit), BY_RUNNING_ERROR
-    if ulps > limit:
+    if ulps > limit and why:
         moved = float((conditioning() * format.unit / unit).abs_upper())
         if moved > limit:
             limit, by = moved, BY_CONDITIONING
