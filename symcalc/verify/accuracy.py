@@ -24,7 +24,7 @@ from symcalc.verify.conditioning import of_gradient, of_value
 from symcalc.verify.enclosures import Enclosure, Enclosures, NoEnclosureError, places_of
 from symcalc.verify.running import program_of
 from symcalc.verify.sampling import Point
-from symcalc.verify.ulps import Judgement, judge
+from symcalc.verify.ulps import Judgement, Limits, judge
 from symcalc.verify.verdict import GRADIENT, INCONCLUSIVE, PASS, CheckRow
 
 VALUE, HVP, DIAGONAL = "value", "hvp", "hessian diagonal"
@@ -138,7 +138,7 @@ def as_single(point: Point) -> Point | None:
 
     arrays = tuple(rounded(array) for array in point.arrays)
     hyper = {name: float(rounded(value)) for name, value in point.hyper.items()}
-    found = Point(point.extents, arrays, hyper, rounded(point.cotangent))
+    found = replace(point, arrays=arrays, hyper=hyper, cotangent=rounded(point.cotangent))
     new = [*arrays, *hyper.values()]
     old = [*point.arrays, *point.hyper.values()]
     return found if all(map(_as_finite, new, old)) else None
@@ -281,16 +281,17 @@ class Held:
                 and so is what the equations say, for a convention may do neither.
             computed: gives bounds and equations.
             place: the entry.
-            conditioning: see `judge`.
+            conditioning: see `Limits`.
         """
         bound = functools.partial(computed.bound, place)
+        limits = Limits(bound, computed.overflows, conditioning)
         if not isinstance(truth, Enclosure):
-            return judge(came, (truth, truth), self.format, bound, conditioning)
-        found = judge(came, truth.ends(), self.format, bound, conditioning)
+            return judge(came, (truth, truth), self.format, limits)
+        found = judge(came, truth.ends(), self.format, limits)
         if found.verdict == PASS or truth.is_smooth:
             return found
         meant = computed.equations()[place]
-        return judge(came, (meant, meant), self.format, bound, conditioning)
+        return judge(came, (meant, meant), self.format, limits)
 
     def _undecided(self, of: str, wrt: str, why: str) -> Reading:
         nothing = Judgement(0.0, 0.0, "", INCONCLUSIVE, why)

@@ -16,7 +16,8 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import flint
@@ -79,11 +80,24 @@ def program_of(derivation: Derivation, mode: str) -> Program:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Interpretation:
+    """What a program computes at a point.
+
+    Args:
+        outputs: each an object array of Bounded.
+        overflows: whether a finite number is too large for the kernel on the way.
+    """
+
+    outputs: Mapping[Tensor, Any]
+    overflows: bool
+
+
 def running_error(
     program: Program, dtype: str, arrays: Sequence[Any], hyper: dict[str, float],
     extents: dict[str, int],
-) -> dict[Tensor, Any]:  # fmt: skip
-    """Return the outputs of a program, each an object array of Bounded.
+) -> Interpretation:  # fmt: skip
+    """Interpret a program at a point.
 
     Args:
         program: what the kernel computes.
@@ -93,7 +107,7 @@ def running_error(
         extents: the size of each dim.
 
     Raises:
-        NoBoundError: roundings decide where the program goes, or a value is infinite on the way.
+        NoBoundError: roundings decide where the program goes, or a value is undefined on the way.
     """
     before, trouble = flint.ctx.prec, "its balls stay wide"
     try:
@@ -106,7 +120,7 @@ def running_error(
                 continue
             found = {tensor: run.output(tensor) for tensor in program.outputs}
             if all(_is_sharp(each) for array in found.values() for each in array.flat):
-                return found
+                return Interpretation(found, run.own.overflowed or run.double.overflowed)
     finally:
         flint.ctx.prec = before
     raise NoBoundError(f"running error of {program.title}, {program.name}: {trouble}")
@@ -121,7 +135,9 @@ def _is_sharp(value: Bounded) -> bool:
     if not value.error.is_finite():
         return True
     least = value.format.ulp(value.exact)
-    return bool(value.exact.is_finite() and value.exact.rad() <= (value.error + least) * _SHARE)
+    if not value.exact.is_finite():
+        return not value.exact.is_nan()
+    return bool(value.exact.rad() <= (value.error + least) * _SHARE)
 
 
 class _Run:
@@ -133,8 +149,8 @@ class _Run:
     ) -> None:  # fmt: skip
         self.program = program
         self.extents = extents
-        self.arithmetic = Arithmetic(format)
-        self.double = Arithmetic(DOUBLE)
+        self.own, self.double = Arithmetic(format), Arithmetic(DOUBLE)
+        self.arithmetic = self.own
         self.single = format is SINGLE
         self.at: dict[Index, int] = {}
         self.symbols = {name: number(value, format) for name, value in hyper.items()}
@@ -160,7 +176,7 @@ class _Run:
         """Return an output as it is handed back."""
         shape = tuple(size(extent, self.extents) for extent in tensor.shape)
         found = np.empty(shape, dtype=object)
-        handed = self.double if tensor in self.program.numbers else Arithmetic(self.format)
+        handed = self.double if tensor in self.program.numbers else self.own
         for place in places_of(shape):
             found[place] = handed.held(self._value(tensor, place))
         return found
@@ -170,7 +186,7 @@ class _Run:
         place = tuple(whole(p, self) for p in access.places)
         value = self._value(access.tensor, place)
         if self.single and access.tensor.shape and access.tensor not in self.wide:
-            value = Arithmetic(SINGLE).held(value)
+            value = self.own.held(value)
         return self.arithmetic.held(value)
 
     def whole_entry(self, access: Access) -> int:
@@ -201,7 +217,7 @@ class _Run:
             return functools.reduce(greater if kind == "max" else lesser, terms)
         buffer = self.program.buffer(tensor)
         in_row = buffer is not None and buffer.kind == "row" and tensor not in self.wide
-        arithmetic = Arithmetic(self.format) if in_row else self.double
+        arithmetic = self.own if in_row else self.double
         if kind == "sum":
             return arithmetic.gather(terms)
         return arithmetic.multiply(terms) if terms else number(1, DOUBLE)
@@ -213,7 +229,7 @@ class _Run:
         if section.index_after is not None:
             body = (Loop(section.index_after, body),)
         self._nodes(body)
-        self.arithmetic = Arithmetic(self.format)
+        self.arithmetic = self.own
 
     def _pass(self, section: Section) -> None:
         width = size(section.index.extent * section.width, self.extents)
@@ -290,8 +306,8 @@ class _Run:
             known[place] = join(known[place], found) if place in known else found
             return
         value = recipe(node.value)(self)
-        if not value.exact.is_finite():
-            raise NoBoundError(f"running error: {node.value} is infinite here")
+        if value.exact.is_nan():
+            raise NoBoundError(f"running error: {node.value} has no value here")
         self.sums[node.target, place][1].append(value)
 
     def _chosen(self, node: Accumulate, place: tuple[int, ...]) -> int:
@@ -327,9 +343,11 @@ class _Run:
                 error = error + abs(a.exact) * b.error + b.top * a.error
                 largest = largest + a.top * b.top
             error = error + (largest * format.unit + format.smallest) * (len(terms) + 1)
-            error = INFINITE if format.overflows(largest) else error.abs_upper()
             place = tuple(whole(p, self) for p in node.places)
-            found[place] = Bounded(exact, error, format)
+            if format.overflows(largest):
+                found[place] = self.own.rounded(exact, INFINITE if exact.is_finite() else ZERO)
+            else:
+                found[place] = Bounded(exact, error.abs_upper(), format)
 
     def _recentre(self, node: Recentre) -> None:
         """A sum around a mean from the only block's sums around its pivot."""

@@ -13,6 +13,7 @@ from symcalc.verify.bounded import INFINITE, ZERO, Bounded, Format
 from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS
 
 ULPS = 8.0
+OVERFLOW = "an overflow on the way"
 BY_ULPS, BY_RUNNING_ERROR, BY_CONDITIONING = "8 ulps", "running error", "conditioning"
 _ORDER = {PASS: 0, INCONCLUSIVE: 1, FAIL: 2}
 
@@ -41,12 +42,27 @@ class Judgement:
         return _ORDER[self.verdict], self.ulps / self.bound if self.bound else self.ulps
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How far off a number may be; each is computed when it is asked for.
+
+    Args:
+        bound: gives the running-error bound, or None.
+        overflows: tells whether the kernel overflows on the way; that excuses nothing.
+        conditioning: gives sum_j |d out / d x_j| |x_j|. It counts where there is no bound alone,
+            for nothing excuses a kernel that errs by more than its roundings may add up to.
+    """
+
+    bound: Callable[[], Bounded | None]
+    overflows: Callable[[], bool]
+    conditioning: Callable[[], Any]
+
+
 def judge(
     came: float,
     ends: tuple[Any, Any],
     format: Format,
-    bound: Callable[[], Bounded | None],
-    conditioning: Callable[[], Any],
+    limits: Limits,
 ) -> Judgement:
     """Compare a number with the ball of the truth.
 
@@ -54,9 +70,7 @@ def judge(
         came: what the kernel gave.
         ends: the ball twice, or at a kink those of the lesser and the greater one-sided derivative.
         format: the kernel's.
-        bound: gives the running-error bound, or None; asked only of what is off by 8 ulps or more.
-        conditioning: gives sum_j |d out / d x_j| |x_j|; asked only where there is no such bound,
-            for nothing excuses a kernel that errs by more than its roundings may add up to.
+        limits: what may be off; asked only of what is off by more than 8 ulps.
     """
     low, high = ends
     if not np.isfinite(came) and not all(is_representable(end, format) for end in ends):
@@ -66,18 +80,19 @@ def judge(
     unit = format.ulp(max((abs(end).abs_upper() for end in ends), default=ZERO))
     ulps, limit, by, why = float(distance(came, low, high, format) / unit), ULPS, BY_ULPS, ""
     if ulps > limit:
-        running = bound()
+        running = limits.bound()
         if running is None or not running.error.is_finite():
-            why = "no running-error bound"
+            why = OVERFLOW if limits.overflows() else "no running-error bound"
         elif running.error > unit * limit:
             limit, by = float(running.error / unit), BY_RUNNING_ERROR
     if ulps > limit and why:
-        moved = float((conditioning() * format.unit / unit).abs_upper())
+        moved = float((limits.conditioning() * format.unit / unit).abs_upper())
         if moved > limit:
             limit, by = moved, BY_CONDITIONING
     if ulps <= limit:
         return Judgement(ulps, limit, by, PASS)
-    return Judgement(ulps, limit, by, INCONCLUSIVE if why and np.isfinite(came) else FAIL, why)
+    unknown = why and why != OVERFLOW and np.isfinite(came)
+    return Judgement(ulps, limit, by, INCONCLUSIVE if unknown else FAIL, why)
 
 
 def distance(came: float, low: Any, high: Any, format: Format) -> Any:

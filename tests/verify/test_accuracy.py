@@ -7,7 +7,7 @@ import symcalc as sc
 from symcalc.verify.accuracy import DIAGONAL, GRADIENT, HVP, VALUE, as_single, rows, witness
 from symcalc.verify.bounded import DOUBLE, SINGLE, Bounded
 from symcalc.verify.sampling import Point, draw, primes
-from symcalc.verify.ulps import judge
+from symcalc.verify.ulps import Limits, judge
 from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS
 
 NAMES = ("log_cosh", "bce_with_logits", "softmax_cross_entropy", "layer_norm")
@@ -163,12 +163,13 @@ def test_a_point_that_rounding_takes_out_of_the_domain_is_left_out():
 
 class TestJudge:
     @staticmethod
-    def judged(came, truth, error=None, moved=0.0, format=DOUBLE):
+    def judged(came, truth, error=None, moved=0.0, format=DOUBLE, overflows=False):
         import flint
 
         truth = flint.arb(truth)
         bound = None if error is None else Bounded(truth, flint.arb(error), format)
-        return judge(came, (truth, truth), format, lambda: bound, lambda: flint.arb(moved))
+        limits = Limits(lambda: bound, lambda: overflows, lambda: flint.arb(moved))
+        return judge(came, (truth, truth), format, limits)
 
     def test_eight_ulps_are_free(self):
         found = self.judged(1 + 8 * 2**-52, 1.0)
@@ -187,6 +188,10 @@ class TestJudge:
     def test_without_a_bound_it_is_inconclusive(self):
         assert self.judged(1.1, 1.0).verdict == INCONCLUSIVE
         assert self.judged(np.nan, 1.0).verdict == FAIL
+
+    def test_an_overflow_on_the_way_is_no_excuse(self):
+        found = self.judged(1.1, 1.0, error=np.inf, overflows=True)
+        assert (found.verdict, found.why) == (FAIL, "an overflow on the way")
 
     def test_units_are_those_of_the_precision(self):
         assert self.judged(1 + 2**-23, 1.0, format=SINGLE).ulps == 1.0

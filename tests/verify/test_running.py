@@ -58,7 +58,8 @@ def inputs_of(point, derivation):
 def interpreted(derivation, point, dtype="float64"):
     mode = "value_and_grad" if derivation.objective.is_scalar else "vjp"
     program = program_of(derivation, mode)
-    return running_error(program, dtype, inputs_of(point, derivation), point.hyper, point.extents)
+    arrays = inputs_of(point, derivation)
+    return running_error(program, dtype, arrays, point.hyper, point.extents).outputs
 
 
 @pytest.mark.parametrize("text", FORMULAS)
@@ -152,8 +153,20 @@ def test_a_place_that_rounding_decides_has_no_bound():
         interpreted(derivation, point)
 
 
-def test_infinite_inputs_have_no_bound():
+def test_infinite_inputs_are_numbers_like_any_other():
     derivation = sc.derive("softmax_cross_entropy")
-    point = Point({"n": 1, "c": 2}, (np.array([[0.0, -np.inf]]), np.array([0])), {})
-    with pytest.raises(NoBoundError, match="infinite here"):
-        interpreted(derivation, point)
+    point = Point({"n": 1, "c": 3}, (np.array([[0.5, -np.inf, 0.25]]), np.array([0])), {})
+    found = interpreted(derivation, point)
+    assert found[derivation.value][()].error < 1e-15
+    gradient = found[derivation.gradient_of("logits").target]
+    assert gradient[0, 1].top < 1e-300
+    assert gradient[0, 2].error < 1e-15
+
+
+def test_an_overflow_on_the_way_is_told():
+    derivation = sc.derive(objective("sqrt(sum(i, x[i]*x[i]*q[i]))"))
+    program = program_of(derivation, "value")
+    for x, overflows in ((1e150, False), (1e170, True)):
+        arrays = [np.array([x]), np.array([1.0])]
+        found = running_error(program, "float64", arrays, {}, {"n": 1})
+        assert found.overflows == overflows
