@@ -15,6 +15,7 @@ from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS
 ULPS = 8.0
 OVERFLOW = "an overflow on the way"
 BY_ULPS, BY_RUNNING_ERROR, BY_CONDITIONING = "8 ulps", "running error", "conditioning"
+_NARROW = 64  # an enclosure's ball is at most such a part of an ulp
 _ORDER = {PASS: 0, INCONCLUSIVE: 1, FAIL: 2}
 
 
@@ -78,6 +79,8 @@ def judge(
         return Judgement(0.0, ULPS, BY_ULPS, PASS if right else INCONCLUSIVE,
                          "" if right else "the truth overflows")  # fmt: skip
     unit = format.ulp(max((abs(end).abs_upper() for end in ends), default=ZERO))
+    if not all(end.is_finite() and end.rad() * _NARROW < unit for end in ends):
+        return Judgement(0.0, ULPS, "", INCONCLUSIVE, "the enclosure is wide")
     ulps, limit, by, why = float(distance(came, low, high, format) / unit), ULPS, BY_ULPS, ""
     if ulps > limit:
         running = limits.bound()
@@ -87,7 +90,7 @@ def judge(
             limit, by = float(running.error / unit), BY_RUNNING_ERROR
     if ulps > limit and why:
         moved = float((limits.conditioning() * format.unit / unit).abs_upper())
-        if moved > limit:
+        if limit < moved < np.inf:
             limit, by = moved, BY_CONDITIONING
     if ulps <= limit:
         return Judgement(ulps, limit, by, PASS)

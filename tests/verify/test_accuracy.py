@@ -1,5 +1,6 @@
 """Kernels before enclosures: what is wrong by next to nothing is caught, what is right passes."""
 
+import flint
 import numpy as np
 import pytest
 
@@ -164,8 +165,6 @@ def test_a_point_that_rounding_takes_out_of_the_domain_is_left_out():
 class TestJudge:
     @staticmethod
     def judged(came, truth, error=None, moved=0.0, format=DOUBLE, overflows=False):
-        import flint
-
         truth = flint.arb(truth)
         bound = None if error is None else Bounded(truth, flint.arb(error), format)
         limits = Limits(lambda: bound, lambda: overflows, lambda: flint.arb(moved))
@@ -192,6 +191,10 @@ class TestJudge:
     def test_an_overflow_on_the_way_is_no_excuse(self):
         found = self.judged(1.1, 1.0, error=np.inf, overflows=True)
         assert (found.verdict, found.why) == (FAIL, "an overflow on the way")
+
+    def test_a_wide_enclosure_decides_nothing(self):
+        for wide in (flint.arb(1, 2**-53), flint.arb("nan")):
+            assert self.judged(1.5, wide, error=0.0).verdict == INCONCLUSIVE
 
     def test_units_are_those_of_the_precision(self):
         assert self.judged(1 + 2**-23, 1.0, format=SINGLE).ulps == 1.0
