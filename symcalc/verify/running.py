@@ -149,6 +149,7 @@ class _Run:
     ) -> None:  # fmt: skip
         self.program = program
         self.extents = extents
+        self.sizes: dict[Any, int] = {}
         self.own, self.double = Arithmetic(format), Arithmetic(DOUBLE)
         self.arithmetic = self.own
         self.single = format is SINGLE
@@ -174,7 +175,7 @@ class _Run:
 
     def output(self, tensor: Tensor) -> Any:
         """Return an output as it is handed back."""
-        shape = tuple(size(extent, self.extents) for extent in tensor.shape)
+        shape = tuple(self._size(extent) for extent in tensor.shape)
         found = np.empty(shape, dtype=object)
         handed = self.double if tensor in self.program.numbers else self.own
         for place in places_of(shape):
@@ -200,6 +201,11 @@ class _Run:
     def named(self, symbol: Any) -> Bounded:
         """Return a hyperparameter, or a scale that was computed before a loop."""
         return self.arithmetic.held(self.symbols[symbol.name])
+
+    def _size(self, extent: Any) -> int:
+        if extent not in self.sizes:
+            self.sizes[extent] = size(extent, self.extents)
+        return self.sizes[extent]
 
     def _value(self, tensor: Tensor, place: tuple[int, ...]) -> Bounded:
         key = (tensor, place)
@@ -232,14 +238,14 @@ class _Run:
         self.arithmetic = self.own
 
     def _pass(self, section: Section) -> None:
-        width = size(section.index.extent * section.width, self.extents)
+        width = self._size(section.index.extent * section.width)
         if pivots_of(self.program, section) and width > _MOST:
             raise NoBoundError(f"running error: {width} entries make more than one block")
         scales = Scales(section.body, self.program.inputs, set(self.symbols))
         for symbol, value in scales.defined:
             self.symbols[symbol.name] = recipe(value)(self)
         for tensor, kind in section.reduced:
-            shape = tuple(size(extent, self.extents) for extent in tensor.shape)
+            shape = tuple(self._size(extent) for extent in tensor.shape)
             for place in places_of(shape):
                 self._begin(tensor, place, kind)
         self._pivots(section)
@@ -248,8 +254,8 @@ class _Run:
     def _pivots(self, section: Section) -> None:
         """The mean of a few rows: whatever it comes out as, it is a pivot and counts as exact."""
         for pivot in pivots_of(self.program, section):
-            few = max(math.isqrt(size(section.index.extent, self.extents)), 1)
-            shape = tuple(size(extent, self.extents) for extent in pivot.tensor.shape)
+            few = max(math.isqrt(self._size(section.index.extent)), 1)
+            shape = tuple(self._size(extent) for extent in pivot.tensor.shape)
             term, found = recipe(pivot.term), {}
             for place in places_of(shape):
                 self.at |= dict(zip(pivot.indices, place, strict=True))
@@ -263,7 +269,7 @@ class _Run:
     def _nodes(self, nodes: Sequence[Node]) -> None:
         for node in nodes:
             if isinstance(node, Loop):
-                count = range(size(node.index.extent, self.extents))
+                count = range(self._size(node.index.extent))
                 for place in reversed(count) if isinstance(node, Descent) else count:
                     self.at[node.index] = place
                     self._nodes(node.body)
@@ -285,7 +291,7 @@ class _Run:
         self.values.setdefault(node.target, {})[place] = compute(node.value, self)
 
     def _start(self, node: Start) -> None:
-        ranges = [range(size(index.extent, self.extents)) for index in node.free]
+        ranges = [range(self._size(index.extent)) for index in node.free]
         for chosen in itertools.product(*ranges):
             self.at |= dict(zip(node.free, chosen, strict=True))
             self._begin(node.target, tuple(whole(p, self) for p in node.places), node.kind)
@@ -331,8 +337,8 @@ class _Run:
     def _contract(self, node: Contract) -> None:
         """A matrix product; the BLAS may add in any order, and round once where it can."""
         row, column = node.places[-2:]
-        ranges = (range(size(index.extent, self.extents)) for index in (row, column))
-        terms = range(size(node.index.extent, self.extents))
+        ranges = (range(self._size(index.extent)) for index in (row, column))
+        terms = range(self._size(node.index.extent))
         found = self.values.setdefault(node.target, {})
         format = self.format
         for self.at[row], self.at[column] in itertools.product(*ranges):
@@ -353,8 +359,8 @@ class _Run:
         """A sum around a mean from the only block's sums around its pivot."""
         mean, pivot, *terms = node.value.args
         section = next(s for s in sections(self.program) if pivot.tensor in s.reads)
-        count = size(section.index.extent, self.extents)
-        ranges = (range(size(index.extent, self.extents)) for index in node.places)
+        count = self._size(section.index.extent)
+        ranges = (range(self._size(index.extent)) for index in node.places)
         self.symbols[COUNT.name] = number(count, DOUBLE)
         recipes = [recipe(term) for term in (mean - pivot, *terms)]
         found = self.values.setdefault(node.target, {})
