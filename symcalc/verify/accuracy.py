@@ -24,7 +24,7 @@ from symcalc.verify.conditioning import of_gradient, of_value
 from symcalc.verify.enclosures import Enclosure, Enclosures, NoEnclosureError, places_of
 from symcalc.verify.running import program_of
 from symcalc.verify.sampling import Point
-from symcalc.verify.ulps import Judgement, Limits, judge
+from symcalc.verify.ulps import Judgement, Limits, judge, precise
 from symcalc.verify.verdict import GRADIENT, INCONCLUSIVE, PASS, CheckRow
 
 VALUE, HVP, DIAGONAL = "value", "hvp", "hessian diagonal"
@@ -246,6 +246,7 @@ class Held:
         names = [tensor.name for tensor in self.objective.inputs]
         return self.point.arrays[names.index(wrt)].shape
 
+    @precise()
     def _compared(
         self, of: str, wrt: str, came: Any, truth: Callable[[], Any], computed: Computed,
         conditioning: Callable[[tuple[int, ...]], Any] = lambda place: ZERO,
@@ -256,10 +257,11 @@ class Held:
             return self._undecided(of, wrt, "no entries")
         try:
             expected = _first_known(truth, computed.equations)
+            largest = max((abs(e).abs_upper() for t in expected.flat for e in _ends(t)), key=_known)
             found = {
                 place: self.judged(
                     float(came[place]), expected[place], computed, place,
-                    functools.partial(conditioning, place),
+                    functools.partial(conditioning, place), largest,
                 )
                 for place in places_of(came.shape)
             }  # fmt: skip
@@ -269,9 +271,10 @@ class Held:
         return Reading(self.dtype, of, wrt, self.at, worst, float(came[worst]), found[worst],
                        came.size)  # fmt: skip
 
+    @precise()
     def judged(
         self, came: float, truth: Any, computed: Computed, place: tuple[int, ...],
-        conditioning: Callable[[], Any],
+        conditioning: Callable[[], Any], largest: Any = ZERO,
     ) -> Judgement:  # fmt: skip
         """Judge one entry.
 
@@ -282,16 +285,15 @@ class Held:
             computed: gives bounds and equations.
             place: the entry.
             conditioning: see `Limits`.
+            largest: see `judge`.
         """
         bound = functools.partial(computed.bound, place)
         limits = Limits(bound, computed.overflows, conditioning)
-        if not isinstance(truth, Enclosure):
-            return judge(came, (truth, truth), self.format, limits)
-        found = judge(came, truth.ends(), self.format, limits)
-        if found.verdict == PASS or truth.is_smooth:
+        found = judge(came, _ends(truth), self.format, limits, largest)
+        if found.verdict == PASS or not isinstance(truth, Enclosure) or truth.is_smooth:
             return found
         meant = computed.equations()[place]
-        return judge(came, (meant, meant), self.format, limits)
+        return judge(came, (meant, meant), self.format, limits, largest)
 
     def _undecided(self, of: str, wrt: str, why: str) -> Reading:
         nothing = Judgement(0.0, 0.0, "", INCONCLUSIVE, why)
@@ -307,3 +309,13 @@ def _first_known(truth: Callable[[], Any], equations: Callable[[], Any]) -> Any:
             return equations()
         except SymcalcError:
             raise error from None
+
+
+def _ends(truth: Any) -> tuple[Any, Any]:
+    """A ball twice, or those of the one-sided derivatives."""
+    return truth.ends() if isinstance(truth, Enclosure) else (truth, truth)
+
+
+def _known(size: Any) -> float:
+    """A size to compare by; what is not finite is no size."""
+    return float(size) if size.is_finite() else -1.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,18 @@ from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS
 ULPS = 8.0
 OVERFLOW = "an overflow on the way"
 BY_ULPS, BY_RUNNING_ERROR, BY_CONDITIONING = "8 ulps", "running error", "conditioning"
-_NARROW = 64  # an enclosure's ball is at most such a part of an ulp
+_BITS, _NARROW = 160, 2.0**-70
 _ORDER = {PASS: 0, INCONCLUSIVE: 1, FAIL: 2}
+
+
+@contextlib.contextmanager
+def precise() -> Iterator[None]:
+    """Let differences of enclosures be as narrow as they are themselves."""
+    before, flint.ctx.prec = flint.ctx.prec, _BITS
+    try:
+        yield
+    finally:
+        flint.ctx.prec = before
 
 
 @dataclass(frozen=True)
@@ -60,10 +71,7 @@ class Limits:
 
 
 def judge(
-    came: float,
-    ends: tuple[Any, Any],
-    format: Format,
-    limits: Limits,
+    came: float, ends: tuple[Any, Any], format: Format, limits: Limits, largest: Any = ZERO
 ) -> Judgement:
     """Compare a number with the ball of the truth.
 
@@ -72,6 +80,7 @@ def judge(
         ends: the ball twice, or at a kink those of the lesser and the greater one-sided derivative.
         format: the kernel's.
         limits: what may be off; asked only of what is off by more than 8 ulps.
+        largest: the greatest entry of the same result: a ball that is narrow beside it will do.
     """
     low, high = ends
     if not np.isfinite(came) and not all(is_representable(end, format) for end in ends):
@@ -79,7 +88,8 @@ def judge(
         return Judgement(0.0, ULPS, BY_ULPS, PASS if right else INCONCLUSIVE,
                          "" if right else "the truth overflows")  # fmt: skip
     unit = format.ulp(max((abs(end).abs_upper() for end in ends), default=ZERO))
-    if not all(end.is_finite() and end.rad() * _NARROW < unit for end in ends):
+    narrow = max(unit / 64, largest * _NARROW)
+    if not all(end.is_finite() and end.rad() <= narrow for end in ends):
         return Judgement(0.0, ULPS, "", INCONCLUSIVE, "the enclosure is wide")
     ulps, limit, by, why = float(distance(came, low, high, format) / unit), ULPS, BY_ULPS, ""
     if ulps > limit:
