@@ -136,8 +136,10 @@ def atlas(obj: Objective | str, wrt: str | None = None) -> Atlas:
         UnknownObjectiveError: no objective has this name.
     """
     from symcalc.verify.atlas import atlas as sweep
+    from symcalc.verify.atlas import require_entrywise
 
     objective = resolve(obj).at_any_size
+    require_entrywise(_derive(objective, wrt))
     return sweep(compile(objective, wrt), compile(objective, wrt, dtype="float32"))
 
 

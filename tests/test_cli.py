@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 import symcalc as sc
 from symcalc import api
 from symcalc.cli import _complete, app
+from symcalc.verify.atlas import NoAtlasError
 
 LOGISTIC = "mean(i, softplus(z[i]) - y[i]*z[i])"
 
@@ -222,6 +223,8 @@ class TestBadInput:
             (("check",), "--all"),
             (("check", "huber", "--all"), "--all"),
             (("check", "huber", "--seed", "-1"), "--seed"),
+            (("check", "huber", "--out", "folder"), "without --atlas"),
+            (("check", "layer_norm", "--atlas"), "mixes entries of x, gamma, beta"),
             (("check", "huber", "nonsense"), "'nonsense'"),
             (("report",), "--all"),
             (("report", "huber", "--format", "docx"), "docx"),
@@ -279,6 +282,24 @@ class TestCheck:
         assert "2 of 3 objectives pass; not: mae" in result.stdout
         assert run("check", "mse", "huber").exit_code == 0
         assert run("check", "--all").exit_code == 1
+
+    def test_an_atlas_is_printed_and_drawn(self, tmp_path: Path) -> None:
+        out = good("check", "l2", "--atlas", "--out", str(tmp_path), columns=200)
+        assert "accuracy of l2 over all of theta" in out
+        assert {p.name for p in tmp_path.iterdir()} == {"l2.md", "l2.svg"}
+
+    def test_of_all_those_without_an_atlas_are_left_out(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def atlas(objective: sc.Objective) -> object:
+            if objective.name != "mae":
+                raise NoAtlasError(f"atlas of {objective.name}: no")
+            return SimpleNamespace(table=lambda: "table of mae")
+
+        monkeypatch.setattr(api, "atlas", atlas)
+        out = good("check", "--all", "--atlas")
+        assert "left out: atlas of layer_norm: no" in out
+        assert "table of mae" in out
 
 
 class TestReport:

@@ -1,9 +1,9 @@
 """The kernel: what float64 and float32 kernels return, against enclosures, in ulps of each entry.
 
 An entry passes if it is within 8 ulps of the truth, or within what the roundings of its program may
-add up to (see `running`), or within what rounding the inputs does to it: sum_j |d out / d x_j|
-|x_j| u. Which of the three it took is said. At a kink the truth is everything between the one-sided
-derivatives.
+add up to (see `running`). Where that has no bound, what rounding the inputs does to it will do:
+sum_j |d out / d x_j| |x_j| u. Which of the three it took is said. At a kink the truth is everything
+between the one-sided derivatives, and whatever the equations say.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from symcalc.verify.conditioning import of_gradient, of_value
 from symcalc.verify.enclosures import Enclosure, Enclosures, NoEnclosureError, places_of
 from symcalc.verify.running import program_of
 from symcalc.verify.sampling import Point
-from symcalc.verify.ulps import Judgement, judge
+from symcalc.verify.ulps import Judgement, Limits, judge, precise
 from symcalc.verify.verdict import GRADIENT, INCONCLUSIVE, PASS, CheckRow
 
 VALUE, HVP, DIAGONAL = "value", "hvp", "hessian diagonal"
@@ -251,6 +251,7 @@ class Held:
         names = [tensor.name for tensor in self.objective.inputs]
         return self.point.arrays[names.index(wrt)].shape
 
+    @precise()
     def compared(
         self, of: str, wrt: str, came: Any, truth: Callable[[], Any], computed: Computed,
         conditioning: Callable[[tuple[int, ...]], Any] = lambda place: ZERO,
@@ -261,10 +262,11 @@ class Held:
             return self._undecided(of, wrt, "no entries")
         try:
             expected = _first_known(truth, computed.equations)
+            largest = max((abs(e).abs_upper() for t in expected.flat for e in _ends(t)), key=_known)
             found = {
                 place: self.judged(
                     float(came[place]), expected[place], computed, place,
-                    functools.partial(conditioning, place),
+                    functools.partial(conditioning, place), largest,
                 )
                 for place in places_of(came.shape)
             }  # fmt: skip
@@ -274,9 +276,10 @@ class Held:
         return Reading(self.dtype, of, wrt, self.at, worst, float(came[worst]), found[worst],
                        came.size)  # fmt: skip
 
+    @precise()
     def judged(
         self, came: float, truth: Any, computed: Computed, place: tuple[int, ...],
-        conditioning: Callable[[], Any],
+        conditioning: Callable[[], Any], largest: Any = ZERO,
     ) -> Judgement:  # fmt: skip
         """Judge one entry.
 
@@ -286,16 +289,16 @@ class Held:
                 and so is what the equations say, for a convention may do neither.
             computed: gives bounds and equations.
             place: the entry.
-            conditioning: see `judge`.
+            conditioning: see `Limits`.
+            largest: see `judge`.
         """
         bound = functools.partial(computed.bound, place)
-        if not isinstance(truth, Enclosure):
-            return judge(came, (truth, truth), self.format, bound, conditioning)
-        found = judge(came, truth.ends(), self.format, bound, conditioning)
-        if found.verdict == PASS or truth.is_smooth:
+        limits = Limits(bound, computed.overflows, conditioning)
+        found = judge(came, _ends(truth), self.format, limits, largest)
+        if found.verdict == PASS or not isinstance(truth, Enclosure) or truth.is_smooth:
             return found
         meant = computed.equations()[place]
-        return judge(came, (meant, meant), self.format, bound, conditioning)
+        return judge(came, (meant, meant), self.format, limits, largest)
 
     def _undecided(self, of: str, wrt: str, why: str) -> Reading:
         nothing = Judgement(0.0, 0.0, "", INCONCLUSIVE, why)
@@ -311,3 +314,13 @@ def _first_known(truth: Callable[[], Any], equations: Callable[[], Any]) -> Any:
             return equations()
         except SymcalcError:
             raise error from None
+
+
+def _ends(truth: Any) -> tuple[Any, Any]:
+    """A ball twice, or those of the one-sided derivatives."""
+    return truth.ends() if isinstance(truth, Enclosure) else (truth, truth)
+
+
+def _known(size: Any) -> float:
+    """A size to compare by; what is not finite is no size."""
+    return float(size) if size.is_finite() else -1.0

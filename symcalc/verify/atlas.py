@@ -190,6 +190,21 @@ def is_entrywise(derivation: Derivation) -> bool:
     return structure.kind in ("diagonal", "zero") and structure.diagonal is not None
 
 
+def require_entrywise(derivation: Derivation) -> None:
+    """Refuse what has no atlas.
+
+    Raises:
+        NoAtlasError: the objective's terms depend on several entries, or on several inputs.
+    """
+    extents = primes(derivation.objective, (1,))
+    if not is_entrywise(derivation) or any(extent != 1 for extent in extents.values()):
+        raise NoAtlasError(
+            f"atlas of {derivation.objective.name}: expected an objective each of whose terms "
+            f"depends on one entry of one input, got one that mixes entries of "
+            f"{', '.join(derivation.wrt)}"
+        )
+
+
 def atlas(kernel64: Kernel, kernel32: Kernel | None) -> Atlas:
     """Sweep the argument of a scalar objective over its domain.
 
@@ -201,12 +216,8 @@ def atlas(kernel64: Kernel, kernel32: Kernel | None) -> Atlas:
         NoAtlasError: the objective's terms depend on several entries, or on several inputs.
     """
     objective, derivation = kernel64.objective, kernel64.derivation
+    require_entrywise(derivation)
     extents = primes(objective, (1,))
-    if not is_entrywise(derivation) or any(extent != 1 for extent in extents.values()):
-        raise NoAtlasError(
-            f"atlas of {objective.name}: expected an objective each of whose terms depends on one "
-            f"entry of one input, got one that mixes entries of {', '.join(derivation.wrt)}"
-        )
     traces = [
         trace
         for kernel in (kernel64, kernel32) if kernel is not None

@@ -52,6 +52,8 @@ class Format:
         """Whether a ball is a single number, and one of this format."""
         if not number.is_exact():
             return False
+        if not number.is_finite():
+            return not number.is_nan()
         mantissa, shift = number.man_exp()
         bits = int(mantissa).bit_length()
         return not bits or (
@@ -138,10 +140,14 @@ class Arithmetic:
 
     Args:
         format: what every result is rounded to.
+
+    Attributes:
+        overflowed: whether a finite result has certainly been too large for the format.
     """
 
     def __init__(self, format: Format) -> None:
         self.format = format
+        self.overflowed = False
 
     def rounded(self, exact: Any, error: Any, ulps: float = 0.5) -> Bounded:
         """Return a result that is off by an error, after a rounding of so many ulps."""
@@ -150,6 +156,9 @@ class Arithmetic:
             return Bounded(exact, ZERO, self.format)
         top = (abs(exact) + error).abs_upper()
         if self.format.overflows(top):
+            least = abs(exact) - error
+            if least.is_finite() and least > _power_of_two(self.format.most):
+                self.overflowed = True
             return Bounded(exact, INFINITE, self.format)
         return Bounded(exact, (error + self.format.ulp(top) * ulps).abs_upper(), self.format)
 
@@ -177,6 +186,8 @@ class Arithmetic:
         """
         found = [term for term in terms if not term.is_nothing] or list(terms[:1])
         exact, error = _total(found)
+        if not exact.is_finite():
+            return self.rounded(exact, error)
         if len(found) == 1:
             return self.rounded(exact, error, 0.0)
         for size in _running(found):
@@ -191,6 +202,8 @@ class Arithmetic:
         if not found:
             return Bounded(ZERO, ZERO, self.format)
         exact, error = _total(found)
+        if not exact.is_finite():
+            return self.rounded(exact, error)
         if len(found) == 1:
             return self.rounded(exact, error, 0.0)
         above = sum((max(float(t.exact), 0.0) for t in found), 0.0)

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from symcalc.backends.kernel import Kernel
 from symcalc.calculus.derive import Derivation
 from symcalc.notation.objective import Objective
@@ -45,12 +47,13 @@ def check_kernel(kernel: Kernel, single: Kernel | None = None, seed: int = 0) ->
     """
     objective, derivation = kernel.objective, kernel.derivation
     points = tuple(points_of(objective, seed))
-    held = list(accuracy.witness(kernel, None, points))
-    held += block_readings(kernel, seed)
-    if single is not None:
-        rounded = [r for r in map(accuracy.as_single, points) if r is not None]
-        held += accuracy.witness(single, None, rounded, (accuracy.VALUE, GRADIENT))
-    rows = [*formula_rows(derivation, points), *accuracy.rows(held), *slope_rows(kernel, seed)]
+    with np.errstate(all="ignore"):  # what is not finite is looked for
+        rows = formula_rows(derivation, points)
+        held = [*accuracy.witness(kernel, None, points), *block_readings(kernel, seed)]
+        if single is not None:
+            rounded = [r for r in map(accuracy.as_single, points) if r is not None]
+            held += accuracy.witness(single, None, rounded, (accuracy.VALUE, GRADIENT))
+        rows += [*accuracy.rows(held), *slope_rows(kernel, seed)]
     return CheckReport(objective.name, tuple(rows))
 
 

@@ -18,7 +18,7 @@ from symcalc.verify.bounded import Bounded
 from symcalc.verify.derived import Derived
 from symcalc.verify.enclosures import places_of
 from symcalc.verify.recipes import NoBoundError
-from symcalc.verify.running import program_of, running_error
+from symcalc.verify.running import Interpretation, program_of, running_error
 from symcalc.verify.sampling import Point
 
 
@@ -27,6 +27,10 @@ class Computed(Protocol):
 
     def bound(self, place: tuple[int, ...]) -> Bounded | None:
         """Return the running-error bound of one entry; None where there is none."""
+        ...
+
+    def overflows(self) -> bool:
+        """Whether a finite number is too large for the kernel on the way."""
         ...
 
     def equations(self) -> Any:
@@ -60,18 +64,22 @@ class Mode:
 
     def bound(self, place: tuple[int, ...]) -> Bounded | None:
         """Return the running-error bound of one entry; None where there is none."""
-        return None if self._bounds is None else self._bounds[place]
+        found = self._interpretation
+        return None if found is None else found.outputs[self.tensor][place]
+
+    def overflows(self) -> bool:
+        """Whether a finite number is too large for the kernel on the way."""
+        return self._interpretation is not None and self._interpretation.overflows
 
     @functools.cached_property
-    def _bounds(self) -> Any:
+    def _interpretation(self) -> Interpretation | None:
         try:
-            found = running_error(
+            return running_error(
                 program_of(self.derivation, self.mode), self.dtype,
                 [*self.point.arrays, *self.more], self.point.hyper, self.point.extents,
             )  # fmt: skip
         except NoBoundError:
             return None
-        return found[self.tensor]
 
     def equations(self) -> Any:
         """Return the entries that the derivation's equations give, as balls.
@@ -103,6 +111,10 @@ class DiagonalOfProducts:
     def bound(self, place: tuple[int, ...]) -> Bounded | None:
         """Return the running-error bound of one entry; None where there is none."""
         return self._along(place).bound(place)
+
+    def overflows(self) -> bool:
+        """Whether a finite number is too large for the kernel on the way."""
+        return any(self._along(place).overflows() for place in places_of(self.shape))
 
     def equations(self) -> Any:
         """Return the entries that the derivation's equations give, as balls."""

@@ -107,6 +107,8 @@ def recipe(expression: Any) -> Recipe:
 
 def whole(expression: Any, w: Workings) -> int:
     """Return a whole number: an index expression, or a choice between two."""
+    if isinstance(expression, (Index, Dim)):
+        return w.position(expression)
     if isinstance(expression, Where):
         _, possible = truth(expression.args[0], w)
         if len(possible) > 1:

@@ -16,15 +16,18 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import flint
 import numpy as np
+import sympy as sp
 
 from symcalc.backends.modes import task
 from symcalc.calculus.balls import UndecidedError
 from symcalc.calculus.derive import Derivation
+from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.lower import lower
@@ -54,7 +57,7 @@ from symcalc.verify.bounded import (
     number,
 )
 from symcalc.verify.enclosures import places_of
-from symcalc.verify.recipes import NoBoundError, greater, lesser, recipe, whole
+from symcalc.verify.recipes import NoBoundError, greater, lesser, recipe, truth, whole
 from symcalc.verify.sampling import size
 
 PRECISIONS = (160, 320, 640, 1280, 2560)
@@ -77,11 +80,24 @@ def program_of(derivation: Derivation, mode: str) -> Program:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Interpretation:
+    """What a program computes at a point.
+
+    Args:
+        outputs: each an object array of Bounded.
+        overflows: whether a finite number is too large for the kernel on the way.
+    """
+
+    outputs: Mapping[Tensor, Any]
+    overflows: bool
+
+
 def running_error(
     program: Program, dtype: str, arrays: Sequence[Any], hyper: dict[str, float],
     extents: dict[str, int],
-) -> dict[Tensor, Any]:  # fmt: skip
-    """Return the outputs of a program, each an object array of Bounded.
+) -> Interpretation:  # fmt: skip
+    """Interpret a program at a point.
 
     Args:
         program: what the kernel computes.
@@ -91,7 +107,7 @@ def running_error(
         extents: the size of each dim.
 
     Raises:
-        NoBoundError: roundings decide where the program goes, or a value is infinite on the way.
+        NoBoundError: roundings decide where the program goes, or a value is undefined on the way.
     """
     before, trouble = flint.ctx.prec, "its balls stay wide"
     try:
@@ -104,7 +120,7 @@ def running_error(
                 continue
             found = {tensor: run.output(tensor) for tensor in program.outputs}
             if all(_is_sharp(each) for array in found.values() for each in array.flat):
-                return found
+                return Interpretation(found, run.own.overflowed or run.double.overflowed)
     finally:
         flint.ctx.prec = before
     raise NoBoundError(f"running error of {program.title}, {program.name}: {trouble}")
@@ -119,7 +135,9 @@ def _is_sharp(value: Bounded) -> bool:
     if not value.error.is_finite():
         return True
     least = value.format.ulp(value.exact)
-    return bool(value.exact.is_finite() and value.exact.rad() <= (value.error + least) * _SHARE)
+    if not value.exact.is_finite():
+        return not value.exact.is_nan()
+    return bool(value.exact.rad() <= (value.error + least) * _SHARE)
 
 
 class _Run:
@@ -131,8 +149,9 @@ class _Run:
     ) -> None:  # fmt: skip
         self.program = program
         self.extents = extents
-        self.arithmetic = Arithmetic(format)
-        self.double = Arithmetic(DOUBLE)
+        self.sizes: dict[Any, int] = {}
+        self.own, self.double = Arithmetic(format), Arithmetic(DOUBLE)
+        self.arithmetic = self.own
         self.single = format is SINGLE
         self.at: dict[Index, int] = {}
         self.symbols = {name: number(value, format) for name, value in hyper.items()}
@@ -142,6 +161,7 @@ class _Run:
         }
         self.inputs = set(program.inputs)
         self.sums: dict[tuple[Tensor, tuple[int, ...]], tuple[str, list[Bounded]]] = {}
+        self.candidates: dict[tuple[Tensor, tuple[int, ...]], list[bool]] = {}
         self.wide = scattered(program) | kept(program) | carried(program)
         self.format = format
 
@@ -155,9 +175,9 @@ class _Run:
 
     def output(self, tensor: Tensor) -> Any:
         """Return an output as it is handed back."""
-        shape = tuple(size(extent, self.extents) for extent in tensor.shape)
+        shape = tuple(self._size(extent) for extent in tensor.shape)
         found = np.empty(shape, dtype=object)
-        handed = self.double if tensor in self.program.numbers else Arithmetic(self.format)
+        handed = self.double if tensor in self.program.numbers else self.own
         for place in places_of(shape):
             found[place] = handed.held(self._value(tensor, place))
         return found
@@ -167,7 +187,7 @@ class _Run:
         place = tuple(whole(p, self) for p in access.places)
         value = self._value(access.tensor, place)
         if self.single and access.tensor.shape and access.tensor not in self.wide:
-            value = Arithmetic(SINGLE).held(value)
+            value = self.own.held(value)
         return self.arithmetic.held(value)
 
     def whole_entry(self, access: Access) -> int:
@@ -181,6 +201,11 @@ class _Run:
     def named(self, symbol: Any) -> Bounded:
         """Return a hyperparameter, or a scale that was computed before a loop."""
         return self.arithmetic.held(self.symbols[symbol.name])
+
+    def _size(self, extent: Any) -> int:
+        if extent not in self.sizes:
+            self.sizes[extent] = size(extent, self.extents)
+        return self.sizes[extent]
 
     def _value(self, tensor: Tensor, place: tuple[int, ...]) -> Bounded:
         key = (tensor, place)
@@ -198,7 +223,7 @@ class _Run:
             return functools.reduce(greater if kind == "max" else lesser, terms)
         buffer = self.program.buffer(tensor)
         in_row = buffer is not None and buffer.kind == "row" and tensor not in self.wide
-        arithmetic = Arithmetic(self.format) if in_row else self.double
+        arithmetic = self.own if in_row else self.double
         if kind == "sum":
             return arithmetic.gather(terms)
         return arithmetic.multiply(terms) if terms else number(1, DOUBLE)
@@ -210,17 +235,17 @@ class _Run:
         if section.index_after is not None:
             body = (Loop(section.index_after, body),)
         self._nodes(body)
-        self.arithmetic = Arithmetic(self.format)
+        self.arithmetic = self.own
 
     def _pass(self, section: Section) -> None:
-        width = size(section.index.extent * section.width, self.extents)
+        width = self._size(section.index.extent * section.width)
         if pivots_of(self.program, section) and width > _MOST:
             raise NoBoundError(f"running error: {width} entries make more than one block")
         scales = Scales(section.body, self.program.inputs, set(self.symbols))
         for symbol, value in scales.defined:
             self.symbols[symbol.name] = recipe(value)(self)
         for tensor, kind in section.reduced:
-            shape = tuple(size(extent, self.extents) for extent in tensor.shape)
+            shape = tuple(self._size(extent) for extent in tensor.shape)
             for place in places_of(shape):
                 self._begin(tensor, place, kind)
         self._pivots(section)
@@ -229,8 +254,8 @@ class _Run:
     def _pivots(self, section: Section) -> None:
         """The mean of a few rows: whatever it comes out as, it is a pivot and counts as exact."""
         for pivot in pivots_of(self.program, section):
-            few = max(math.isqrt(size(section.index.extent, self.extents)), 1)
-            shape = tuple(size(extent, self.extents) for extent in pivot.tensor.shape)
+            few = max(math.isqrt(self._size(section.index.extent)), 1)
+            shape = tuple(self._size(extent) for extent in pivot.tensor.shape)
             term, found = recipe(pivot.term), {}
             for place in places_of(shape):
                 self.at |= dict(zip(pivot.indices, place, strict=True))
@@ -244,7 +269,7 @@ class _Run:
     def _nodes(self, nodes: Sequence[Node]) -> None:
         for node in nodes:
             if isinstance(node, Loop):
-                count = range(size(node.index.extent, self.extents))
+                count = range(self._size(node.index.extent))
                 for place in reversed(count) if isinstance(node, Descent) else count:
                     self.at[node.index] = place
                     self._nodes(node.body)
@@ -266,7 +291,7 @@ class _Run:
         self.values.setdefault(node.target, {})[place] = compute(node.value, self)
 
     def _start(self, node: Start) -> None:
-        ranges = [range(size(index.extent, self.extents)) for index in node.free]
+        ranges = [range(self._size(index.extent)) for index in node.free]
         for chosen in itertools.product(*ranges):
             self.at |= dict(zip(node.free, chosen, strict=True))
             self._begin(node.target, tuple(whole(p, self) for p in node.places), node.kind)
@@ -274,6 +299,7 @@ class _Run:
     def _begin(self, tensor: Tensor, place: tuple[int, ...], kind: str) -> None:
         if tensor.domain.integer:
             self.values.setdefault(tensor, {}).pop(place, None)
+            self.candidates.pop((tensor, place), None)
         else:
             self.sums[tensor, place] = (kind, [])
 
@@ -281,20 +307,38 @@ class _Run:
         place = tuple(whole(p, self) for p in node.places)
         if node.target.domain.integer:
             known = self.values.setdefault(node.target, {})
-            found = whole(node.value, self)
+            found = self._chosen(node, place)
             join = max if node.kind == "max" else min
             known[place] = join(known[place], found) if place in known else found
             return
         value = recipe(node.value)(self)
-        if not value.exact.is_finite():
-            raise NoBoundError(f"running error: {node.value} is infinite here")
+        if value.exact.is_nan():
+            raise NoBoundError(f"running error: {node.value} has no value here")
         self.sums[node.target, place][1].append(value)
+
+    def _chosen(self, node: Accumulate, place: tuple[int, ...]) -> int:
+        """What an accumulator of places takes in: an index whose term is the greatest, or beyond.
+
+        One of the terms is the greatest. Where only one may be, it is, though the bounds alone do
+        not tell that it equals itself.
+        """
+        value = node.value
+        if not isinstance(value, Where) or not isinstance(value.args[0], sp.Eq):
+            return whole(value, self)
+        _, possible = truth(value.args[0], self)
+        if True not in possible:
+            return whole(value.args[2], self)
+        candidates = self.candidates.setdefault((node.target, place), [])
+        candidates.append(len(possible) == 1)
+        if len(candidates) > 1 and not all(candidates):
+            raise NoBoundError(f"running error: rounding decides where {value.args[0]}")
+        return whole(value.args[1], self)
 
     def _contract(self, node: Contract) -> None:
         """A matrix product; the BLAS may add in any order, and round once where it can."""
         row, column = node.places[-2:]
-        ranges = (range(size(index.extent, self.extents)) for index in (row, column))
-        terms = range(size(node.index.extent, self.extents))
+        ranges = (range(self._size(index.extent)) for index in (row, column))
+        terms = range(self._size(node.index.extent))
         found = self.values.setdefault(node.target, {})
         format = self.format
         for self.at[row], self.at[column] in itertools.product(*ranges):
@@ -305,16 +349,18 @@ class _Run:
                 error = error + abs(a.exact) * b.error + b.top * a.error
                 largest = largest + a.top * b.top
             error = error + (largest * format.unit + format.smallest) * (len(terms) + 1)
-            error = INFINITE if format.overflows(largest) else error.abs_upper()
             place = tuple(whole(p, self) for p in node.places)
-            found[place] = Bounded(exact, error, format)
+            if format.overflows(largest):
+                found[place] = self.own.rounded(exact, INFINITE if exact.is_finite() else ZERO)
+            else:
+                found[place] = Bounded(exact, error.abs_upper(), format)
 
     def _recentre(self, node: Recentre) -> None:
         """A sum around a mean from the only block's sums around its pivot."""
         mean, pivot, *terms = node.value.args
         section = next(s for s in sections(self.program) if pivot.tensor in s.reads)
-        count = size(section.index.extent, self.extents)
-        ranges = (range(size(index.extent, self.extents)) for index in node.places)
+        count = self._size(section.index.extent)
+        ranges = (range(self._size(index.extent)) for index in node.places)
         self.symbols[COUNT.name] = number(count, DOUBLE)
         recipes = [recipe(term) for term in (mean - pivot, *terms)]
         found = self.values.setdefault(node.target, {})
