@@ -209,14 +209,23 @@ def _related(when: Any, env: Environment) -> bool:
     left, right = when.lhs, when.rhs
     if left.is_integer and right.is_integer:
         return bool(_COMPARISONS[when.func](whole(left, env), whole(right, env)))
-    order = _order(evaluate(left, env), evaluate(right, env), env)
+    order = order_of(evaluate(left, env), evaluate(right, env), env)
     if order is None:
         raise UndecidedError(f"balls: {when} cannot be decided here")
     return bool(_COMPARISONS[when.func](order, 0))
 
 
-def _order(left: Any, right: Any, env: Environment) -> int | None:
-    """-1, 0 or 1 as the left is less than, equal to or greater than the right; None: untold."""
+def order_of(left: Any, right: Any, env: Environment) -> int | None:
+    """Return -1, 0 or 1 as the left is less than, equal to or greater than the right.
+
+    Args:
+        left: a ball, or a power series.
+        right: another.
+        env: says from which side a series is meant, if any.
+
+    Returns:
+        None where the balls do not tell.
+    """
     a, b = (ball(s) if isinstance(s, int) else s for s in (_constant(left), _constant(right)))
     if a < b or a > b:
         return 1 if a > b else -1
@@ -224,20 +233,25 @@ def _order(left: Any, right: Any, env: Environment) -> int | None:
         return None
     if Side not in env:
         return 0
-    return _order_beside(left - right, env)
+    return _order_beside(left, right, env)
 
 
-def _order_beside(gap: Any, env: Environment) -> int | None:
-    """The sign of what is zero at the point, beside it."""
+def _order_beside(left: Any, right: Any, env: Environment) -> int | None:
+    """How two series that begin alike compare beside the point."""
+    gap = left - right
     if not hasattr(gap, "length"):
         return 0
     for k in range(1, gap.prec):
         if gap[k] > 0 or gap[k] < 0:
             env[TIES].append(gap)
             return (1 if gap[k] > 0 else -1) * int(env[Side].value) ** k
-        if gap[k] != 0:
+        if gap[k] != 0 and not _identical(*(_coefficient(side, k) for side in (left, right))):
             return None
     return 0
+
+
+def _coefficient(value: Any, k: int) -> Any:
+    return value[k] if hasattr(value, "length") else ball(0)
 
 
 def _identical(a: Any, b: Any) -> bool:
@@ -292,7 +306,7 @@ def _extreme(terms: list[Any], env: Environment, better: int) -> int:
     """Return the first place whose term is beyond all before it: greater if `better` is 1."""
     best = 0
     for place in range(1, len(terms)):
-        order = _order(terms[place], terms[best], env)
+        order = order_of(terms[place], terms[best], env)
         if order is None:
             raise UndecidedError("balls: the greatest of several cannot be told")
         if order == better:
@@ -337,7 +351,7 @@ def _slope(expression: Any, env: Environment) -> Any:
 def _by_sign(expression: Any, env: Environment) -> Any:
     """|x| or sign(x)."""
     x = evaluate(expression.args[0], env)
-    order = _order(x, ball(0), env)
+    order = order_of(x, ball(0), env)
     if order is None:
         raise UndecidedError("balls: a sign cannot be told")
     if isinstance(expression, sp.sign):

@@ -24,23 +24,33 @@ class Boundary:
     right: Any
     convention: str
 
+    @property
+    def shown(self) -> Boundary:
+        """The same with named parts shown by their names, as the derivation shows them."""
+        return Boundary(_shown(self.left), _shown(self.right), self.convention)
+
     def __str__(self) -> str:
         return f"{self.left} = {self.right}: {self.convention}"
 
 
 def boundaries(objective: Objective) -> tuple[Boundary, ...]:
-    """Return every boundary on which a derivative may jump, outermost first.
+    """Return every boundary on which a derivative may jump, outermost first, as it is shown.
 
     Conditions on indices alone are none: no input moves them.
     """
+    return tuple(boundary.shown for boundary in crossings(objective))
+
+
+def crossings(objective: Objective) -> tuple[Boundary, ...]:
+    """Return the same boundaries with named parts written out, so that they can be computed."""
     found: dict[tuple[Any, Any], Boundary] = {}
     for node, conditions in _parts(objective):
         for boundary in boundaries_of(node):
             if not _is_reached(boundary, conditions):
                 continue
-            shown = Boundary(_shown(boundary.left), _shown(boundary.right), boundary.convention)
+            shown = boundary.shown
             if boundary.left.atoms(Access) or boundary.right.atoms(Access):
-                found.setdefault((shown.left, shown.right), shown)
+                found.setdefault((shown.left, shown.right), boundary)
     return tuple(found.values())
 
 

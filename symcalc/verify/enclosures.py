@@ -39,6 +39,10 @@ class NoEnclosureError(SymcalcError, ArithmeticError):
     """No narrow ball was found: the value is infinite or undefined here, or a tie is not exact."""
 
 
+class KinkError(NoEnclosureError):
+    """A derivative jumps here."""
+
+
 @dataclass(frozen=True)
 class Enclosure:
     """A derivative, from the right and from the left; one and the same ball where it is smooth.
@@ -55,6 +59,11 @@ class Enclosure:
     def is_smooth(self) -> bool:
         """Whether there is one derivative, not two."""
         return self.right is self.left
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both sides give the same, as far as their balls tell."""
+        return self.is_smooth or bool(self.right.overlaps(self.left))
 
     def ends(self) -> tuple[Any, Any]:
         """Return the lesser and the greater of the two."""
@@ -134,17 +143,20 @@ class Enclosures:
         """Return the Hessian by one input times a vector, as an object array of balls.
 
         By polarization: u' H v is a quarter of what the curvatures along v + u and v - u differ by.
+        At a kink both pieces that meet must give the same curvature, as |x| does. No entry of the
+        vector should be zero, nor two of them equal, lest a kink be looked at along itself.
 
         Raises:
-            NoEnclosureError: a derivative jumps here.
+            KinkError: the curvature jumps here.
+            NoEnclosureError: no narrow ball was found.
         """
         found = np.empty(np.shape(vector), dtype=object)
         for place in places_of(found.shape):
             unit = np.zeros(np.shape(vector))
             unit[place] = 2.0 ** np.ceil(np.log2(max(np.max(np.abs(vector)), 1e-300)))
             plus, minus = (self.along({wrt: vector + sign * unit}) for sign in (1, -1))
-            if not (plus.curvature.is_smooth and minus.curvature.is_smooth):
-                raise NoEnclosureError(f"enclosure of {self.objective.name}: a kink is met here")
+            if not (plus.curvature.agrees and minus.curvature.agrees):
+                raise KinkError(f"enclosure of {self.objective.name}: the curvature jumps here")
             gap = plus.curvature.right - minus.curvature.right
             found[place] = gap / (4 * ball(float(unit[place])))
         return found
@@ -193,7 +205,8 @@ class Enclosures:
         for (name, place), step in moves.items():
             tensor = self.objective.input(name)
             start = float(self._arrays[tensor][place])
-            env[tensor][place] = flint.arb_series([start, step], prec=_ORDER)
+            if np.isfinite(start):  # no step leads away from infinity
+                env[tensor][place] = flint.arb_series([start, step], prec=_ORDER)
         return env
 
     def _defined(self, env: Environment) -> Environment:

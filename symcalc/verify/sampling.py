@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
 from symcalc.program.needs import needs
 
+KINK, TIE = "kink", "tie"  # kinds of points at which one boundary alone is met
 _ROUNDS = 8  # one range may be made of what another has enlarged
 
 
@@ -25,32 +26,31 @@ class Point:
         arrays: float64 (labels int64) arrays in declared order.
         hyper: hyperparameters by name.
         cotangent: of an array-valued objective; else None.
+        kind: what sort of point it is, in a word: "typical", "kink", "tail".
+        at: what is special about it: "logits[0] = 745".
     """
 
     extents: dict[str, int]
     arrays: tuple[Any, ...]
     hyper: dict[str, float]
     cotangent: Any = None
+    kind: str = "typical"
+    at: str = ""
 
     def nudged(self, share: float, seed: int) -> Point:
         """Return the point with every real entry moved by a share of itself, up or down."""
         rng = np.random.default_rng(seed)
-        return Point(
-            self.extents,
-            tuple(
-                array
-                if array.dtype.kind == "i"
-                else array * (1 + share * rng.choice([-1.0, 1.0], size=array.shape))
-                for array in self.arrays
-            ),
-            self.hyper,
-            self.cotangent,
+        moved = tuple(
+            array
+            if array.dtype.kind == "i"
+            else array * (1 + share * rng.choice([-1.0, 1.0], size=array.shape))
+            for array in self.arrays
         )
+        return replace(self, arrays=moved)
 
     def moved(self, place: int, array: Any) -> Point:
         """Return the point with one of its arrays replaced."""
-        arrays = (*self.arrays[:place], array, *self.arrays[place + 1 :])
-        return Point(self.extents, arrays, self.hyper, self.cotangent)
+        return replace(self, arrays=(*self.arrays[:place], array, *self.arrays[place + 1 :]))
 
 
 KINDS: dict[str, Callable[[Any, np.random.Generator], Any]] = {
@@ -81,7 +81,7 @@ def draw(objective: Objective, extents: dict[str, int], seed: int, kind: str = "
     if not objective.is_scalar:
         shape = tuple(size(index.extent, extents) for index in objective.outputs)
         cotangent = rng.normal(size=shape)
-    return Point(extents, arrays, hyper, cotangent)
+    return Point(extents, arrays, hyper, cotangent, kind)
 
 
 def primes(objective: Objective, sizes: tuple[int, ...]) -> dict[str, int]:
