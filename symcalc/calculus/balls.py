@@ -356,6 +356,8 @@ def _by_sign(expression: Any, env: Environment) -> Any:
         raise UndecidedError("balls: a sign cannot be told")
     if isinstance(expression, sp.sign):
         return ball(order)
+    if order == 0 and Side not in env:
+        return ball(0)  # where no side is meant, sign(0) = 0 is the slope
     return -x if order < 0 else x
 
 

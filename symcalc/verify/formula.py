@@ -10,7 +10,7 @@ the equations to, and none is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from symcalc.calculus.balls import ball
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.orders import Product
 from symcalc.notation.errors import SymcalcError
+from symcalc.notation.objective import Objective
 from symcalc.verify.derived import Derived
 from symcalc.verify.enclosures import Enclosures, KinkError, NoEnclosureError, places_of
 from symcalc.verify.sampling import KINK, TIE, Point
@@ -60,16 +61,23 @@ class Formula:
     Args:
         derivation: whose equations are held; they may be wrong, the objective counts as right.
         product: the equations of the Hessian's product; None leaves it out.
+        truth: gives the enclosures of an objective at a point.
     """
 
-    def __init__(self, derivation: Derivation, product: Product | None = None) -> None:
+    def __init__(
+        self,
+        derivation: Derivation,
+        product: Product | None = None,
+        truth: Callable[[Objective, Point], Enclosures] = Enclosures,
+    ) -> None:
         self.derivation = derivation
         self.product = product
+        self.truth = truth
         self.symbols = {p.name: p.symbol for p in derivation.objective.parameters}
 
     def findings(self, point: Point) -> Iterator[Finding]:
         """Compare every entry of value, gradient and product at one point."""
-        truth = Enclosures(self.derivation.objective, point)
+        truth = self.truth(self.derivation.objective, point)
         yield from self._values(truth, point)
         for wrt in self.derivation.wrt:
             yield from self._gradients(truth, point, wrt)
