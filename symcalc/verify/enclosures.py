@@ -142,23 +142,40 @@ class Enclosures:
     def product(self, wrt: str, vector: Any) -> Any:
         """Return the Hessian by one input times a vector, as an object array of balls.
 
+        See `mixed_product`, where other inputs move as well.
+        """
+        return self.mixed_product(wrt, {wrt: vector})
+
+    def mixed_product(self, wrt: str, vectors: dict[str, Any]) -> Any:
+        """Return the rows of one input of the Hessian times a vector that spans several inputs.
+
         By polarization: u' H v is a quarter of what the curvatures along v + u and v - u differ by.
         At a kink both pieces that meet must give the same curvature, as |x| does. No entry of the
-        vector should be zero, nor two of them equal, lest a kink be looked at along itself.
+        vectors should be zero, nor two of them equal, lest a kink be looked at along itself.
+
+        Args:
+            wrt: the input.
+            vectors: an array for each input that moves.
+
+        Returns:
+            An object array of balls.
 
         Raises:
             KinkError: the curvature jumps here.
             NoEnclosureError: no narrow ball was found.
         """
-        found = np.empty(np.shape(vector), dtype=object)
+        own = vectors.get(wrt, np.zeros(self._array(wrt).shape))
+        largest = max(float(np.max(np.abs(v), initial=0.0)) for v in vectors.values())
+        length = 2.0 ** np.ceil(np.log2(max(largest, 1e-300)))
+        found = np.empty(own.shape, dtype=object)
         for place in places_of(found.shape):
-            unit = np.zeros(np.shape(vector))
-            unit[place] = 2.0 ** np.ceil(np.log2(max(np.max(np.abs(vector)), 1e-300)))
-            plus, minus = (self.along({wrt: vector + sign * unit}) for sign in (1, -1))
+            unit = np.zeros(own.shape)
+            unit[place] = length
+            plus, minus = (self.along({**vectors, wrt: own + sign * unit}) for sign in (1, -1))
             if not (plus.curvature.agrees and minus.curvature.agrees):
                 raise KinkError(f"enclosure of {self.objective.name}: the curvature jumps here")
             gap = plus.curvature.right - minus.curvature.right
-            found[place] = gap / (4 * ball(float(unit[place])))
+            found[place] = gap / (4 * ball(float(length)))
         return found
 
     def _array(self, name: str) -> Any:

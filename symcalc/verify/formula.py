@@ -133,21 +133,19 @@ class Formula:
             yield from _compared(ALONG, wrt, came, slope)
 
     def _products(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
+        """Hold the Hessian's product, all inputs moving at once: mixed derivatives count too."""
         assert self.product is not None
         rng = np.random.default_rng(sum(point.extents.values()))
         objective = self.derivation.objective
         arrays = dict(zip((t.name for t in objective.inputs), point.arrays, strict=True))
-        directions = {}
-        for name, direction in zip(self.derivation.wrt, self.product.directions, strict=True):
-            shape = arrays[name].shape
-            moving = _direction(rng, shape) if name == wrt else np.zeros(shape)
-            directions[direction] = moving
-        vector = directions[self.product.directions[self.derivation.wrt.index(wrt)]]
+        vectors = {name: _direction(rng, arrays[name].shape) for name in self.derivation.wrt}
+        directions = dict(zip(self.product.directions, vectors.values(), strict=True))
         derived = self._derived(self.product.equations, point, directions)
         result = self.product.results[self.derivation.wrt.index(wrt)]
         yield from _compared(
-            CURVATURE, wrt, lambda: derived.entries(result), lambda: truth.product(wrt, vector)
-        )
+            CURVATURE, wrt, lambda: derived.entries(result),
+            lambda: truth.mixed_product(wrt, vectors),
+        )  # fmt: skip
 
 
 def _direction(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
