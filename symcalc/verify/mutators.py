@@ -123,10 +123,14 @@ def duplicated_term(equation: Equation) -> Iterator[tuple[Equation, str]]:
 
 
 def _held(index: Any, extent: Any) -> Any:
-    """An index as a place on an axis, held to it where it may run too far."""
-    if isinstance(index, Index) and index.extent == extent:
-        return index
-    return sp.Min(index, extent - 1)
+    """An index as a place on an axis, held to it where it may run too far.
+
+    Raises:
+        NotationError: it is a label, which belongs to an axis of its own.
+    """
+    if not isinstance(index, Index):
+        raise NotationError(f"mutators: expected an index, got {index}")
+    return index if index.extent == extent else sp.Min(index, extent - 1)
 
 
 def swapped_index(equation: Equation) -> Iterator[tuple[Equation, str]]:

@@ -1,0 +1,179 @@
+"""Mutation: every mistake that can be planted in a derivation, and whether it is found.
+
+A mutant is one equation with one mistake. It is killed if a witness convicts it at some point; it
+is equivalent if it is proved to be no mistake (see `proofs`); else it has survived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from symcalc.calculus.derive import Derivation, derive
+from symcalc.calculus.equations import Equation
+from symcalc.calculus.orders import Product
+from symcalc.notation.domains import REAL
+from symcalc.notation.objective import Objective
+from symcalc.verify.corners import corners
+from symcalc.verify.kills import OTHERS, OURS, Court, Planted
+from symcalc.verify.mutators import OPERATORS
+from symcalc.verify.proofs import proof_of
+from symcalc.verify.sampling import KINK, TIE, Point, draw, primes
+
+VALUE, GRADIENT, PRODUCT = "value", "gradient", "Hessian product"
+KILLED, EQUIVALENT, SURVIVED = "killed", "equivalent", "survived"
+DRAWS = (
+    ("typical", (3, 2)), ("typical", (2, 3)), ("ties", (3, 2)), ("tails", (2, 3)),
+    ("ties", (2, 3)), ("typical", (1, 1)),
+)  # fmt: skip
+_MODERATE = ("typical", "ties", KINK, TIE)
+_FEW = 8
+_MORE = 30
+_OFFSETS = (2.0**10, -(2.0**10), 2.0**40, -(2.0**40))
+_BITS = 10
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One equation with one mistake.
+
+    Args:
+        operator: the mistake's name.
+        part: what the equation belongs to: the value, the gradient, the Hessian's product.
+        before: the equation as it was derived.
+        after: the wrong one.
+        change: what was put in the place of what.
+    """
+
+    operator: str
+    part: str
+    before: Equation
+    after: Equation
+    change: str
+
+    def planted(self, derivation: Derivation, product: Product) -> Planted:
+        """Return a derivation with the mistake in it."""
+        given = {f.name: getattr(derivation, f.name) for f in fields(Derivation)}
+        given["equations"] = self._in(derivation.equations)
+        wrong = replace(product, equations=self._in(product.equations))
+        return Planted(**given, product=wrong, is_second=self.part == PRODUCT)
+
+    def _in(self, equations: Sequence[Equation]) -> tuple[Equation, ...]:
+        target = self.before.target
+        return tuple(self.after if e.target == target else e for e in equations)
+
+    def __str__(self) -> str:
+        return f"{self.operator}: {self.after} (was {self.before.body})"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a mutant.
+
+    Args:
+        mutant: which.
+        fate: killed, equivalent or survived.
+        by: for each witness that was asked, whether it convicts.
+        proof: by what argument it is equivalent.
+    """
+
+    mutant: Mutant
+    fate: str
+    by: Mapping[str, bool]
+    proof: str = ""
+
+
+def mutants(derivation: Derivation, product: Product) -> Iterator[Mutant]:
+    """Yield every mutant of a derivation and its Hessian's product, no two alike.
+
+    Args:
+        derivation: its value's and gradient's equations are mutated.
+        product: and those that it adds and stands on.
+    """
+    for part, equation in _parts(derivation, product):
+        seen = {equation.body}
+        for operator, mutate in OPERATORS.items():
+            for after, change in mutate(equation):
+                if after.body not in seen:
+                    seen.add(after.body)
+                    yield Mutant(operator, part, equation, after, change)
+
+
+def _parts(derivation: Derivation, product: Product) -> Iterator[tuple[str, Equation]]:
+    part = VALUE
+    for equation in derivation.equations:
+        yield part, equation
+        if equation.target == derivation.value:
+            part = GRADIENT
+    known = {equation.target for equation in derivation.equations}
+    for equation in product.needed:
+        if equation.target not in known:
+            yield PRODUCT, equation
+
+
+def usual_points(objective: Objective, seed: int = 0) -> tuple[Point, ...]:
+    """Return the points of a check: a few draws, then all corners.
+
+    Args:
+        objective: whose points they are.
+        seed: of the random numbers.
+    """
+    first = tuple(_drawn(objective, kind, sizes, seed + number)
+                  for number, (kind, sizes) in enumerate(DRAWS))  # fmt: skip
+    far = tuple(_far(objective, point, offset) for point in first[:2] for offset in _OFFSETS)
+    more = tuple(_drawn(objective, *DRAWS[number % 5], seed + 100 + number)
+                 for number in range(_MORE))  # fmt: skip
+    return (*first, *corners(objective, seed, None), *far, *more)
+
+
+def _drawn(objective: Objective, kind: str, sizes: tuple[int, ...], seed: int) -> Point:
+    return replace(draw(objective, primes(objective, sizes), seed, kind), kind=kind)
+
+
+def _far(objective: Objective, point: Point, offset: float) -> Point:
+    """Move all entries by one large number, so that all but their differences is large.
+
+    They are cut to few bits first, so that no difference is rounded.
+    """
+    arrays = tuple(
+        np.round(array * 2.0**_BITS) / 2.0**_BITS + offset if tensor.domain == REAL else array
+        for tensor, array in zip(objective.inputs, point.arrays, strict=True)
+    )
+    return replace(point, arrays=arrays, kind="far", at=f"all entries moved by {offset:.0e}")
+
+
+class Trial:
+    """Tries the mutants of one objective.
+
+    Args:
+        objective: any; its size is left open.
+        points: at which mutants are tried, see `usual_points`.
+    """
+
+    def __init__(self, objective: Objective, points: Sequence[Point] | None = None) -> None:
+        self.derivation = derive(objective.at_any_size)
+        self.product = self.derivation.hvp
+        chosen = usual_points(self.derivation.objective) if points is None else points
+        moderate = [point for point in chosen if point.kind in _MODERATE]
+        self.court = Court(chosen, moderate[:_FEW])
+
+    @property
+    def mutants(self) -> tuple[Mutant, ...]:
+        """All of them."""
+        return tuple(mutants(self.derivation, self.product))
+
+    def outcome(self, mutant: Mutant, witnesses: Sequence[str] = OURS + OTHERS) -> Outcome:
+        """Try one mutant before some witnesses.
+
+        Args:
+            mutant: which.
+            witnesses: whom to ask.
+        """
+        planted = mutant.planted(self.derivation, self.product)
+        by = self.court.convictions(planted, witnesses)
+        if any(by[name] for name in OURS if name in by):
+            return Outcome(mutant, KILLED, by)
+        proof = proof_of(mutant.before, mutant.after, planted, self.derivation, self.product)
+        return Outcome(mutant, EQUIVALENT if proof else SURVIVED, by, proof or "")
