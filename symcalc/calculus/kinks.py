@@ -27,7 +27,7 @@ class Boundary:
     @property
     def shown(self) -> Boundary:
         """The same with named parts shown by their names, as the derivation shows them."""
-        return Boundary(_shown(self.left), _shown(self.right), self.convention)
+        return Boundary(shown(self.left), shown(self.right), self.convention)
 
     def __str__(self) -> str:
         return f"{self.left} = {self.right}: {self.convention}"
@@ -48,9 +48,9 @@ def crossings(objective: Objective) -> tuple[Boundary, ...]:
         for boundary in boundaries_of(node):
             if not _is_reached(boundary, conditions):
                 continue
-            shown = boundary.shown
+            as_shown = boundary.shown
             if boundary.left.atoms(Access) or boundary.right.atoms(Access):
-                found.setdefault((shown.left, shown.right), boundary)
+                found.setdefault((as_shown.left, as_shown.right), boundary)
     return tuple(found.values())
 
 
@@ -100,10 +100,10 @@ def boundaries_of(node: Any) -> list[Boundary]:
     return []
 
 
-def _shown(expression: Any) -> Any:
-    """Replace named parts by their names, as the derivation shows them."""
+def shown(expression: Any) -> Any:
+    """Return a formula with named parts replaced by their names, as the derivation shows them."""
     if isinstance(expression, Let):
         return sp.Symbol(expression.name, real=True)
     if not expression.args or isinstance(expression, (Access, Reduction)):
         return expression
-    return expression.func(*(_shown(argument) for argument in expression.args))
+    return expression.func(*(shown(argument) for argument in expression.args))

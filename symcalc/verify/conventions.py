@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from symcalc.calculus.balls import Side
+from symcalc.calculus.balls import Environment, Side
 from symcalc.verify.enclosures import Enclosures, Moves
 
 
@@ -22,5 +22,6 @@ class Declared(Enclosures):
         point: its arguments; they are taken as exact.
     """
 
-    def _series(self, moves: Moves, side: Side, ties: list[Any]) -> Any:
-        return self._total(self._environment(moves))
+    def _series(self, moves: Moves, notes: Environment) -> Any:
+        sideless = {key: note for key, note in notes.items() if key is not Side}
+        return self._total(self._environment(moves, sideless))

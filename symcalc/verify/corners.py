@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ CONSTANT, EXTENT, INFINITE, HYPER, LABEL = (
     "constant", "extent", "infinite", "hyperparameter", "labels",
 )  # fmt: skip
 SIZES = (2, 3)
-MOST = 48
+MOST = 32
 _BITS = 10  # of a typical entry, so that sums and differences of a few are exact
 
 Thunk = Callable[[], Iterator[Point]]
@@ -91,7 +92,7 @@ def _kinks(objective: Objective, base: Point, rng: np.random.Generator) -> Itera
     """Both sides of every boundary."""
     for _ in range(2):  # at other values of their indices
         for boundary in crossings(objective):
-            yield lambda boundary=boundary: crossed(objective, boundary, base, rng)  # type: ignore[misc]
+            yield partial(crossed, objective, boundary, base, rng)
 
 
 def _values(objective: Objective, base: Point, rng: np.random.Generator) -> Iterator[Thunk]:
@@ -147,7 +148,7 @@ def _extents(objective: Objective, base: Point, rng: np.random.Generator) -> Ite
         choices = [{dim.name: small for dim in objective.dims}]
         choices += [{**base.extents, dim.name: small} for dim in objective.dims]
         for choice in choices:
-            yield lambda choice=choice: _sized(objective, choice, seed)  # type: ignore[misc]
+            yield partial(_sized, objective, choice, seed)
 
 
 def _sized(objective: Objective, extents: dict[str, int], seed: int) -> Iterator[Point]:
@@ -162,7 +163,7 @@ def _hypers(objective: Objective, base: Point, rng: np.random.Generator) -> Iter
         for _, value in special_values(parameter.domain):
             hyper = {**base.hyper, parameter.name: value}
             made = replace(base, hyper=hyper, kind=HYPER, at=f"{parameter.name} = {value}")
-            yield lambda made=made: iter((made,))  # type: ignore[misc]
+            yield partial(iter, (made,))
 
 
 def _infinities(objective: Objective, base: Point, rng: np.random.Generator) -> Iterator[Thunk]:
@@ -177,7 +178,7 @@ def _infinities(objective: Objective, base: Point, rng: np.random.Generator) -> 
             if not tensor.domain.admits(value) or not shape or tensor.domain.integer:
                 continue
             place = tuple(int(rng.integers(extent)) for extent in shape)
-            yield lambda n=number, p=place, v=value: _masked(objective, base, n, p, v)  # type: ignore[misc]
+            yield partial(_masked, objective, base, number, place, value)
 
 
 def _masked(
@@ -206,8 +207,12 @@ def _masked(
 
 
 def _has_value(objective: Objective, point: Point) -> bool:
+    """Whether value and slopes are finite there."""
+    truth = Enclosures(objective, point)
     try:
-        Enclosures(objective, point).entries()
+        truth.entries()
+        for name in objective.wrt:
+            truth.slopes(name)
     except NoEnclosureError:
         return False
     return True
@@ -218,8 +223,8 @@ def _one(
 ) -> Thunk:
     """A point with one input replaced; none where the whole of it is not admitted."""
     if domain is not None and domain.positive_total and not np.sum(array) > 0:
-        return lambda: iter(())
-    return lambda: iter((replace(base.moved(number, array), kind=kind, at=text),))
+        return partial(iter, ())
+    return partial(iter, (replace(base.moved(number, array), kind=kind, at=text),))
 
 
 def _shuffled(thunks: Iterator[Thunk], rng: np.random.Generator) -> Iterator[Point]:

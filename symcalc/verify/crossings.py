@@ -6,6 +6,7 @@ floating-point numbers ends at two neighbours between which the comparison chang
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,11 +14,10 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from symcalc.calculus.balls import Environment, UndecidedError, ball, evaluate, order_of, whole
+from symcalc.calculus.balls import Environment, UndecidedError, evaluate, order_of, whole
 from symcalc.calculus.expansion import expanded
-from symcalc.calculus.kinks import Boundary
+from symcalc.calculus.kinks import Boundary, shown
 from symcalc.calculus.probe import Defined
-from symcalc.notation.conditions import Let
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import Max, Min, Norm2
@@ -67,7 +67,7 @@ class Gap:
                 try:
                     env = known(self.objective, point)
                     sides = [evaluate(e, {**env, **at}) for e, at in (self.left, self.right)]
-                    order = order_of(*sides, env)
+                    order = order_of(sides[0], sides[1], env)
                 except UndecidedError:
                     continue
                 if order is not None or not all(side.is_finite() for side in sides):
@@ -77,24 +77,22 @@ class Gap:
         return None
 
     def entries(self, point: Point, rng: np.random.Generator) -> Iterator[Entry]:
-        """Yield entries that may move it: of each real input those read, else any one."""
-        env, found = known(self.objective, point), set()
+        """Yield entries that may move it: one of each real input read, else of each wrt."""
+        found: dict[Tensor, Entry] = {}
         for side, at in (self.left, self.right):
             for access in accesses(side):
-                if access.tensor not in self.objective.inputs or not _moves(access.tensor):
-                    continue
-                try:
-                    place = tuple(whole(p, {**env, **at}) for p in access.places)
-                except (KeyError, TypeError):  # an index that is bound inside
-                    place = _any_place(access.tensor, point, rng)
-                entry = Entry(access.tensor, place)
-                if entry not in found and access.tensor not in {e.tensor for e in found}:
-                    found.add(entry)
-                    yield entry
-        for name in self.objective.wrt:
+                tensor = access.tensor
+                if tensor in self.objective.inputs and _moves(tensor) and tensor not in found:
+                    bound = _chosen((access,), point, rng)  # letters that a reduction runs over
+                    env = {**known(self.objective, point), **bound, **at}
+                    place = tuple(whole(p, env) for p in access.places)
+                    if place in env[tensor]:
+                        found[tensor] = Entry(tensor, place)
+        for name in self.objective.wrt if not found else ():
             tensor = self.objective.input(name)
-            if not found and _moves(tensor):
-                yield Entry(tensor, _any_place(tensor, point, rng))
+            if _moves(tensor):
+                found[tensor] = Entry(tensor, _any_place(tensor, point, rng))
+        yield from found.values()
 
 
 def known(objective: Objective, point: Point) -> Environment:
@@ -144,7 +142,7 @@ def _met(
     """Points at which two sides are equal, or as nearly as one entry can make them."""
     at = _chosen((boundary.left, boundary.right), point, rng)
     gap = Gap(objective, (boundary.left, at), (boundary.right, at))
-    words = _words(boundary, at)
+    words = _placed(f"{boundary.shown.left} = {boundary.shown.right}", at)
     for entry in gap.entries(point, rng):
         for below, above in crossing(gap, point, entry):
             yield from _around(gap, point, entry, (below, above), words)
@@ -160,25 +158,37 @@ def _tied(
     best = _best(objective, extreme, at, point)
     if best is None or count < 2:
         return
-    others = [k for k in range(count) if k != best]
-    kind = _words(Boundary(extreme, extreme, ""), at, alone=True)
-    all_tied = point
-    for k in rng.permutation(others):
+    words = _placed(str(shown(extreme)), at)
+    together, met_once = point, False
+    for k in rng.permutation([k for k in range(count) if k != best]):
         gap = Gap(objective, (body, {**at, index: int(k)}), (body, {**at, index: best}))
-        for number, tied in enumerate((point, all_tied)):
-            for entry in gap.entries(tied, rng):
-                found = next(crossing(gap, tied, entry), None)
-                if found is None:
-                    continue
-                if number == 0 and k == others[0]:
-                    words = f"{kind}: {k} and {best} tie"
-                    yield from _around(gap, tied, entry, found, words, TIE)
-                if number == 1:
-                    exact = [x for x in found if gap.order(_at(gap, tied, entry, x)) == 0]
-                    all_tied = _at(gap, all_tied, entry, exact[0] if exact else found[0])
-                break
+        met = None if met_once else _first_crossing(gap, point, rng)
+        if met is not None:
+            met_once = True
+            yield from _around(gap, point, *met, f"{words}: {k} and {best} tie", TIE)
+        together = _brought_together(gap, together, rng)
     if count > 2:
-        yield replace(all_tied, kind=TIE, at=f"{kind}: all {count} tie")
+        yield replace(together, kind=TIE, at=f"{words}: all {count} tie")
+
+
+def _first_crossing(
+    gap: Gap, point: Point, rng: np.random.Generator
+) -> tuple[Entry, tuple[float, float]] | None:
+    """The first entry that reaches a boundary, and the neighbours around it."""
+    for entry in gap.entries(point, rng):
+        for found in crossing(gap, point, entry):
+            return entry, found
+    return None
+
+
+def _brought_together(gap: Gap, point: Point, rng: np.random.Generator) -> Point:
+    """The point moved onto a boundary, or next to it; itself where no entry reaches it."""
+    met = _first_crossing(gap, point, rng)
+    if met is None:
+        return point
+    entry, found = met
+    exact = [x for x in found if gap.order(_at(gap, point, entry, x)) == 0]
+    return _at(gap, point, entry, exact[0] if exact else found[0])
 
 
 def _emptied(
@@ -186,19 +196,14 @@ def _emptied(
 ) -> Iterator[Point]:
     """The point at which all that a norm is made of is zero, and its neighbours."""
     at = _chosen((norm,), point, rng)
+    words = _placed(f"{shown(norm)} = 0", at)
     count = size(norm.index.extent, point.extents)
     for k in range(count):
         gap = Gap(objective, (norm.body, {**at, norm.index: k}), (sp.Integer(0), {}))
-        for entry in gap.entries(point, rng):
-            found = next(crossing(gap, point, entry), None)
-            if found is None:
-                continue
-            words = _words(Boundary(norm, sp.Integer(0), ""), at)
-            if k == count - 1:
-                yield from _around(gap, point, entry, found, words)
-            exact = [x for x in found if gap.order(_at(gap, point, entry, x)) == 0]
-            point = _at(gap, point, entry, exact[0] if exact else found[0])
-            break
+        met = _first_crossing(gap, point, rng)
+        if k == count - 1 and met is not None:
+            yield from _around(gap, point, *met, words)
+        point = _brought_together(gap, point, rng)
 
 
 def crossing(gap: Gap, point: Point, entry: Entry) -> Iterator[tuple[float, float]]:
@@ -213,7 +218,7 @@ def crossing(gap: Gap, point: Point, entry: Entry) -> Iterator[tuple[float, floa
     order = _memo(lambda x: gap.order(_at(gap, point, entry, x)))
     grid = sorted({x for x in (*_GRID, value_at(gap.objective, point, entry)) if domain.admits(x)})
     orders = [order(x) for x in grid]
-    for place, (low, high) in enumerate(zip(grid, grid[1:], strict=False)):
+    for place, (low, high) in enumerate(itertools.pairwise(grid)):
         if orders[place] == orders[place + 1] or orders[place] is None:
             continue
         if orders[place] == 0 and place > 0 and orders[place - 1] in (1, -1):
@@ -299,10 +304,8 @@ def _any_place(tensor: Tensor, point: Point, rng: np.random.Generator) -> tuple[
     return tuple(int(rng.integers(size(extent, point.extents))) for extent in tensor.shape)
 
 
-def _words(boundary: Boundary, at: dict[Index, int], *, alone: bool = False) -> str:
-    shown = boundary.shown
-    left = shown.left.body if isinstance(shown.left, Let) else shown.left
-    text = str(left) if alone else f"{left} = {shown.right}"
+def _placed(text: str, at: dict[Index, int]) -> str:
+    """Say at which values of its indices a formula is looked at."""
     places = ", ".join(f"{index.name} = {place}" for index, place in at.items())
     return f"{text} at {places}" if places else text
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from symcalc.calculus.balls import Environment
+from symcalc.calculus.balls import FAULTS, Environment
 from symcalc.calculus.equations import Equation
 from symcalc.calculus.probe import Defined
 from symcalc.notation.tensors import Tensor
@@ -43,12 +43,16 @@ class Derived:
         """Return the balls of all entries of one tensor, as an object array.
 
         Raises:
+            SingularError: some entry has no finite value.
             NoEnclosureError: some entry has no narrow ball.
         """
-        return over_precisions(lambda: self._entries(tensor), f"equation of {tensor.name}")
+        return over_precisions(
+            lambda faults: self._entries(tensor, faults), f"equation of {tensor.name}"
+        )
 
-    def _entries(self, tensor: Tensor) -> Any:
+    def _entries(self, tensor: Tensor, faults: list[str]) -> Any:
         env: Environment = environment(self.arrays, self.parameters, self.point)
+        env[FAULTS] = faults
         for equation in self.equations:
             env[equation.target] = Defined(equation.indices, equation.body, env)
         shape = tuple(size(extent, self.point.extents) for extent in tensor.shape)

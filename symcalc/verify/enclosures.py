@@ -18,7 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from symcalc.calculus.balls import TIES, Environment, Side, UndecidedError, ball, evaluate
+from symcalc.calculus.balls import (
+    FAULTS,
+    MEMORY,
+    TIES,
+    Environment,
+    Side,
+    UndecidedError,
+    ball,
+    evaluate,
+)
 from symcalc.calculus.expansion import expanded
 from symcalc.calculus.probe import Defined
 from symcalc.notation.dims import Dim
@@ -27,9 +36,12 @@ from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
 from symcalc.verify.sampling import Point, size
 
-PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
+PRECISIONS = (128, 256, 512, 1024, 2048, 4096, 16384)
 BITS = 80  # of relative accuracy a ball has at least, where it is not at zero
 _NOTHING = 2.0**-1070  # a ball around zero narrower than this is as good as zero
+_PIECES = 32  # random steps from a point at which several pieces meet
+_FINE = 2**18  # they are whole numbers over this
+_TURN = 2.0**-30  # exact when added to them
 _ORDER = 4  # terms of a series; a square root at zero takes one of them
 
 Moves = dict[tuple[str, tuple[int, ...]], float]
@@ -37,6 +49,10 @@ Moves = dict[tuple[str, tuple[int, ...]], float]
 
 class NoEnclosureError(SymcalcError, ArithmeticError):
     """No narrow ball was found: the value is infinite or undefined here, or a tie is not exact."""
+
+
+class SingularError(NoEnclosureError):
+    """There is no finite value here: a logarithm of zero, a division by zero."""
 
 
 class KinkError(NoEnclosureError):
@@ -113,7 +129,7 @@ class Enclosures:
 
     def entries(self) -> Any:
         """Return the balls of all entries of the value, as an object array."""
-        return self._over(lambda: self._each(self._environment({})))
+        return self._over(lambda faults: self._each(self._environment({}, {FAULTS: faults})))
 
     def slopes(self, wrt: str) -> Any:
         """Return the first derivative by each entry of an input, an object array of Enclosures."""
@@ -139,6 +155,26 @@ class Enclosures:
             2,
         )
 
+    def nearby(self, wrt: str, direction: Any) -> list[Any]:
+        """Return the slopes along a direction of the pieces that meet here, as balls.
+
+        A random step leads into one of the pieces, and a step that is turned a very little towards
+        the direction into the same: the slopes along both differ by that along the direction.
+
+        Args:
+            wrt: the input that moves.
+            direction: an array of its shape.
+        """
+        rng = np.random.default_rng(len(self.point.at))
+        found = []
+        for _ in range(_PIECES):
+            step = rng.integers(1, _FINE, np.shape(direction)) / _FINE
+            step = step * rng.choice([-1.0, 1.0], np.shape(direction))
+            slopes = [self.along({wrt: turned}).slope.right
+                      for turned in (step, step + np.asarray(direction) * _TURN)]  # fmt: skip
+            found.append((slopes[1] - slopes[0]) / ball(_TURN))
+        return found
+
     def product(self, wrt: str, vector: Any) -> Any:
         """Return the Hessian by one input times a vector, as an object array of balls.
 
@@ -150,7 +186,7 @@ class Enclosures:
         """Return the rows of one input of the Hessian times a vector that spans several inputs.
 
         By polarization: u' H v is a quarter of what the curvatures along v + u and v - u differ by.
-        At a kink both pieces that meet must give the same curvature, as |x| does. No entry of the
+        At a boundary both pieces that meet must give the same slope and curvature. No entry of the
         vectors should be zero, nor two of them equal, lest a kink be looked at along itself.
 
         Args:
@@ -161,7 +197,7 @@ class Enclosures:
             An object array of balls.
 
         Raises:
-            KinkError: the curvature jumps here.
+            KinkError: the slope or the curvature jumps here.
             NoEnclosureError: no narrow ball was found.
         """
         own = vectors.get(wrt, np.zeros(self._array(wrt).shape))
@@ -172,8 +208,8 @@ class Enclosures:
             unit = np.zeros(own.shape)
             unit[place] = length
             plus, minus = (self.along({**vectors, wrt: own + sign * unit}) for sign in (1, -1))
-            if not (plus.curvature.agrees and minus.curvature.agrees):
-                raise KinkError(f"enclosure of {self.objective.name}: the curvature jumps here")
+            if not all(d.agrees for jet in (plus, minus) for d in jet.derivatives):
+                raise KinkError(f"enclosure of {self.objective.name}: a derivative jumps here")
             gap = plus.curvature.right - minus.curvature.right
             found[place] = gap / (4 * ball(float(length)))
         return found
@@ -194,14 +230,15 @@ class Enclosures:
             found[place] = both
         return found
 
-    def _over(self, compute: Callable[[], Any]) -> Any:
+    def _over(self, compute: Callable[[list[str]], Any]) -> Any:
         return over_precisions(compute, self.objective.name)
 
     def _jet(self, moves: Moves, order: int) -> Jet:
-        def compute() -> Jet:
+        def compute(faults: list[str]) -> Jet:
             ties: list[Any] = []
-            right = self._series(moves, Side.RIGHT, ties)
-            left = self._series(moves, Side.LEFT, ties) if ties else right
+            notes = {TIES: ties, FAULTS: faults}
+            right = self._series(moves, {Side: Side.RIGHT, **notes})
+            left = self._series(moves, {Side: Side.LEFT, **notes}) if ties else right
             found = []
             for k in range(1, order + 1):
                 ahead = _coefficient(right, k) * k
@@ -211,14 +248,14 @@ class Enclosures:
 
         return self._over(compute)
 
-    def _series(self, moves: Moves, side: Side, ties: list[Any]) -> Any:
-        return self._total(self._environment(moves) | {Side: side, TIES: ties})
+    def _series(self, moves: Moves, notes: Environment) -> Any:
+        return self._total(self._environment(moves, notes))
 
-    def _environment(self, moves: Moves) -> Environment:
+    def _environment(self, moves: Moves, notes: Environment) -> Environment:
         import flint
 
         symbols = {p.name: p.symbol for p in self.objective.parameters}
-        env = environment(self._arrays, symbols, self.point)
+        env = environment(self._arrays, symbols, self.point) | notes
         for (name, place), step in moves.items():
             tensor = self.objective.input(name)
             start = float(self._arrays[tensor][place])
@@ -259,6 +296,7 @@ def environment(arrays: Mapping[Tensor, Any], symbols: Mapping[str, Any], point:
         point: gives extents and hyperparameters.
     """
     env: Environment = {Dim(name): extent for name, extent in point.extents.items()}
+    env[MEMORY] = {}
     env |= {symbol: ball(float(point.hyper[name])) for name, symbol in symbols.items()}
     for tensor, array in arrays.items():
         exact = int if tensor.domain.integer else lambda number: ball(float(number))
@@ -266,28 +304,32 @@ def environment(arrays: Mapping[Tensor, Any], symbols: Mapping[str, Any], point:
     return env
 
 
-def over_precisions(compute: Callable[[], Any], what: str) -> Any:
+def over_precisions(compute: Callable[[list[str]], Any], what: str) -> Any:
     """Compute with more and more bits until all balls are narrow.
 
     Args:
-        compute: gives a Jet, or an object array of balls.
+        compute: gives a Jet, or an object array of balls; it notes what has no finite value.
         what: is computed, for the message.
 
     Raises:
-        NoEnclosureError: they stay wide, or something cannot be decided.
+        SingularError: there is no finite value, whatever the precision.
+        NoEnclosureError: the balls stay wide, or something cannot be decided.
     """
     import flint
 
     before, trouble = flint.ctx.prec, "its ball stays wide"
     try:
         for flint.ctx.prec in PRECISIONS:
+            faults: list[str] = []
             try:
-                found = compute()
+                found = compute(faults)
+                if all(_is_narrow(each) for each in _balls(found)):
+                    return found
+                finite = all(each.is_finite() for each in _balls(found))
             except UndecidedError as error:
-                trouble = str(error)
-                continue
-            if all(_is_narrow(each) for each in _balls(found)):
-                return found
+                trouble, finite = str(error), False
+            if faults and not finite:
+                raise SingularError(f"enclosure of {what}: {faults[0]} stands in it")
     finally:
         flint.ctx.prec = before
     raise NoEnclosureError(f"enclosure of {what}: {trouble}")

@@ -4,8 +4,9 @@ Both sides are certain to hold what they stand for. Two balls that do not meet p
 wrong; two that meet, each narrow to eighty bits, leave no error beyond 1e-24 of the entry. Nothing
 is tolerated, so nothing right is ever accused. At a kink the equations must give a subgradient:
 a number between the one-sided derivatives, entry by entry and, where one boundary alone is met,
-along directions that move several entries at once. Where the curvature jumps there is none to hold
-the equations to, and none is looked at.
+along directions that move several entries at once; or, where several boundaries meet, a number
+between the slopes of the pieces around. Where a derivative jumps there is no curvature to hold the
+equations to, and none is looked at; nor is anything where the truth itself is infinite.
 """
 
 from __future__ import annotations
@@ -22,7 +23,14 @@ from symcalc.calculus.orders import Product
 from symcalc.notation.errors import SymcalcError
 from symcalc.notation.objective import Objective
 from symcalc.verify.derived import Derived
-from symcalc.verify.enclosures import Enclosures, KinkError, NoEnclosureError, places_of
+from symcalc.verify.enclosures import (
+    Enclosure,
+    Enclosures,
+    KinkError,
+    NoEnclosureError,
+    SingularError,
+    places_of,
+)
 from symcalc.verify.sampling import KINK, TIE, Point
 from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS
 
@@ -53,6 +61,29 @@ class Finding:
     high: Any
     verdict: str
     why: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is held against an enclosure.
+
+    Args:
+        of: "value", "gradient", "gradient along a direction" or "hvp".
+        wrt: the input, or "value".
+        infinite: whether an entry of the point is infinite.
+    """
+
+    of: str
+    wrt: str
+    infinite: bool
+
+    def whole(self, verdict: str, why: str) -> Finding:
+        """Return a finding on the array as a whole."""
+        return Finding(self.of, self.wrt, (), None, None, None, verdict, why)
+
+
+Pieces = Callable[[tuple[int, ...]], list[Any]]
+_NO_SUBGRADIENT = "no subgradient: no slope near this kink is like it"
 
 
 class Formula:
@@ -97,14 +128,25 @@ class Formula:
     def _values(self, truth: Enclosures, point: Point) -> Iterator[Finding]:
         derived = self._derived(self.derivation.equations, point, {})
         yield from _compared(
-            VALUE, VALUE, lambda: derived.entries(self.derivation.value), truth.entries
+            _claim(VALUE, VALUE, point),
+            lambda: derived.entries(self.derivation.value),
+            truth.entries,
         )
 
     def _gradients(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
         derived = self._derived(self.derivation.equations, point, {})
         target = self.derivation.gradient_of(wrt).target
+
+        def pieces(place: tuple[int, ...]) -> list[Any]:
+            unit = np.zeros(self._shape(point, wrt))
+            unit[place] = 1.0
+            return truth.nearby(wrt, unit)
+
         yield from _compared(
-            GRADIENT, wrt, lambda: derived.entries(target), lambda: truth.slopes(wrt)
+            _claim(GRADIENT, wrt, point),
+            lambda: derived.entries(target),
+            lambda: truth.slopes(wrt),
+            pieces,
         )
 
     def _along(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
@@ -114,11 +156,9 @@ class Formula:
         between the one-sided slopes along every direction. Where a convex and a concave kink meet
         it need not: points with one boundary only are asked for it.
         """
-        objective = self.derivation.objective
         derived = self._derived(self.derivation.equations, point, {})
         target = self.derivation.gradient_of(wrt).target
-        number = [tensor.name for tensor in objective.inputs].index(wrt)
-        shape = np.shape(point.arrays[number])
+        shape = self._shape(point, wrt)
         rng = np.random.default_rng(len(point.at))
         for direction in (np.ones(shape), _direction(rng, shape)):
 
@@ -130,7 +170,10 @@ class Formula:
             def slope(direction: Any = direction) -> Any:
                 return np.array(truth.along({wrt: direction}).slope, dtype=object)
 
-            yield from _compared(ALONG, wrt, came, slope)
+            def pieces(_: tuple[int, ...], direction: Any = direction) -> list[Any]:
+                return truth.nearby(wrt, direction)
+
+            yield from _compared(_claim(ALONG, wrt, point), came, slope, pieces)
 
     def _products(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
         """Hold the Hessian's product, all inputs moving at once: mixed derivatives count too."""
@@ -143,9 +186,19 @@ class Formula:
         derived = self._derived(self.product.equations, point, directions)
         result = self.product.results[self.derivation.wrt.index(wrt)]
         yield from _compared(
-            CURVATURE, wrt, lambda: derived.entries(result),
+            _claim(CURVATURE, wrt, point),
+            lambda: derived.entries(result),
             lambda: truth.mixed_product(wrt, vectors),
-        )  # fmt: skip
+        )
+
+    def _shape(self, point: Point, wrt: str) -> tuple[int, ...]:
+        names = [tensor.name for tensor in self.derivation.objective.inputs]
+        return tuple(point.arrays[names.index(wrt)].shape)
+
+
+def _claim(of: str, wrt: str, point: Point) -> Claim:
+    infinite = not all(np.isfinite(array).all() for array in point.arrays)
+    return Claim(of, wrt, infinite)
 
 
 def _direction(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
@@ -153,26 +206,72 @@ def _direction(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
     return rng.choice([-1.0, 1.0], shape) * rng.integers(1, 2 * _FINE, shape) / _FINE
 
 
-def _compared(of: str, wrt: str, came: Any, truth: Any) -> Iterator[Finding]:
-    """Compare two object arrays of balls, or of one-sided slopes, entry by entry."""
-    try:
-        found, expected = came(), truth()
-    except KinkError:
-        return
-    except NoEnclosureError as error:
-        yield Finding(of, wrt, (), None, None, None, INCONCLUSIVE, str(error))
-        return
-    except SymcalcError as error:
-        yield Finding(of, wrt, (), None, None, None, FAIL, str(error))
+def _compared(
+    claim: Claim, came: Callable[[], Any], truth: Callable[[], Any], pieces: Pieces | None = None
+) -> Iterator[Finding]:
+    """Compare two object arrays of balls, or of one-sided slopes, entry by entry.
+
+    Args:
+        claim: what is compared, and where.
+        came: computes the equations' array.
+        truth: computes the enclosures'.
+        pieces: gives, for an entry at which pieces meet, the slopes of each.
+    """
+    found, expected = _outcome(came), _outcome(truth)
+    if isinstance(found, Exception) or isinstance(expected, Exception):
+        yield from _without_balls(claim, found, expected)
         return
     if found.shape != expected.shape:
-        why = f"shape {found.shape}, expected {expected.shape}"
-        yield Finding(of, wrt, (), None, None, None, FAIL, why)
+        yield claim.whole(FAIL, f"shape {found.shape}, expected {expected.shape}")
         return
     for place in places_of(found.shape):
-        ends = expected[place]
-        low, high = ends.ends() if hasattr(ends, "ends") else (ends, ends)
-        entry = found[place]
-        outside = entry < low or entry > high
-        verdict = FAIL if outside or not entry.is_finite() else PASS
-        yield Finding(of, wrt, place, entry, low, high, verdict)
+        yield _entry(claim, place, found[place], expected[place], pieces)
+
+
+def _outcome(compute: Callable[[], Any]) -> Any:
+    """What is computed, or why it cannot be."""
+    try:
+        return compute()
+    except SymcalcError as error:
+        return error
+
+
+def _without_balls(claim: Claim, found: Any, expected: Any) -> Iterator[Finding]:
+    """What can be said where one side or both have no balls.
+
+    Nothing where both are infinite or undefined, where a derivative jumps, and where the equations
+    meet infinities that cancel.
+    """
+    if isinstance(expected, KinkError):
+        return
+    if isinstance(expected, Exception):
+        if not (isinstance(expected, SingularError) and isinstance(found, SingularError)):
+            yield claim.whole(INCONCLUSIVE, str(expected))
+    elif isinstance(found, NoEnclosureError):
+        if not claim.infinite:
+            known = isinstance(found, SingularError)
+            yield claim.whole(FAIL if known else INCONCLUSIVE, str(found))
+    else:
+        yield claim.whole(FAIL, str(found))
+
+
+def _entry(
+    claim: Claim, place: tuple[int, ...], came: Any, truth: Any, pieces: Pieces | None
+) -> Finding:
+    """Judge one entry; where several pieces meet, any slope between theirs will do."""
+    two_sided = isinstance(truth, Enclosure)
+    low, high = truth.ends() if two_sided else (truth, truth)
+    if _outside(came, low, high) and two_sided and not truth.is_smooth and pieces is not None:
+        try:
+            for slope in pieces(place):
+                low, high = (slope if slope < low else low), (slope if slope > high else high)
+        except NoEnclosureError as error:
+            return Finding(claim.of, claim.wrt, place, came, low, high, INCONCLUSIVE, str(error))
+    if not _outside(came, low, high):
+        return Finding(claim.of, claim.wrt, place, came, low, high, PASS)
+    why = _NO_SUBGRADIENT if two_sided and not truth.is_smooth else ""
+    return Finding(claim.of, claim.wrt, place, came, low, high, FAIL, why)
+
+
+def _outside(came: Any, low: Any, high: Any) -> bool:
+    return not came.is_finite() or bool(came < low or came > high)

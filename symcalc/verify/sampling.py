@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from symcalc.notation.dims import Dim
 from symcalc.notation.domains import REAL
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
@@ -92,7 +93,7 @@ def primes(objective: Objective, sizes: tuple[int, ...]) -> dict[str, int]:
 
 def roomy(objective: Objective, extents: dict[str, int]) -> dict[str, int]:
     """Return sizes that meet what an objective asks of them, every range being at least 1."""
-    found = dict(extents)
+    found = extents | {size.dim.name: size.value for size in objective.sizes}
     for _ in range(_ROUNDS):
         for need in needs(objective):
             short = max(need.least, 1) - size(need.extent, found)
@@ -106,6 +107,8 @@ def roomy(objective: Objective, extents: dict[str, int]) -> dict[str, int]:
 
 def size(extent: Any, extents: dict[str, int]) -> int:
     """Return an extent as a number."""
+    if isinstance(extent, Dim):
+        return extents[extent.name]
     return int(extent.subs({symbol: extents[symbol.name] for symbol in extent.free_symbols}))
 
 
