@@ -19,7 +19,7 @@ from symcalc.notation.objective import Objective
 from symcalc.verify.corners import corners
 from symcalc.verify.kills import OTHERS, OURS, Court, Planted
 from symcalc.verify.mutators import OPERATORS
-from symcalc.verify.proofs import proof_of
+from symcalc.verify.proofs import Change, proof_of
 from symcalc.verify.sampling import KINK, TIE, Point, draw, primes
 
 VALUE, GRADIENT, PRODUCT = "value", "gradient", "Hessian product"
@@ -175,5 +175,13 @@ class Trial:
         by = self.court.convictions(planted, witnesses)
         if any(by[name] for name in OURS if name in by):
             return Outcome(mutant, KILLED, by)
-        proof = proof_of(mutant.before, mutant.after, planted, self.derivation, self.product)
-        return Outcome(mutant, EQUIVALENT if proof else SURVIVED, by, proof or "")
+        proof = proof_of(self._change(mutant))
+        return Outcome(mutant, EQUIVALENT if proof else SURVIVED, by, proof)
+
+    def _change(self, mutant: Mutant) -> Change:
+        """What a mutant changes, among all equations and for all results."""
+        gradients = (self.derivation.gradient_of(name).target for name in self.derivation.wrt)
+        results = (self.derivation.value, *gradients, *self.product.results)
+        known = {equation.target for equation in self.derivation.equations}
+        more = (e for e in self.product.needed if e.target not in known)
+        return Change(mutant.before, mutant.after, (*self.derivation.equations, *more), results)
