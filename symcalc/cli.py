@@ -158,14 +158,30 @@ def check(
     what: Whats = None,
     everything: All = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the random points.")] = 0,
+    mutate: Annotated[
+        bool, typer.Option("--mutate", help="Plant mistakes and print who finds them.")
+    ] = False,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=0, help="With --mutate: points at which right equations are tried.",
+                     show_default="100"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="With --mutate: the folder for the page.")
+    ] = None,
     wrt: Wrt = None,
     shape: Shape = None,
     domain: Domains = None,
     default: Default = None,
 ) -> None:
     """Check kernels against independent witnesses; exit status 1 if one fails."""
+    if not mutate:
+        arguments.refuse("a check without --mutate", {"--seeds": seeds, "--out": out})
     objectives = arguments.objectives(what, everything, wrt, shape, domain, default)
     console = terminal.output()
+    if mutate:
+        _mutate(objectives, 100 if seeds is None else seeds, out)
+        return
     failed = []
     with terminal.progress(console, len(objectives)) as begin:
         for objective in objectives:
@@ -177,6 +193,32 @@ def check(
     if len(objectives) > 1:
         console.print(_summary(len(objectives), failed))
     if failed:
+        raise typer.Exit(1)
+
+
+def _mutate(objectives: list[Any], seeds: int, out: Path | None) -> None:
+    """Print who finds which mistakes, objective by objective and in all; write the page."""
+    from symcalc.verify import mutation_page
+    from symcalc.verify.matrix import joined, kill_matrix
+    from symcalc.verify.mutation import Trial
+
+    console = terminal.output()
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        _try_writing(out / mutation_page.PAGE)
+    trials = [Trial(objective) for objective in objectives]
+    matrices = []
+    with terminal.progress(console, sum(len(trial.mutants) for trial in trials)) as begin:
+        for trial in trials:
+            matrices.append(kill_matrix(trial, seeds, begin))
+            console.print(matrices[-1].table())
+            for remark in matrices[-1].remarks():
+                console.print(remark, soft_wrap=True)
+    if len(matrices) > 1:
+        console.print(joined(matrices).table())
+    if out is not None:
+        console.print(str(mutation_page.write(matrices, seeds, out)), soft_wrap=True)
+    if not all(matrices):
         raise typer.Exit(1)
 
 

@@ -6,6 +6,7 @@ is equivalent if it is proved to be no mistake (see `proofs`); else it has survi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -55,10 +56,9 @@ class Mutant:
 
     def planted(self, derivation: Derivation, product: Product) -> Planted:
         """Return a derivation with the mistake in it."""
-        given = {f.name: getattr(derivation, f.name) for f in fields(Derivation)}
-        given["equations"] = self._in(derivation.equations)
-        wrong = replace(product, equations=self._in(product.equations))
-        return Planted(**given, product=wrong, is_second=self.part == PRODUCT)
+        wrong = replace(derivation, equations=self._in(derivation.equations))
+        also = replace(product, equations=self._in(product.equations))
+        return planted(wrong, also, self.part == PRODUCT)
 
     def _in(self, equations: Sequence[Equation]) -> tuple[Equation, ...]:
         target = self.before.target
@@ -83,6 +83,12 @@ class Outcome:
     fate: str
     by: Mapping[str, bool]
     proof: str = ""
+
+
+def planted(derivation: Derivation, product: Product, is_second: bool) -> Planted:
+    """Return a derivation that has a product of its own."""
+    given = {f.name: getattr(derivation, f.name) for f in fields(Derivation)}
+    return Planted(**given, product=product, is_second=is_second)
 
 
 def mutants(derivation: Derivation, product: Product) -> Iterator[Mutant]:
@@ -144,6 +150,11 @@ def _far(objective: Objective, point: Point, offset: float) -> Point:
     return replace(point, arrays=arrays, kind="far", at=f"all entries moved by {offset:.0e}")
 
 
+def is_moderate(point: Point) -> bool:
+    """Whether rounding is small at a point, as far as its kind tells."""
+    return point.kind in _MODERATE
+
+
 class Trial:
     """Tries the mutants of one objective.
 
@@ -156,10 +167,14 @@ class Trial:
         self.derivation = derive(objective.at_any_size)
         self.product = self.derivation.hvp
         chosen = usual_points(self.derivation.objective) if points is None else points
-        moderate = [point for point in chosen if point.kind in _MODERATE]
-        self.court = Court(chosen, moderate[:_FEW])
+        self.court = Court(chosen, [point for point in chosen if is_moderate(point)][:_FEW])
 
     @property
+    def right(self) -> Planted:
+        """The derivation with no mistake in it."""
+        return planted(self.derivation, self.product, False)
+
+    @functools.cached_property
     def mutants(self) -> tuple[Mutant, ...]:
         """All of them."""
         return tuple(mutants(self.derivation, self.product))
