@@ -46,8 +46,12 @@ def reciprocal(value: Any, env: Environment) -> Any:
     """One over a number, which must not be zero."""
     if FAULTS in env and constant(value) == 0:
         env[FAULTS].append("1/0")
+    return _quotient(ball(1), value)
+
+
+def _quotient(a: Any, b: Any) -> Any:
     try:
-        return 1 / value
+        return a / b
     except (ValueError, ZeroDivisionError):
         raise UndecidedError("balls: the divisor of a series may be zero") from None
 
@@ -135,7 +139,7 @@ def tanh(x: Any) -> Any:
     """The hyperbolic tangent."""
     if hasattr(x, "length"):
         double = (2 * x).exp()
-        return (double - 1) / (double + 1)
+        return _quotient(double - 1, double + 1)
     return x.tanh()
 
 

@@ -128,6 +128,8 @@ def crossed(
         point: where to start from; one entry of it is moved, of a norm all it is made of.
         rng: chooses values of the free indices.
     """
+    if any(size(index.extent, point.extents) < 1 for index in _free(boundary.left, boundary.right)):
+        return
     if isinstance(boundary.right, (Max, Min)):
         yield from _tied(objective, boundary.right, point, rng)
     elif isinstance(boundary.left, Norm2):
@@ -243,17 +245,16 @@ def _around(
 ) -> Iterator[Point]:
     """A boundary's points: on it where a number is, one ulp and 1e-8 to either side."""
     low, high = found
-    exact = [x for x in found if gap.order(_at(gap, point, entry, x)) == 0]
-    on = exact[0] if exact else None
-    center = low if on is None else on
+    orders = {x: gap.order(_at(gap, point, entry, x)) for x in found}
+    on = next((x for x in found if orders[x] in (0, None)), None)  # None: rounding alone tells
     beside = {
-        "1 ulp below": _ranked(_rank(center) - 1) if exact else low,
-        "1 ulp above": _ranked(_rank(center) + 1) if exact else high,
+        "1 ulp below": low if on is None else _ranked(_rank(on) - 1),
+        "1 ulp above": high if on is None else _ranked(_rank(on) + 1),
         "1e-8 below": low - NEAR * max(1.0, abs(low)),
         "1e-8 above": high + NEAR * max(1.0, abs(high)),
     }
-    if on is not None:
-        yield replace(_at(gap, point, entry, on), kind=kind, at=f"{words}, {entry} on it")
+    if on is not None and orders[on] == 0:
+        beside = {"on it": on, **beside}
     for side, x in beside.items():
         if entry.tensor.domain.admits(x):
             text = f"{words}, {entry} {side}"
@@ -289,9 +290,13 @@ def _best(objective: Objective, extreme: Any, at: dict[Index, int], point: Point
 
 def _chosen(sides: Any, point: Point, rng: np.random.Generator) -> dict[Index, int]:
     """Choose a value for each index that stands free."""
+    return {s: int(rng.integers(size(s.extent, point.extents))) for s in _free(*sides)}
+
+
+def _free(*sides: Any) -> list[Index]:
+    """The free indices of formulas, in a fixed order."""
     letters = {s for side in sides for s in sp.sympify(side).free_symbols if isinstance(s, Index)}
-    ordered = sorted(letters, key=lambda s: (s.name, s.dummy_index))
-    return {s: int(rng.integers(size(s.extent, point.extents))) for s in ordered}
+    return sorted(letters, key=lambda s: (s.name, s.dummy_index))
 
 
 def _moves(tensor: Tensor) -> bool:

@@ -42,7 +42,7 @@ _NOTHING = 2.0**-1070  # a ball around zero narrower than this is as good as zer
 _PIECES = 32  # random steps from a point at which several pieces meet
 _FINE = 2**18  # they are whole numbers over this
 _TURN = 2.0**-30  # exact when added to them
-_ORDER = 4  # terms of a series; a square root at zero takes one of them
+_ORDER = 6  # terms of a series; a square root at zero takes up to half of them
 
 Moves = dict[tuple[str, tuple[int, ...]], float]
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,17 @@ class Claim:
         """Return a finding on the array as a whole."""
         return Finding(self.of, self.wrt, (), None, None, None, verdict, why)
 
+    def entry(
+        self, place: tuple[int, ...], came: Any, slopes: list[Any], verdict: str, why: str = ""
+    ) -> Finding:
+        """Return a finding on one entry, between the least and the greatest of several slopes."""
+        low, high = min(slopes, key=_middle), max(slopes, key=_middle)
+        return Finding(self.of, self.wrt, place, came, low, high, verdict, why)
+
+
+def _middle(slope: Any) -> float:
+    return float(slope.mid())
+
 
 Pieces = Callable[[tuple[int, ...]], list[Any]]
 _NO_SUBGRADIENT = "no subgradient: no slope near this kink is like it"
@@ -109,13 +121,17 @@ class Formula:
     def findings(self, point: Point) -> Iterator[Finding]:
         """Compare every entry of value, gradient and product at one point."""
         truth = self.truth(self.derivation.objective, point)
-        yield from self._values(truth, point)
-        for wrt in self.derivation.wrt:
-            yield from self._gradients(truth, point, wrt)
-        if point.kind in (KINK, TIE):
-            for wrt in self.derivation.wrt:
+        value = _outcome(truth.entries)
+        if isinstance(value, SingularError):
+            return  # an infinite value has no slopes
+        yield from self._values(value, point)
+        slopes = {wrt: _outcome(partial(truth.slopes, wrt)) for wrt in self.derivation.wrt}
+        for wrt, expected in slopes.items():
+            yield from self._gradients(truth, expected, point, wrt)
+            if point.kind in (KINK, TIE):
                 yield from self._along(truth, point, wrt)
-        if self.product is not None:
+        finite = not any(isinstance(each, SingularError) for each in slopes.values())
+        if self.product is not None and finite:
             for wrt in self.derivation.wrt:
                 yield from self._products(truth, point, wrt)
 
@@ -125,15 +141,14 @@ class Formula:
             given[self.derivation.cotangent] = point.cotangent
         return Derived(equations, point, self.derivation.objective.inputs, self.symbols, given)
 
-    def _values(self, truth: Enclosures, point: Point) -> Iterator[Finding]:
+    def _values(self, value: Any, point: Point) -> Iterator[Finding]:
         derived = self._derived(self.derivation.equations, point, {})
-        yield from _compared(
-            _claim(VALUE, VALUE, point),
-            lambda: derived.entries(self.derivation.value),
-            truth.entries,
-        )
+        found = _outcome(lambda: derived.entries(self.derivation.value))
+        yield from _compared(_claim(VALUE, VALUE, point), found, value)
 
-    def _gradients(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
+    def _gradients(
+        self, truth: Enclosures, slopes: Any, point: Point, wrt: str
+    ) -> Iterator[Finding]:
         derived = self._derived(self.derivation.equations, point, {})
         target = self.derivation.gradient_of(wrt).target
 
@@ -144,8 +159,8 @@ class Formula:
 
         yield from _compared(
             _claim(GRADIENT, wrt, point),
-            lambda: derived.entries(target),
-            lambda: truth.slopes(wrt),
+            _outcome(lambda: derived.entries(target)),
+            slopes,
             pieces,
         )
 
@@ -173,7 +188,7 @@ class Formula:
             def pieces(_: tuple[int, ...], direction: Any = direction) -> list[Any]:
                 return truth.nearby(wrt, direction)
 
-            yield from _compared(_claim(ALONG, wrt, point), came, slope, pieces)
+            yield from _compared(_claim(ALONG, wrt, point), _outcome(came), _outcome(slope), pieces)
 
     def _products(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
         """Hold the Hessian's product, all inputs moving at once: mixed derivatives count too."""
@@ -187,8 +202,8 @@ class Formula:
         result = self.product.results[self.derivation.wrt.index(wrt)]
         yield from _compared(
             _claim(CURVATURE, wrt, point),
-            lambda: derived.entries(result),
-            lambda: truth.mixed_product(wrt, vectors),
+            _outcome(lambda: derived.entries(result)),
+            _outcome(lambda: truth.mixed_product(wrt, vectors)),
         )
 
     def _shape(self, point: Point, wrt: str) -> tuple[int, ...]:
@@ -207,17 +222,16 @@ def _direction(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
 
 
 def _compared(
-    claim: Claim, came: Callable[[], Any], truth: Callable[[], Any], pieces: Pieces | None = None
+    claim: Claim, found: Any, expected: Any, pieces: Pieces | None = None
 ) -> Iterator[Finding]:
     """Compare two object arrays of balls, or of one-sided slopes, entry by entry.
 
     Args:
         claim: what is compared, and where.
-        came: computes the equations' array.
-        truth: computes the enclosures'.
+        found: the equations' array, or the error there was.
+        expected: the enclosures', or theirs.
         pieces: gives, for an entry at which pieces meet, the slopes of each.
     """
-    found, expected = _outcome(came), _outcome(truth)
     if isinstance(found, Exception) or isinstance(expected, Exception):
         yield from _without_balls(claim, found, expected)
         return
@@ -259,19 +273,19 @@ def _entry(
     claim: Claim, place: tuple[int, ...], came: Any, truth: Any, pieces: Pieces | None
 ) -> Finding:
     """Judge one entry; where several pieces meet, any slope between theirs will do."""
-    two_sided = isinstance(truth, Enclosure)
-    low, high = truth.ends() if two_sided else (truth, truth)
-    if _outside(came, low, high) and two_sided and not truth.is_smooth and pieces is not None:
+    met = isinstance(truth, Enclosure) and not truth.is_smooth
+    slopes = list(truth.ends()) if isinstance(truth, Enclosure) else [truth]
+    if _outside(came, slopes) and met and pieces is not None:
         try:
-            for slope in pieces(place):
-                low, high = (slope if slope < low else low), (slope if slope > high else high)
+            slopes += pieces(place)
         except NoEnclosureError as error:
-            return Finding(claim.of, claim.wrt, place, came, low, high, INCONCLUSIVE, str(error))
-    if not _outside(came, low, high):
-        return Finding(claim.of, claim.wrt, place, came, low, high, PASS)
-    why = _NO_SUBGRADIENT if two_sided and not truth.is_smooth else ""
-    return Finding(claim.of, claim.wrt, place, came, low, high, FAIL, why)
+            return claim.entry(place, came, slopes, INCONCLUSIVE, str(error))
+    if not _outside(came, slopes):
+        return claim.entry(place, came, slopes, PASS)
+    return claim.entry(place, came, slopes, FAIL, _NO_SUBGRADIENT if met else "")
 
 
-def _outside(came: Any, low: Any, high: Any) -> bool:
-    return not came.is_finite() or bool(came < low or came > high)
+def _outside(came: Any, slopes: list[Any]) -> bool:
+    """Whether a ball is certainly beyond all of several."""
+    less, greater = (all(map(beyond, slopes)) for beyond in (came.__lt__, came.__gt__))
+    return not came.is_finite() or less or greater

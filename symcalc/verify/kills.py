@@ -37,7 +37,8 @@ from symcalc.verify.verdict import FAIL
 ENCLOSURES, CONVENTIONS, KERNEL, DIFFERENCES, GRADCHECK, CHECK_GRADS = (
     "enclosures", "conventions", "kernel", "differences", "gradcheck", "check_grads",
 )  # fmt: skip
-OURS = (ENCLOSURES, CONVENTIONS, KERNEL, DIFFERENCES)
+EXACT = (ENCLOSURES, CONVENTIONS)
+OURS = (*EXACT, KERNEL, DIFFERENCES)
 OTHERS = (GRADCHECK, CHECK_GRADS)
 _DIRECTIONS = 2
 

@@ -14,11 +14,13 @@ import numpy as np
 
 from symcalc.calculus.derive import Derivation, derive
 from symcalc.calculus.equations import Equation
+from symcalc.calculus.kinks import crossings
 from symcalc.calculus.orders import Product
 from symcalc.notation.domains import REAL
 from symcalc.notation.objective import Objective
-from symcalc.verify.corners import corners
-from symcalc.verify.kills import OTHERS, OURS, Court, Planted
+from symcalc.verify.corners import corners, plain
+from symcalc.verify.crossings import crossed
+from symcalc.verify.kills import EXACT, OTHERS, OURS, Court, Planted
 from symcalc.verify.mutators import OPERATORS
 from symcalc.verify.proofs import Change, proof_of
 from symcalc.verify.sampling import KINK, TIE, Point, draw, primes
@@ -34,6 +36,8 @@ _FEW = 8
 _MORE = 30
 _OFFSETS = (2.0**10, -(2.0**10), 2.0**40, -(2.0**40))
 _BITS = 10
+_STARTS = 8
+_TINY = 2.0**-40
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,34 @@ def _far(objective: Objective, point: Point, offset: float) -> Point:
     return replace(point, arrays=arrays, kind="far", at=f"all entries moved by {offset:.0e}")
 
 
+def searched_points(objective: Objective) -> Iterator[Point]:
+    """Yield points around every boundary, from many starts and with hyperparameters far out.
+
+    What differs only near a boundary, and on one side of it, is found here.
+
+    Args:
+        objective: whose points they are.
+    """
+    rng = np.random.default_rng(0)
+    for seed in range(1, _STARTS + 1):
+        start = plain(objective, primes(objective, (3, 2)), seed)
+        for hyper in _hypers(objective, start.hyper):
+            for boundary in crossings(objective):
+                yield from crossed(objective, boundary, replace(start, hyper=hyper), rng)
+
+
+def _hypers(objective: Objective, given: dict[str, float]) -> Iterator[dict[str, float]]:
+    """Hyperparameters as they are, then each in turn very small, in its domain."""
+    yield given
+    for parameter in objective.parameters:
+        if parameter.domain.admits(_TINY):
+            yield {**given, parameter.name: _TINY}
+
+
+def _is_convicted(by: Mapping[str, bool]) -> bool:
+    return any(by[name] for name in OURS if name in by)
+
+
 def is_moderate(point: Point) -> bool:
     """Whether rounding is small at a point, as far as its kind tells."""
     return point.kind in _MODERATE
@@ -188,10 +220,18 @@ class Trial:
         """
         planted = mutant.planted(self.derivation, self.product)
         by = self.court.convictions(planted, witnesses)
-        if any(by[name] for name in OURS if name in by):
+        if _is_convicted(by):
             return Outcome(mutant, KILLED, by)
         proof = proof_of(self._change(mutant))
-        return Outcome(mutant, EQUIVALENT if proof else SURVIVED, by, proof)
+        if proof:
+            return Outcome(mutant, EQUIVALENT, by, proof)
+        by |= self.appeal.convictions(planted, [name for name in EXACT if name in by])
+        return Outcome(mutant, KILLED if _is_convicted(by) else SURVIVED, by)
+
+    @functools.cached_property
+    def appeal(self) -> Court:
+        """Where mutants go that were neither convicted nor excused, and there are more points."""
+        return Court(tuple(searched_points(self.derivation.objective)), ())
 
     def _change(self, mutant: Mutant) -> Change:
         """What a mutant changes, among all equations and for all results."""

@@ -8,6 +8,8 @@ mistake.
 - same results: so has each result that stands on the equation.
 - equal where they part: < and <= choose differently only where both sides are equal, and there what
   they choose between is the same formula.
+- same choice: two conditions hold in the same places, wherever what they are multiplied by is not
+  zero (see `regions`).
 - never there: the two differ only where the condition around them does not hold.
 """
 
@@ -27,6 +29,7 @@ from symcalc.calculus.orders import behind
 from symcalc.notation import atoms
 from symcalc.notation.conditions import Where
 from symcalc.notation.tensors import Access, Tensor
+from symcalc.verify.regions import NotLinearError, hold_alike
 
 _STRICT = ({sp.Le, sp.Lt}, {sp.Ge, sp.Gt})
 
@@ -55,11 +58,19 @@ class Change:
 
 @dataclass(frozen=True)
 class Parting:
-    """The least parts in which two bodies differ, and under what conditions they are looked at."""
+    """The least parts in which two bodies differ.
+
+    Args:
+        left: a part of one.
+        right: that of the other in the same place.
+        conditions: under which they are looked at.
+        factors: entries they are multiplied by on the way.
+    """
 
     left: Any
     right: Any
     conditions: tuple[Any, ...]
+    factors: tuple[Any, ...]
 
     def boundary(self) -> tuple[Any, Any] | None:
         """Return two formulas where whose equality alone the parts may differ; None if untold."""
@@ -79,7 +90,7 @@ def proof_of(change: Change) -> str:
         try:
             if argument(change):
                 return name
-        except TooManyTermsError:
+        except (TooManyTermsError, NotLinearError):
             continue
     return ""
 
@@ -130,6 +141,16 @@ def _at(formula: Any, letter: Any, value: Any) -> Any:
     return formula.xreplace({letter: value})
 
 
+def _is_same_choice(change: Change) -> bool:
+    parting = _parting(change.before.body, change.after.body)
+    left, right = parting.left, parting.right
+    if not (isinstance(left, Where) and isinstance(right, Where)):
+        return False
+    if left.args[1:] != right.args[1:]:
+        return False
+    return hold_alike(left.args[0], right.args[0], parting.factors)
+
+
 def _is_never_there(change: Change) -> bool:
     parting = _parting(change.before.body, change.after.body)
     found = parting.boundary()
@@ -144,6 +165,7 @@ def _parting(left: Any, right: Any) -> Parting:
     A bound index must be the same in both, as it is in a mutant.
     """
     conditions: list[Any] = []
+    factors: list[Any] = []
     while left.func == right.func and not isinstance(left, Access):
         ours, theirs = ([a for a in one.args if a not in other.args]
                         for one, other in ((left, right), (right, left)))  # fmt: skip
@@ -157,14 +179,17 @@ def _parting(left: Any, right: Any) -> Parting:
             if place == 0:
                 break
             conditions.append(left.args[0] if place == 1 else sp.Not(left.args[0]))
+        if isinstance(left, sp.Mul):
+            factors += [a for a in left.args if isinstance(a, Access)]
         left, right = ours[0], theirs[0]
-    return Parting(left, right, tuple(conditions))
+    return Parting(left, right, tuple(conditions), tuple(factors))
 
 
 _ARGUMENTS: Mapping[str, Callable[[Change], bool]] = MappingProxyType({
     "never read": _is_never_read,
     "same formula": _is_same_formula,
     "equal where they part": _is_equal_where_they_part,
+    "same choice": _is_same_choice,
     "never there": _is_never_there,
     "same results": _are_same_results,
 })  # fmt: skip
