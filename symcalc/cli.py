@@ -163,8 +163,7 @@ def check(
     ] = False,
     seeds: Annotated[
         int | None,
-        typer.Option(min=0, help="With --mutate: points at which right equations are tried.",
-                     show_default="100"),
+        typer.Option(min=0, help="With --mutate: to count false alarms at.", show_default="100"),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="With --mutate: the folder for the page.")

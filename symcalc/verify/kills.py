@@ -56,7 +56,7 @@ class Planted(Derivation):
     is_second: bool
 
     @property
-    def hvp(self) -> Product:  # type: ignore[override]
+    def hvp(self) -> Product:
         """The product that was given, and not the tangents of the wrong gradient."""
         return self.product
 

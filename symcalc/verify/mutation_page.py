@@ -27,7 +27,8 @@ _PROOFS = """\
 A mutant is equivalent only if one of these arguments holds; none of them tries numbers.
 *Same formula*: both equations have one canonical form. *Equal where they part*: `<` and `<=` choose
 differently only where both sides are equal, and there what they choose between is the same formula.
-*Never there*: the two differ only where the condition around them does not hold. *Never read*: no
+*Same choice*: two conditions hold in the same places, wherever what they are multiplied by is not
+zero. *Never there*: the two differ only where the condition around them does not hold. *Never read*: no
 result stands on the equation. *Same results*: all results have one canonical form."""
 
 
@@ -67,6 +68,8 @@ def _lines(matrices: Sequence[KillMatrix], seeds: int) -> Iterator[str]:
     yield _WITNESSES
     yield ""
     yield "## By mistake"
+    yield ""
+    yield "What two mistakes make alike counts once, under the first."
     yield ""
     yield from _table(HEADS, [tally.cells() for tally in whole.tallies()])
     yield ""

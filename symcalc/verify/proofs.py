@@ -106,18 +106,13 @@ def _is_same_formula(change: Change) -> bool:
 
 def _are_same_results(change: Change) -> bool:
     """Whether every result that stands on the equation has one canonical form."""
+    old, new = change.equations, change.changed
     pairs = [
-        (old, new)
-        for old, new in zip(change.equations, change.changed, strict=True)
-        if old.target in change.results
-        and change.before in behind(change.equations, (old.target,))
+        (written_out(one.body, old), written_out(other.body, new))
+        for one, other in zip(old, new, strict=True)
+        if one.target in change.results and change.before in behind(old, (one.target,))
     ]
-    return bool(pairs) and all(
-        same_formula(
-            written_out(old.body, change.equations), written_out(new.body, change.changed)
-        )
-        for old, new in pairs
-    )
+    return bool(pairs) and all(same_formula(*pair) for pair in pairs)
 
 
 def _is_equal_where_they_part(change: Change) -> bool:

@@ -157,7 +157,7 @@ def _signs(expression: Any, region: Region) -> Iterator[tuple[Region, int]]:
 
 
 def _split(region: Region, expression: Any, signs: Iterable[int]) -> Iterator[Region]:
-    """Yield the parts of a region where an expression has one of some signs, if they have points."""
+    """Part a region by the sign of an expression; what has no points is left out."""
     for sign in signs:
         more = (
             _inequality(expression, EQUAL) if sign == 0 else _inequality(-sign * expression, LESS)
@@ -195,7 +195,7 @@ def _has_points(region: Region) -> bool:
     """Whether some unknowns fulfil all inequalities: one unknown after another is eliminated."""
     left = list(dict.fromkeys(region))
     while True:
-        unknown = next((u for each in left for u, _ in sorted_terms(each)), None)
+        unknown = next((u for each in left for u, _ in _sorted_terms(each)), None)
         if unknown is None:
             return all(_is_fulfilled(each) for each in left)
         left = _eliminated(left, unknown)
@@ -203,8 +203,8 @@ def _has_points(region: Region) -> bool:
             raise NotLinearError("regions: too many inequalities")
 
 
-def sorted_terms(each: Inequality) -> list[tuple[Any, Fraction]]:
-    """Return the terms of an inequality in a fixed order."""
+def _sorted_terms(each: Inequality) -> list[tuple[Any, Fraction]]:
+    """The terms of an inequality in a fixed order."""
     return sorted(each.coefficients, key=lambda term: str(term[0]))
 
 
