@@ -21,7 +21,9 @@ import numpy as np
 from symcalc.calculus.balls import (
     FAULTS,
     MEMORY,
+    SURE,
     TIES,
+    AlikeError,
     Environment,
     Side,
     UndecidedError,
@@ -36,13 +38,16 @@ from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
 from symcalc.verify.sampling import Point, size
 
-PRECISIONS = (128, 256, 512, 1024, 2048, 4096, 16384)
+PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
 BITS = 80  # of relative accuracy a ball has at least, where it is not at zero
 _NOTHING = 2.0**-1070  # a ball around zero narrower than this is as good as zero
 _PIECES = 32  # random steps from a point at which several pieces meet
 _FINE = 2**18  # they are whole numbers over this
 _TURN = 2.0**-30  # exact when added to them
 _ORDER = 6  # terms of a series; a square root at zero takes up to half of them
+
+# The side of the inner derivative, by whether a number is the lower or the upper end.
+_INNER = {(True, False): Side.RIGHT, (False, True): Side.LEFT}
 
 Moves = dict[tuple[str, tuple[int, ...]], float]
 
@@ -218,26 +223,35 @@ class Enclosures:
         return self._arrays[self.objective.input(name)]
 
     def _by_entry(self, wrt: str, order: int) -> Any:
-        """The derivatives of one order by each entry; at an end of the domain the inner one."""
+        """The derivatives of one order by each entry.
+
+        At an end of the domain the inner ones, where the formula means nothing beyond.
+        """
         array, domain = self._array(wrt), self.objective.input(wrt).domain
         found = np.empty(array.shape, dtype=object)
         for place in places_of(found.shape):
-            both = self._jet({(wrt, place): 1}, order).derivatives[order - 1]
-            if array[place] == domain.lower:
-                both = Enclosure(both.right, both.right)
-            elif array[place] == domain.upper:
-                both = Enclosure(both.left, both.left)
-            found[place] = both
+            end = _INNER.get((array[place] == domain.lower, array[place] == domain.upper))
+            try:
+                jet = self._jet({(wrt, place): 1}, order)
+            except NoEnclosureError:
+                if end is None:
+                    raise
+                jet = self._jet({(wrt, place): 1}, order, end)
+            found[place] = jet.derivatives[order - 1]
         return found
 
     def _over(self, compute: Callable[[list[str]], Any]) -> Any:
         return over_precisions(compute, self.objective.name)
 
-    def _jet(self, moves: Moves, order: int) -> Jet:
+    def _jet(self, moves: Moves, order: int, only: Side | None = None) -> Jet:
+        """Value and derivatives along a line; seen from one side only, if that is all there is."""
+
         def compute(faults: list[str]) -> Jet:
             ties: list[Any] = []
             notes = {TIES: ties, FAULTS: faults}
-            right = self._series(moves, {Side: Side.RIGHT, **notes})
+            right = self._series(moves, {Side: only or Side.RIGHT, **notes})
+            if only is not None:
+                ties.clear()
             left = self._series(moves, {Side: Side.LEFT, **notes}) if ties else right
             found = []
             for k in range(1, order + 1):
@@ -317,9 +331,12 @@ def over_precisions(compute: Callable[[list[str]], Any], what: str) -> Any:
     """
     import flint
 
-    before, trouble = flint.ctx.prec, "its ball stays wide"
+    before, trouble, least = flint.ctx.prec, "its ball stays wide", 0
     try:
-        for flint.ctx.prec in PRECISIONS:
+        for precision in PRECISIONS:
+            if precision < least:
+                continue
+            flint.ctx.prec = precision
             faults: list[str] = []
             try:
                 found = compute(faults)
@@ -328,6 +345,7 @@ def over_precisions(compute: Callable[[list[str]], Any], what: str) -> Any:
                 finite = all(each.is_finite() for each in _balls(found))
             except UndecidedError as error:
                 trouble, finite = str(error), False
+                least = SURE if isinstance(error, AlikeError) else 0
             if faults and not finite:
                 raise SingularError(f"enclosure of {what}: {faults[0]} stands in it")
     finally:
