@@ -12,6 +12,7 @@ from symcalc.verify.mutation import Trial, is_moderate
 from symcalc.verify.sampling import Point, draw, primes
 
 _KINDS = ("typical", "ties", "tails")
+_CORNERS = 12  # of a seed one is taken, the next one each time
 _SIZES = ((2, 3), (3, 2), (1, 2), (2, 2), (1, 1))
 
 
@@ -68,9 +69,9 @@ def false_alarms(trial: Trial, seeds: int) -> Alarms:
 def seeded_points(objective: Objective, seeds: int) -> Iterator[Point]:
     """Yield a point a seed: typical, tied, in the tails, and every fourth a corner."""
     for seed in range(seeds):
-        corner = next(corners(objective, seed, 1), None) if seed % 4 == 3 else None
-        if corner is not None:
-            yield corner
+        if seed % 4 == 3:
+            turn = seed // 4 % _CORNERS
+            yield list(corners(objective, seed, turn + 1))[-1]
         else:
             kind = _KINDS[seed % 4 % 3]
             sizes = _SIZES[seed // 4 % len(_SIZES)]

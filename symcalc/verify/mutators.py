@@ -33,11 +33,19 @@ _HALF = sp.Rational(1, 2)
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a body: the node, what it stands in, and how to put another in its place."""
+    """A part of a body.
+
+    Args:
+        node: the part.
+        parent: what it stands in; None for the whole body.
+        put: puts another in its place.
+        is_whole: whether it is compared among whole numbers, and must stay one itself.
+    """
 
     node: Any
     parent: Any
     put: Callable[[Any], Any]
+    is_whole: bool
 
     @property
     def is_term(self) -> bool:
@@ -49,13 +57,15 @@ class Part:
 
 def parts(expression: Any) -> Iterator[Part]:
     """Run through every occurrence of every part; an access is looked at whole."""
-    return _parts(expression, None, lambda new: new)
+    return _parts(Part(expression, None, lambda new: new, False))
 
 
-def _parts(node: Any, parent: Any, put: Callable[[Any], Any]) -> Iterator[Part]:
-    yield Part(node, parent, put)
+def _parts(part: Part) -> Iterator[Part]:
+    yield part
+    node, put = part.node, part.put
     if isinstance(node, Access):
         return
+    is_whole = part.is_whole or (isinstance(node, Relational) and _of_whole_numbers(node))
     held = len(node.parts) if isinstance(node, Recurrence) else len(node.args)
     for number, argument in enumerate(node.args[:held]):
         if not isinstance(argument, Index):
@@ -63,7 +73,7 @@ def _parts(node: Any, parent: Any, put: Callable[[Any], Any]) -> Iterator[Part]:
             def within(new: Any, number: int = number) -> Any:
                 return put(node.func(*node.args[:number], new, *node.args[number + 1 :]))
 
-            yield from _parts(argument, node, within)
+            yield from _parts(Part(argument, node, within, is_whole))
 
 
 def _everywhere(
@@ -72,6 +82,8 @@ def _everywhere(
     """Yield the equation with each part replaced by what a local rule gives for it."""
     for part in parts(equation.body):
         for new in _written(local, part):
+            if part.is_whole and not new.is_integer:
+                continue
             try:
                 body = part.put(new)
             except NotationError:
@@ -316,6 +328,8 @@ def nudged_constant(equation: Equation) -> Iterator[tuple[Equation, str]]:
                 yield node - 1
             elif node.is_Rational:
                 yield -node
+        elif node.is_Rational and part.is_whole:
+            yield node + 1
         elif node.is_Rational:
             yield node * _NUDGE if node != 0 else _NUDGE - 1
         elif isinstance(node, sp.Symbol) and node in _hyperparameters(equation.body):
