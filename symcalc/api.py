@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from symcalc.bench.table import Benchmark
     from symcalc.verify.atlas import Atlas
+    from symcalc.verify.matrix import KillMatrix
     from symcalc.verify.verdict import CheckReport
 
 BACKENDS = {"numba": "symcalc.backends.numba_backend", "numpy": "symcalc.backends.numpy_backend"}
@@ -141,6 +142,30 @@ def atlas(obj: Objective | str, wrt: str | None = None) -> Atlas:
     objective = resolve(obj).at_any_size
     require_entrywise(_derive(objective, wrt))
     return sweep(compile(objective, wrt), compile(objective, wrt, dtype="float32"))
+
+
+def mutate(
+    obj: Objective | str, wrt: str | tuple[str, ...] | None = None, seeds: int = 100
+) -> KillMatrix:
+    """Plant every mistake in the derivation of an objective, and see who finds it.
+
+    Args:
+        obj: an Objective, or a catalogue name.
+        wrt: the input or inputs to differentiate by; the objective's own if not given.
+        seeds: at how many points right equations are tried, to count false alarms.
+
+    Returns:
+        The KillMatrix: true if no mistake has survived and nothing right was accused; .outcomes,
+        .table().
+
+    Raises:
+        UnknownObjectiveError: no objective has this name.
+    """
+    from symcalc.verify.matrix import kill_matrix
+    from symcalc.verify.mutation import Trial
+
+    objective = resolve(obj)
+    return kill_matrix(Trial(objective if wrt is None else objective.by(wrt)), seeds)
 
 
 def report(

@@ -161,9 +161,16 @@ def check(
     atlas: Annotated[
         bool, typer.Option("--atlas", help="Sweep scalar objectives over their whole domain.")
     ] = False,
+    mutate: Annotated[
+        bool, typer.Option("--mutate", help="Plant mistakes and print who finds them.")
+    ] = False,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=0, help="With --mutate: to count false alarms at.", show_default="100"),
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="With --atlas: the folder for tables and drawings."),
+        typer.Option(metavar="DIR", help="With --atlas or --mutate: the folder for what it makes."),
     ] = None,
     wrt: Wrt = None,
     shape: Shape = None,
@@ -171,12 +178,17 @@ def check(
     default: Default = None,
 ) -> None:
     """Check kernels against independent witnesses; exit status 1 if one fails."""
-    if not atlas:
-        arguments.refuse("a check without --atlas", {"--out": out})
+    if not (atlas or mutate):
+        arguments.refuse("a check without --atlas or --mutate", {"--out": out})
+    if not mutate:
+        arguments.refuse("a check without --mutate", {"--seeds": seeds})
     objectives = arguments.objectives(what, everything, wrt, shape, domain, default)
     console = terminal.output()
     if atlas:
         _atlases(objectives, out, everything)
+    if mutate:
+        _mutate(objectives, 100 if seeds is None else seeds, out)
+    if atlas or mutate:
         return
     failed = []
     with terminal.progress(console, len(objectives)) as begin:
@@ -216,6 +228,32 @@ def _atlases(objectives: list[Any], out: Path | None, everything: bool) -> None:
                 console.print(str(path), soft_wrap=True)
     if failed:
         console.print(f"too large: {', '.join(failed)}")
+        raise typer.Exit(1)
+
+
+def _mutate(objectives: list[Any], seeds: int, out: Path | None) -> None:
+    """Print who finds which mistakes, objective by objective and in all; write the page."""
+    from symcalc.verify import mutation_page
+    from symcalc.verify.matrix import joined, kill_matrix
+    from symcalc.verify.mutation import Trial
+
+    console = terminal.output()
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        _try_writing(out / mutation_page.PAGE)
+    trials = [Trial(objective) for objective in objectives]
+    matrices = []
+    with terminal.progress(console, sum(len(trial.mutants) for trial in trials)) as begin:
+        for trial in trials:
+            matrices.append(kill_matrix(trial, seeds, begin))
+            console.print(matrices[-1].table())
+            for remark in matrices[-1].remarks():
+                console.print(remark, soft_wrap=True)
+    if len(matrices) > 1:
+        console.print(joined(matrices).table())
+    if out is not None:
+        console.print(str(mutation_page.write(matrices, seeds, out)), soft_wrap=True)
+    if not all(matrices):
         raise typer.Exit(1)
 
 

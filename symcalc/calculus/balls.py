@@ -12,7 +12,9 @@ from symcalc.calculus.integrals import gaussian
 from symcalc.calculus.partial import Partial
 from symcalc.calculus.series import (
     FAULTS,
+    SURE,
     TIES,
+    AlikeError,
     Environment,
     Side,
     UndecidedError,
@@ -38,8 +40,8 @@ from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access
 
 __all__ = [
-    "FAULTS", "MEMORY", "TIES", "Entries", "Environment", "Side", "UndecidedError", "ball",
-    "evaluate", "order_of", "truth", "whole",
+    "FAULTS", "MEMORY", "SURE", "TIES", "AlikeError", "Entries", "Environment", "Side",
+    "UndecidedError", "ball", "evaluate", "order_of", "truth", "whole",
 ]  # fmt: skip
 
 Rule = Callable[[Any, Environment], Any]
@@ -321,6 +323,8 @@ def _by_sign(expression: Any, env: Environment) -> Any:
         raise UndecidedError("balls: a sign cannot be told")
     if isinstance(expression, sp.sign):
         return ball(order)
+    if order == 0 and Side not in env:
+        return ball(0)  # where no side is meant, sign(0) = 0 is the slope
     return -x if order < 0 else x
 
 

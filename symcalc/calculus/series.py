@@ -19,6 +19,10 @@ class UndecidedError(SymcalcError):
     """A condition could not be decided at this point: the balls overlap."""
 
 
+class AlikeError(UndecidedError):
+    """Two balls are alike to the last bit, which more bits may tell apart."""
+
+
 class Side(Enum):
     """From which side of a point a power series in t is meant: t > 0 or t < 0.
 
@@ -33,6 +37,7 @@ class Side(Enum):
 TIES = object()  # the environment's list of what was equal here and differs beside
 FAULTS = object()  # the environment's list of what has no finite value here, precision aside
 Environment = dict[Any, Any]
+SURE = 2048  # bits at which numbers that are alike count as equal: 1 + 1e-310 and 1 are not
 
 
 def ball(value: Any) -> Any:
@@ -105,11 +110,22 @@ def order_of(left: Any, right: Any, env: Environment) -> int | None:
     a, b = (ball(s) if isinstance(s, int) else s for s in (constant(left), constant(right)))
     if a < b or a > b:
         return 1 if a > b else -1
-    if not (a.is_exact() and b.is_exact() and a == b) and not _identical(a, b):
-        return None
+    if not (a.is_exact() and b.is_exact() and a == b):
+        if not _identical(a, b):
+            return None
+        if FAULTS in env and left is not right:
+            _make_sure()
     if Side not in env:
         return 0
     return _order_beside(left, right, env)
+
+
+def _make_sure() -> None:
+    """Take balls that are alike for one number at high precision only."""
+    import flint
+
+    if flint.ctx.prec < SURE:
+        raise AlikeError("balls: two numbers are alike, and may differ")
 
 
 def _order_beside(left: Any, right: Any, env: Environment) -> int | None:

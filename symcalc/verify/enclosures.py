@@ -21,7 +21,9 @@ import numpy as np
 from symcalc.calculus.balls import (
     FAULTS,
     MEMORY,
+    SURE,
     TIES,
+    AlikeError,
     Environment,
     Side,
     UndecidedError,
@@ -36,13 +38,16 @@ from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
 from symcalc.verify.sampling import Point, size
 
-PRECISIONS = (128, 256, 512, 1024, 2048, 4096, 16384)
+PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
 BITS = 80  # of relative accuracy a ball has at least, where it is not at zero
 _NOTHING = 2.0**-1070  # a ball around zero narrower than this is as good as zero
 _PIECES = 32  # random steps from a point at which several pieces meet
 _FINE = 2**18  # they are whole numbers over this
 _TURN = 2.0**-30  # exact when added to them
 _ORDER = 6  # terms of a series; a square root at zero takes up to half of them
+
+# The side of the inner derivative, by whether a number is the lower or the upper end.
+_INNER = {(True, False): Side.RIGHT, (False, True): Side.LEFT}
 
 Moves = dict[tuple[str, tuple[int, ...]], float]
 
@@ -178,49 +183,75 @@ class Enclosures:
     def product(self, wrt: str, vector: Any) -> Any:
         """Return the Hessian by one input times a vector, as an object array of balls.
 
+        See `mixed_product`, where other inputs move as well.
+        """
+        return self.mixed_product(wrt, {wrt: vector})
+
+    def mixed_product(self, wrt: str, vectors: dict[str, Any]) -> Any:
+        """Return the rows of one input of the Hessian times a vector that spans several inputs.
+
         By polarization: u' H v is a quarter of what the curvatures along v + u and v - u differ by.
         At a boundary both pieces that meet must give the same slope and curvature. No entry of the
-        vector should be zero, nor two of them equal, lest a kink be looked at along itself.
+        vectors should be zero, nor two of them equal, lest a kink be looked at along itself.
+
+        Args:
+            wrt: the input.
+            vectors: an array for each input that moves.
+
+        Returns:
+            An object array of balls.
 
         Raises:
             KinkError: the slope or the curvature jumps here.
             NoEnclosureError: no narrow ball was found.
         """
-        found = np.empty(np.shape(vector), dtype=object)
+        own = vectors.get(wrt, np.zeros(self._array(wrt).shape))
+        largest = max(float(np.max(np.abs(v), initial=0.0)) for v in vectors.values())
+        length = 2.0 ** np.ceil(np.log2(max(largest, 1e-300)))
+        found = np.empty(own.shape, dtype=object)
         for place in places_of(found.shape):
-            unit = np.zeros(np.shape(vector))
-            unit[place] = 2.0 ** np.ceil(np.log2(max(np.max(np.abs(vector)), 1e-300)))
-            plus, minus = (self.along({wrt: vector + sign * unit}) for sign in (1, -1))
+            unit = np.zeros(own.shape)
+            unit[place] = length
+            plus, minus = (self.along({**vectors, wrt: own + sign * unit}) for sign in (1, -1))
             if not all(d.agrees for jet in (plus, minus) for d in jet.derivatives):
                 raise KinkError(f"enclosure of {self.objective.name}: a derivative jumps here")
             gap = plus.curvature.right - minus.curvature.right
-            found[place] = gap / (4 * ball(float(unit[place])))
+            found[place] = gap / (4 * ball(float(length)))
         return found
 
     def _array(self, name: str) -> Any:
         return self._arrays[self.objective.input(name)]
 
     def _by_entry(self, wrt: str, order: int) -> Any:
-        """The derivatives of one order by each entry; at an end of the domain the inner one."""
+        """The derivatives of one order by each entry.
+
+        At an end of the domain the inner ones, where the formula means nothing beyond.
+        """
         array, domain = self._array(wrt), self.objective.input(wrt).domain
         found = np.empty(array.shape, dtype=object)
         for place in places_of(found.shape):
-            both = self._jet({(wrt, place): 1}, order).derivatives[order - 1]
-            if array[place] == domain.lower:
-                both = Enclosure(both.right, both.right)
-            elif array[place] == domain.upper:
-                both = Enclosure(both.left, both.left)
-            found[place] = both
+            end = _INNER.get((array[place] == domain.lower, array[place] == domain.upper))
+            try:
+                jet = self._jet({(wrt, place): 1}, order)
+            except NoEnclosureError:
+                if end is None:
+                    raise
+                jet = self._jet({(wrt, place): 1}, order, end)
+            found[place] = jet.derivatives[order - 1]
         return found
 
     def _over(self, compute: Callable[[list[str]], Any]) -> Any:
         return over_precisions(compute, self.objective.name)
 
-    def _jet(self, moves: Moves, order: int) -> Jet:
+    def _jet(self, moves: Moves, order: int, only: Side | None = None) -> Jet:
+        """Value and derivatives along a line; seen from one side only, if that is all there is."""
+
         def compute(faults: list[str]) -> Jet:
             ties: list[Any] = []
             notes = {TIES: ties, FAULTS: faults}
-            right = self._series(moves, {Side: Side.RIGHT, **notes})
+            right = self._series(moves, {Side: only or Side.RIGHT, **notes})
+            if only is not None:
+                ties.clear()
             left = self._series(moves, {Side: Side.LEFT, **notes}) if ties else right
             found = []
             for k in range(1, order + 1):
@@ -300,9 +331,12 @@ def over_precisions(compute: Callable[[list[str]], Any], what: str) -> Any:
     """
     import flint
 
-    before, trouble = flint.ctx.prec, "its ball stays wide"
+    before, trouble, least = flint.ctx.prec, "its ball stays wide", 0
     try:
-        for flint.ctx.prec in PRECISIONS:
+        for precision in PRECISIONS:
+            if precision < least:
+                continue
+            flint.ctx.prec = precision
             faults: list[str] = []
             try:
                 found = compute(faults)
@@ -311,6 +345,7 @@ def over_precisions(compute: Callable[[list[str]], Any], what: str) -> Any:
                 finite = all(each.is_finite() for each in _balls(found))
             except UndecidedError as error:
                 trouble, finite = str(error), False
+                least = SURE if isinstance(error, AlikeError) else 0
             if faults and not finite:
                 raise SingularError(f"enclosure of {what}: {faults[0]} stands in it")
     finally:

@@ -22,6 +22,7 @@ from symcalc.calculus.balls import ball
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.orders import Product
 from symcalc.notation.errors import SymcalcError
+from symcalc.notation.objective import Objective
 from symcalc.verify.derived import Derived
 from symcalc.verify.enclosures import (
     Enclosure,
@@ -103,16 +104,23 @@ class Formula:
     Args:
         derivation: whose equations are held; they may be wrong, the objective counts as right.
         product: the equations of the Hessian's product; None leaves it out.
+        truth: gives the enclosures of an objective at a point.
     """
 
-    def __init__(self, derivation: Derivation, product: Product | None = None) -> None:
+    def __init__(
+        self,
+        derivation: Derivation,
+        product: Product | None = None,
+        truth: Callable[[Objective, Point], Enclosures] = Enclosures,
+    ) -> None:
         self.derivation = derivation
         self.product = product
+        self.truth = truth
         self.symbols = {p.name: p.symbol for p in derivation.objective.parameters}
 
     def findings(self, point: Point) -> Iterator[Finding]:
         """Compare every entry of value, gradient and product at one point."""
-        truth = Enclosures(self.derivation.objective, point)
+        truth = self.truth(self.derivation.objective, point)
         value = _outcome(truth.entries)
         if isinstance(value, SingularError):
             return  # an infinite value has no slopes
@@ -183,22 +191,19 @@ class Formula:
             yield from _compared(_claim(ALONG, wrt, point), _outcome(came), _outcome(slope), pieces)
 
     def _products(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
+        """Hold the Hessian's product, all inputs moving at once: mixed derivatives count too."""
         assert self.product is not None
         rng = np.random.default_rng(sum(point.extents.values()))
         objective = self.derivation.objective
         arrays = dict(zip((t.name for t in objective.inputs), point.arrays, strict=True))
-        directions = {}
-        for name, direction in zip(self.derivation.wrt, self.product.directions, strict=True):
-            shape = arrays[name].shape
-            moving = _direction(rng, shape) if name == wrt else np.zeros(shape)
-            directions[direction] = moving
-        vector = directions[self.product.directions[self.derivation.wrt.index(wrt)]]
+        vectors = {name: _direction(rng, arrays[name].shape) for name in self.derivation.wrt}
+        directions = dict(zip(self.product.directions, vectors.values(), strict=True))
         derived = self._derived(self.product.equations, point, directions)
         result = self.product.results[self.derivation.wrt.index(wrt)]
         yield from _compared(
             _claim(CURVATURE, wrt, point),
             _outcome(lambda: derived.entries(result)),
-            _outcome(lambda: truth.product(wrt, vector)),
+            _outcome(lambda: truth.mixed_product(wrt, vectors)),
         )
 
     def _shape(self, point: Point, wrt: str) -> tuple[int, ...]:

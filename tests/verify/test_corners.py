@@ -343,3 +343,34 @@ def test_a_tail_is_tried_in_every_real_input_of_every_objective():
         real = [t for t in objective.inputs if t.domain.admits(-1e20) and not t.domain.values]
         for tensor, value in itertools.product(real, (1e20, -1e20)):
             assert any(np.any(named(objective, p, tensor.name) == value) for p in points)
+
+
+def test_numbers_that_differ_by_a_denormal_share_are_no_tie():
+    """2**u and 4**u differ by 1e-310 of one: no precision up to a thousand bits tells them apart."""
+    derivation = sc.derive(sc.parse("min(k, h[k]**u)", wrt="h", domains={"h": "positive"}))
+    point = Point({"n_k": 2}, (np.array([4.0, 2.0]),), {"u": 1e-310})
+    point = dataclasses.replace(point, extents={d.name: 2 for d in derivation.objective.dims})
+    findings = [f for f in Formula(derivation).findings(point) if f.of == "gradient"]
+    assert [f.verdict for f in findings] == [PASS, PASS]
+    assert [float(f.came) > 0 for f in findings] == [False, True]
+
+
+def test_at_an_end_of_the_domain_a_convention_is_no_error():
+    derivation = sc.derive(
+        sc.parse("sum(i, norm2(k, h[i,k]))", wrt="h", domains={"h": "probability"})
+    )
+    extents = {dim.name: 2 for dim in derivation.objective.dims}
+    point = Point(extents, (np.zeros((2, 2)),), {})
+    findings = list(Formula(derivation).findings(point))
+    assert {f.verdict for f in findings} == {PASS}
+    assert any(f.of == "gradient" for f in findings)
+
+
+def test_no_curvature_is_asked_for_where_a_slope_is_infinite():
+    derivation = sc.derive(
+        sc.parse("sum(i, xlogy(x[i], x[i])*y[i]**2)", wrt=("x", "y"), domains={"x": "nonnegative"})
+    )
+    point = Point({"n": 2}, (np.array([0.0, 1.5]), np.array([0.5, 2.0])), {})
+    findings = list(Formula(derivation, derivation.hvp).findings(point))
+    assert {f.verdict for f in findings} == {PASS}
+    assert {(f.of, f.wrt) for f in findings} == {("value", "value"), ("gradient", "y")}
