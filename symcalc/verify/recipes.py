@@ -330,8 +330,13 @@ def _called(
     name: str, function: Callable[..., Any], slopes: Callable[..., Sequence[Any]],
     arguments: Sequence[Recipe],
 ) -> Recipe:  # fmt: skip
-    ulps = _ULPS_FINE if name in _FINE else _ULPS
+    ulps = ulps_of(name)
     return lambda w: w.arithmetic.apply(function, slopes, [a(w) for a in arguments], ulps)
+
+
+def ulps_of(name: str) -> float:
+    """Return what a function of the vector mathematics is off by at most, in ulps."""
+    return _ULPS_FINE if name in _FINE else _ULPS
 
 
 def _atom(atom: Any, name: str, arguments: Sequence[Recipe]) -> Recipe:
