@@ -12,7 +12,7 @@ from symcalc.notation import *  # noqa: F403
 
 __version__ = "0.1.0"
 __all__ = [
-    "Derivation", "Kernel", "benchmark", "catalogue", "check", "check_gradient", "compile", "derive",
-    "get", "mlp", "report", "same_formula", "same_gradient",
+    "Derivation", "Kernel", "benchmark", "catalogue", "check", "check_gradient", "compile",
+    "derive", "get", "mlp", "report", "same_formula", "same_gradient",
 ]  # fmt: skip
 __all__ += notation.__all__

@@ -142,11 +142,16 @@ def noise_level(values: Sequence[float]) -> float:
     they have size e * sqrt((2k)!) / k!.
     """
     table, gamma, levels = np.asarray(values, dtype=np.float64), 1.0, []
+    table = table - table[0]
+    size = float(np.max(np.abs(table)))
+    if size == 0:
+        return 0.0
+    table = table / size
     for order in range(1, len(values)):
         table = np.diff(table)
         gamma *= order / (2 * (2 * order - 1))
         levels.append(math.sqrt(gamma * float(np.mean(table**2))))
-    return max(levels[2:-1], default=0.0)
+    return size * max(levels[2:-1], default=0.0)
 
 
 def _side(

@@ -10,7 +10,7 @@ import numpy as np
 
 from symcalc.notation.errors import ArgumentError
 from symcalc.verify.functions import Pair, name_of, pair_of
-from symcalc.verify.probing import Finding, Probe, scale_of
+from symcalc.verify.probing import Finding, Probe, norm, scale_of
 from symcalc.verify.shrinking import smallest
 from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS, CheckReport, CheckRow
 from symcalc.verify.wrongs import Wrong, diagnosis
@@ -141,7 +141,7 @@ def _probes(pair: Pair, arrays: tuple[Any, ...], seed: int) -> dict[int, Probe]:
     gradients = pair.gradients(arrays)
     with np.errstate(all="ignore"):
         weighed = [np.abs(g * scale_of(arrays[k])).ravel() for k, g in gradients.items()]
-        total = float(np.linalg.norm(np.concatenate([w[np.isfinite(w)] for w in weighed])))
+        total = norm(np.concatenate([w[np.isfinite(w)] for w in weighed]))
     return {k: Probe(pair, arrays, k, g, total, seed + k) for k, g in gradients.items()}
 
 
@@ -251,7 +251,8 @@ class _Look:
         ]
 
     def _searched(self) -> list[Finding]:
-        waiting, found, looks = [self.probe.movable], [], 0
+        waiting, looks = [self.probe.movable], 0
+        found: list[Finding] = []
         while waiting and looks < HALVINGS and len(found) < SHOWN:
             entries = waiting.pop()
             halves = [h for h in np.array_split(entries, 2) if len(h)]

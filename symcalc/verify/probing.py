@@ -159,8 +159,8 @@ class Probe:
         self, entries: Any, claim: float, expected: float, bound: float, move: Any
     ) -> bool:
         """Whether the bound is a small share of the gradient, or nothing beside the function's."""
-        typical = float(np.sqrt(np.mean(self.weighed**2) * len(entries)))
-        here = float(np.linalg.norm(self.weighed[entries]))
+        typical = norm(self.weighed) * float(np.sqrt(len(entries) / self.weighed.size))
+        here = norm(self.weighed[entries])
         size = max(typical, here, abs(expected))
         still = claim == expected == 0 and self.noise <= self.eps * abs(self.value)
         if self.total == 0:
@@ -185,7 +185,7 @@ class Probe:
             exact = x + sign * step * move[entries]
             rounded = exact.astype(self.base.dtype).astype(np.float64)
             off = (rounded - x) - sign * step * move[entries]
-            stray = max(stray, float(np.linalg.norm((slopes_ * off)[known])))
+            stray = max(stray, norm((slopes_ * off)[known]))
         return GRADIENT_ROUNDING * self.eps * (own + steady) + 8 * stray / step
 
     def _along(self, move: Any) -> Callable[[float], float]:
@@ -209,6 +209,12 @@ class Probe:
             if np.isfinite(values).all():
                 found = max(found, noise_level(values))
         return max(NOISE * found, (self.eps if found == 0 else EPS) * abs(self.value))
+
+
+def norm(vector: Any) -> float:
+    """Return the Euclidean norm, which overflows only if it must."""
+    largest = float(np.max(np.abs(vector), initial=0.0))
+    return largest * float(np.linalg.norm(vector / largest)) if largest > 0 else 0.0
 
 
 _QUARTERS = (1.0, 1.25, 1.5, 1.75)

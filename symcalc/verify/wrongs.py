@@ -47,9 +47,7 @@ class Wrong:
         return f"{place}: came {self.came + 0.0:.8g}, expected {self.expected + 0.0:.8g}{ratio}"
 
 
-def diagnosis(
-    wrongs: tuple[Wrong, ...], probes: dict[int, Probe], arrays: tuple[Any, ...]
-) -> str:
+def diagnosis(wrongs: tuple[Wrong, ...], probes: dict[int, Probe], arrays: tuple[Any, ...]) -> str:
     """Say in words what all wrong entries have in common; empty where nothing is plain."""
     return "; ".join(
         f"{name_of(place)}: {words}" if len(probes) > 1 else words
@@ -86,7 +84,8 @@ def _in_words(ratio: float, spread: float, extents: list[int]) -> str:
     for value, words in _plain(extents):
         if abs(ratio - value) <= near * abs(value):
             return words
-    return f"factor {ratio:.6g}"
+    digits = int(np.clip(-np.log10(near), 2, 6))
+    return f"factor {ratio:.{digits}g}"
 
 
 def _plain(extents: list[int]) -> Iterator[tuple[float, str]]:
@@ -94,6 +93,7 @@ def _plain(extents: list[int]) -> Iterator[tuple[float, str]]:
     for factor in (2, 3, 4, 8):
         yield from ((s * factor, f"factor {int(s * factor)}") for s in (1.0, -1.0))
         yield from ((s / factor, f"factor {'-' * (s < 0)}1/{factor}") for s in (1.0, -1.0))
+    yield from ((1.5, "factor 3/2"), (2 / 3, "factor 2/3"), (0.75, "factor 3/4"))
     for n in (n for n in extents if n > 1):
         yield n / (n - 1), f"factor n/(n-1), n = {n}"
         yield (n - 1) / n, f"factor (n-1)/n, n = {n}"
