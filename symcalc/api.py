@@ -15,11 +15,12 @@ from symcalc.notation.objective import Objective
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from symcalc.bench.table import Benchmark
     from symcalc.verify.atlas import Atlas
+    from symcalc.verify.gradients import GradientReport
     from symcalc.verify.matrix import KillMatrix
     from symcalc.verify.verdict import CheckReport
 
@@ -166,6 +167,34 @@ def mutate(
 
     objective = resolve(obj)
     return kill_matrix(Trial(objective if wrt is None else objective.by(wrt)), seeds)
+
+
+def check_gradient(
+    fun: Callable[..., Any], grad: Any, *arrays: Any, argnums: int | tuple[int, ...] | None = None,
+    seed: int = 0, **keywords: Any,
+) -> GradientReport:  # fmt: skip
+    """Hold the gradient of any Python function against finite differences with computed bounds.
+
+    Args:
+        fun: returns one number. It is called with what it was given: NumPy arrays, PyTorch
+            tensors, JAX arrays.
+        grad: returns the gradient, an array or a tuple of them; True where `fun` returns
+            (value, gradient); None where `fun.grad` is the gradient, as a kernel's is.
+        arrays: the arguments at which to check; integer arrays stay as they are.
+        argnums: the places that `grad` differentiates by; if not given, the first real arguments,
+            as many as it returns.
+        seed: of the random directions.
+        keywords: passed on to both.
+
+    Returns:
+        The report: true if every row passed; .rows, .table(), .wrongs, .diagnosis, .example.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: something that cannot be checked, and why.
+    """
+    from symcalc.verify.gradients import check_gradient as hold
+
+    return hold(fun, grad, *arrays, argnums=argnums, seed=seed, **keywords)
 
 
 def report(

@@ -28,8 +28,8 @@ A mutant is equivalent only if one of these arguments holds; none of them tries 
 *Same formula*: both equations have one canonical form. *Equal where they part*: `<` and `<=` choose
 differently only where both sides are equal, and there what they choose between is the same formula.
 *Same choice*: two conditions hold in the same places, wherever what they are multiplied by is not
-zero. *Never there*: the two differ only where the condition around them does not hold. *Never read*: no
-result stands on the equation. *Same results*: all results have one canonical form."""
+zero. *Never there*: the two differ only where the condition around them does not hold. *Never
+read*: no result stands on the equation. *Same results*: all results have one canonical form."""
 
 
 def write(matrices: Sequence[KillMatrix], seeds: int, out: Path) -> Path:
