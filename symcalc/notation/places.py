@@ -51,7 +51,13 @@ def affine(place: Any) -> Affine | None:
 
 def is_size(term: Any) -> bool:
     """Whether a term is made of extents and whole numbers alone."""
-    return bool(term.is_integer) and all(isinstance(s, Dim) for s in term.free_symbols)
+    if not term.is_integer or not all(isinstance(s, Dim) for s in term.free_symbols):
+        return False
+    return all(isinstance(node, _OF_SIZES) for node in sp.preorder_traversal(term))
+
+
+# An argmax is a whole number whose index is bound, and no size.
+_OF_SIZES = (sp.Integer, Dim, sp.Add, sp.Mul, sp.Pow, sp.floor, sp.Mod, sp.Min, sp.Max, sp.Rational)
 
 
 def extreme(expression: Affine, greatest: bool) -> Any:

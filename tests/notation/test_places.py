@@ -257,3 +257,11 @@ def test_a_place_beyond_the_end_is_refused():
         x[n]
     with pytest.raises(sc.NotationError, match=r"expected a place below n at axis 0, got m - 1: x"):
         x[Dim("m") - 1]
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_a_greatest_entry_is_looked_up_by_its_place(backend):
+    objective = sc.parse("sum(i, x[i]*x[argmax(k, x[k])])", wrt="x", shapes={"x": "n"})
+    value, slope = sc.compile(objective, backend=backend).value_and_grad(np.array([1.0, 3.0, 2.0]))
+    assert value == 18
+    np.testing.assert_array_equal(slope, [3.0, 9.0, 3.0])

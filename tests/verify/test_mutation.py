@@ -185,6 +185,7 @@ def test_gradcheck_would_say_the_same(name):
     torch = pytest.importorskip("torch")
     seen = set()
     for trial, planted, results in first_order(name):
+        at = results.point.arrays[0]
 
         class Planted(torch.autograd.Function):
             @staticmethod
@@ -195,7 +196,6 @@ def test_gradcheck_would_say_the_same(name):
             def backward(ctx, bar, results=results):
                 return bar * torch.tensor(results.jacobian[0])
 
-        at = results.point.arrays[0]
         x = torch.tensor(at, requires_grad=True)
         passes = torch.autograd.gradcheck(Planted.apply, (x,), raise_exception=False)
         ours = trial.court.convictions(planted, [GRADCHECK])[GRADCHECK]
