@@ -346,7 +346,7 @@ def test_a_tail_is_tried_in_every_real_input_of_every_objective():
 
 
 def test_numbers_that_differ_by_a_denormal_share_are_no_tie():
-    """2**u and 4**u differ by 1e-310 of one: no precision up to a thousand bits tells them apart."""
+    """2**u and 4**u differ by 1e-310 of one: a thousand bits do not tell them apart."""
     derivation = sc.derive(sc.parse("min(k, h[k]**u)", wrt="h", domains={"h": "positive"}))
     point = Point({"n_k": 2}, (np.array([4.0, 2.0]),), {"u": 1e-310})
     point = dataclasses.replace(point, extents={d.name: 2 for d in derivation.objective.dims})
