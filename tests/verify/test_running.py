@@ -1,6 +1,7 @@
 """Programs interpreted: they are to compute what formulas say; bounds hold and are tight."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import symcalc as sc
 from symcalc.verify import ulps
 from symcalc.verify.accuracy import ALL, GRADIENT, VALUE, as_single, witness
 from symcalc.verify.bounded import FORMATS
+from symcalc.verify.elementary import ulps_of
 from symcalc.verify.enclosures import Enclosures, places_of
 from symcalc.verify.recipes import NoBoundError
 from symcalc.verify.running import program_of, running_error
@@ -85,6 +87,19 @@ def test_compensated_cancellation_is_no_error_of_the_ball():
     value = interpreted(derivation, point)[derivation.value][()]
     assert value.exact.rel_accuracy_bits() > 60
     assert value.error > abs(value.exact) * 1e-6  # exp(x) - 1 as written does cancel
+
+
+def test_ulps_are_those_that_the_vector_mathematics_is_held_to():
+    page = Path(__file__).parents[2] / "derivations" / "accuracy.md"
+    limits = {}
+    for line in page.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 7 and cells[1] == "float64":
+            limits[cells[0].split(" ")[0]] = max(limits.get(cells[0], 0.0), float(cells[-1]))
+    exact = {"sqrt", "abs", "sign", "relu", "maximum", "minimum", "clip", "weighted"}
+    for name in limits.keys() - exact - {"stop_gradient"}:
+        assert ulps_of(name) >= limits[name], name
+    assert ulps_of("exp_nonpositive") >= limits["exp"]
 
 
 def kernels_of(kernel, name, **options):
