@@ -222,29 +222,23 @@ class Arithmetic:
             exact = exact * factor.exact
         if len(factors) == 1:
             return Bounded(exact, error, factors[0].format)
+        sizes = [exponent(factor.top) for factor in factors]
+        among = len(factors) > 2  # products between, that may leave the format's range
+        if among and sum(size for size in sizes if size > 0) > self.format.most:
+            return Bounded(exact, INFINITE, self.format)
         if exact == 0 and error == 0:
             return Bounded(exact, ZERO, self.format)
-        if error == 0 and self.format.holds(exact):
+        low = sum(size - 1 for size in sizes if size <= 0)
+        if among and low - self.format.digits <= self.format.least + 1:
+            grown = math.prod((max(factor.top, _ONE) for factor in factors), start=_ONE)
+            error = error + self.format.smallest * grown * (len(factors) - 2)
+        elif error == 0 and self.format.holds(exact):
             return Bounded(exact, ZERO, self.format)
         roundings = sum(not factor.is_shift for factor in factors) - 1
         if roundings <= 0:
             return self.shifted(exact, error)
-        error = error + self._between(factors, exact, error, roundings - 1)
-        return self.rounded(exact, error)
-
-    def _between(self, factors: Sequence[Bounded], exact: Any, error: Any, roundings: int) -> Any:
-        """What the products between may lose: a unit each, and more where they underflow."""
-        lost = (abs(exact) + error) * self.format.unit * roundings
-        if len(factors) < 3:
-            return lost
-        sizes = [exponent(factor.top) for factor in factors]
-        if sum(size for size in sizes if size > 0) > self.format.most:
-            return INFINITE
-        low = sum(size - 1 for size in sizes if size <= 0)
-        if low - self.format.digits <= self.format.least + 1:
-            grown = math.prod((max(factor.top, flint.arb(1)) for factor in factors), start=_ONE)
-            lost = lost + self.format.smallest * grown * (len(factors) - 2)
-        return lost
+        lost = (abs(exact) + error) * self.format.unit * (roundings - 1)
+        return self.rounded(exact, error + lost)
 
     def divide(self, above: Bounded, below: Bounded) -> Bounded:
         """Return a quotient."""

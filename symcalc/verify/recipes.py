@@ -16,28 +16,29 @@ from typing import Any, Protocol
 import flint
 import sympy as sp
 
-from symcalc.calculus.balls import UndecidedError, evaluate
+from symcalc.calculus.balls import evaluate
 from symcalc.notation.atoms import Atom, Grouped
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
 from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access
-from symcalc.program.primitives import (
-    FinitePlus,
-    ScaledSquare,
-    ShiftedExp,
-    exp_nonpositive,
-    square,
-    square_of_large,
+from symcalc.program.primitives import FinitePlus, ScaledSquare, ShiftedExp, exp_nonpositive
+from symcalc.verify.bounded import INFINITE, Arithmetic, Bounded
+from symcalc.verify.elementary import (
+    EXACT,
+    EXP,
+    LOG,
+    POWER,
+    Function,
+    Slopes,
+    applied,
+    functions_of,
+    multiplied,
+    order_of,
+    polygamma_of,
+    squared,
 )
-from symcalc.verify.bounded import INFINITE, SINGLE, ZERO, Arithmetic, Bounded
-
-# What each function of the vector mathematics is off by at most, in ulps: derivations/accuracy.md.
-_FINE = ("exp", "exp_nonpositive", "log", "expm1", "log1p", "tanh", "sigmoid", "softplus",
-         "log_sigmoid")  # fmt: skip
-_ULPS_FINE, _ULPS, _ULPS_POLYGAMMA = 2.0, 4.0, 8.0
-_LARGEST_SQUARED, _LEAST_SQUARED = flint.arb(2) ** 486, flint.arb(2) ** -511
 
 
 class NoBoundError(SymcalcError, ArithmeticError):
@@ -168,7 +169,7 @@ def truth(when: Any, w: Workings) -> Truth:
         found = bool(holds(whole(when.lhs, w), whole(when.rhs, w)))
         return found, frozenset((found,))
     left, right = recipe(when.lhs)(w), recipe(when.rhs)(w)
-    order = _order(left.exact, right.exact)
+    order = order_of(left.exact, right.exact)
     slack = left.error + right.error
     if abs(left.exact - right.exact) > slack or slack == 0:
         found = bool(holds(order, 0))
@@ -180,14 +181,6 @@ _COMPARISONS: dict[Any, Callable[[Any, Any], bool]] = {
     sp.Eq: lambda a, b: a == b, sp.Ne: lambda a, b: a != b, sp.Lt: lambda a, b: a < b,
     sp.Le: lambda a, b: a <= b, sp.Gt: lambda a, b: a > b, sp.Ge: lambda a, b: a >= b,
 }  # fmt: skip
-
-
-def _order(a: Any, b: Any) -> int:
-    if a < b or a > b:
-        return 1 if a > b else -1
-    if (a.is_exact() and b.is_exact()) or (a.mid() == b.mid() and a.rad() == b.rad()):
-        return 0
-    raise UndecidedError("running error: a comparison cannot be decided here")
 
 
 def _is_whole(expression: Any) -> bool:
@@ -246,40 +239,17 @@ def _power(base: Any, power: Any) -> Recipe:
     if power == sp.Rational(1, 2):
         return lambda w: w.arithmetic.root(inner(w))
     if power.is_Integer and 1 < power <= 8:
-        return lambda w: _multiplied(inner(w), int(power), w)
+        return lambda w: multiplied(w.arithmetic, inner(w), int(power))
     if power.is_Rational and power.q == 2 and power <= 8:
         half = int(power.p) // 2
 
         def rooted(w: Workings) -> Bounded:
             value = inner(w)
-            return w.arithmetic.multiply([_multiplied(value, half, w), w.arithmetic.root(value)])
+            whole_part = multiplied(w.arithmetic, value, half)
+            return w.arithmetic.multiply([whole_part, w.arithmetic.root(value)])
 
         return rooted
-    name = "exp2" if base == 2 else "power"
-    return _called(name, lambda x, y: _pow(x, y), _pow_slopes, [inner, recipe(power)])
-
-
-def _multiplied(value: Bounded, times: int, w: Workings) -> Bounded:
-    """A product of one number with itself: the errors of the factors are one and the same."""
-    if times == 1:
-        return value
-    exact = value.exact**times
-    error = ((abs(value.exact) + value.error) ** times - abs(value.exact) ** times).abs_upper()
-    if error == 0 and w.arithmetic.format.holds(exact):
-        return Bounded(exact, ZERO, w.arithmetic.format)
-    lost = (abs(exact) + error) * w.arithmetic.format.unit * (times - 2)
-    return w.arithmetic.rounded(exact, error + lost + w.arithmetic.format.smallest * (times - 2))
-
-
-def _pow(x: Any, y: Any) -> Any:
-    if x == 0:
-        return flint.arb(1) if y == 0 else ZERO if y > 0 else INFINITE
-    return (x.log() * y).exp()
-
-
-def _pow_slopes(x: Any, y: Any) -> Sequence[Any]:
-    value = _pow(x, y)
-    return y * value / x, value * x.log()
+    return _called("exp2" if base == 2 else "power", POWER, [inner, recipe(power)])
 
 
 def _choice(expression: Any) -> Recipe:
@@ -309,131 +279,26 @@ def _function(expression: Any) -> Recipe:
         x, top = expression.args
         return recipe(exp_nonpositive(x - top))
     if isinstance(expression, sp.polygamma):
-        return _polygamma(expression)
+        order, argument = expression.args
+        return _called("polygamma", polygamma_of(int(order)), [recipe(argument)])
     arguments = [recipe(argument) for argument in expression.args]
     if isinstance(expression, ScaledSquare):
-        return _square(type(expression), arguments[0])
+        kind, (inner,) = type(expression), arguments
+        return lambda w: squared(w.arithmetic, kind, inner(w))
     name = expression.func.__name__
-    if name in _EXACT:
-        exact = _EXACT[name]
+    if name in EXACT:
+        exact = EXACT[name]
         return lambda w: exact(*(argument(w) for argument in arguments))
-    if name in ("exp", "exp_nonpositive"):
-        return _called(name, lambda x: x.exp(), lambda x: (x.exp(),), arguments)
-    if name == "log":
-        return _called(name, lambda x: x.log(), lambda x: (1 / x,), arguments)
+    if name in _OF_SYMPY:
+        return _called(name, _OF_SYMPY[name], arguments)
     if isinstance(expression, Atom):
-        return _atom(type(expression), name, arguments)
+        atom: Any = type(expression)
+        return _called(name, functions_of(atom, len(arguments)), arguments)
     raise SymcalcError(f"running error: nothing is known of {name}: {expression}")
 
 
-def _called(
-    name: str, function: Callable[..., Any], slopes: Callable[..., Sequence[Any]],
-    arguments: Sequence[Recipe],
-) -> Recipe:  # fmt: skip
-    ulps = ulps_of(name)
-    return lambda w: w.arithmetic.apply(function, slopes, [a(w) for a in arguments], ulps)
+_OF_SYMPY = {"exp": EXP, "exp_nonpositive": EXP, "log": LOG}
 
 
-def ulps_of(name: str) -> float:
-    """Return what a function of the vector mathematics is off by at most, in ulps."""
-    return _ULPS_FINE if name in _FINE else _ULPS
-
-
-def _atom(atom: Any, name: str, arguments: Sequence[Recipe]) -> Recipe:
-    function, slopes = _functions(atom, len(arguments))
-    if name in ("lgamma", "digamma"):
-        return lambda w: _reflected(name, function, slopes, arguments[0](w), w)
-    return _called(name, function, slopes, arguments)
-
-
-@functools.cache
-def _functions(atom: Any, arity: int) -> tuple[Callable[..., Any], Callable[..., Sequence[Any]]]:
-    """An atom and its partial derivatives, as functions of balls."""
-    dummies = [sp.Dummy(real=True) for _ in range(arity)]
-    value = sp.sympify(atom.definition(*dummies))
-    partials = [sp.sympify(partial) for partial in atom.partials(*dummies)]
-
-    def over(expressions: Sequence[Any], balls: Sequence[Any]) -> list[Any]:
-        env = dict(zip(dummies, balls, strict=True))
-        return [evaluate(expression, env) for expression in expressions]
-
-    return lambda *balls: over([value], balls)[0], lambda *balls: over(partials, balls)
-
-
-def _reflected(
-    name: str, function: Callable[..., Any], slopes: Callable[..., Sequence[Any]], x: Bounded,
-    w: Workings,
-) -> Bounded:  # fmt: skip
-    """Left of zero these are what is left of a difference: the ulps are those of its terms."""
-    value = w.arithmetic.apply(function, slopes, [x], _ULPS)
-    if not x.exact < 0:
-        return value
-    if name == "lgamma":
-        term = abs((1 - x.exact).lgamma())
-    else:
-        term = abs((1 - x.exact).digamma()) + abs(flint.arb.pi() * flint.arb.cot_pi(x.exact))
-    size = max((term + abs(value.exact)).abs_upper(), flint.arb(1))
-    lost = w.arithmetic.format.ulp(size) * _ULPS
-    return Bounded(value.exact, value.error + lost, value.format)
-
-
-def _polygamma(expression: Any) -> Recipe:
-    order, argument = expression.args
-    x, inner = sp.Dummy(real=True), recipe(argument)
-    value, slope = sp.polygamma(order, x), sp.polygamma(order + 1, x)
-
-    def computed(w: Workings) -> Bounded:
-        return w.arithmetic.apply(
-            lambda ball: evaluate(value, {x: ball}), lambda ball: (evaluate(slope, {x: ball}),),
-            [inner(w)], _ULPS_POLYGAMMA,
-        )  # fmt: skip
-
-    return computed
-
-
-def _square(kind: Any, inner: Recipe) -> Recipe:
-    """One of the three squares of a norm; in float32 the ordinary one does for all."""
-    shift = flint.arb(1 if kind is square else 2) ** (-538 if kind is square_of_large else 563)
-
-    def squared(w: Workings) -> Bounded:
-        value = inner(w)
-        size = abs(value.exact)
-        large, small = size > _LARGEST_SQUARED, size < _LEAST_SQUARED
-        own: bool = not (large or small) if kind is square else (
-            large if kind is square_of_large else small)  # fmt: skip
-        if w.arithmetic.format is SINGLE:
-            own = kind is square
-        if not own:
-            return Bounded(ZERO, ZERO, w.arithmetic.format)
-        moved = Bounded(value.exact * shift, value.error * shift, value.format)
-        return _multiplied(moved, 2, w)
-
-    return squared
-
-
-def _absolute(x: Bounded) -> Bounded:
-    return Bounded(abs(x.exact), x.error, x.format)
-
-
-def _sign(x: Bounded) -> Bounded:
-    order = _order(x.exact, ZERO)
-    unsure = x.error > 0 and not abs(x.exact) > x.error
-    return Bounded(flint.arb(order), flint.arb(2) if unsure else ZERO, x.format)
-
-
-def _extreme(better: int) -> Callable[[Bounded, Bounded], Bounded]:
-    def chosen(a: Bounded, b: Bounded) -> Bounded:
-        first = _order(a.exact, b.exact) in (0, better)
-        one, other = (a, b) if first else (b, a)
-        # the other one cannot come out beyond this one by more than its own error
-        gap = abs(one.exact - other.exact)
-        error = one.error if gap > one.error + other.error else max(one.error, other.error)
-        return Bounded(one.exact, error, one.format)
-
-    return chosen
-
-
-greater, lesser = _extreme(1), _extreme(-1)
-_EXACT: dict[str, Callable[..., Bounded]] = {
-    "abs": _absolute, "sign": _sign, "maximum": greater, "minimum": lesser,
-}  # fmt: skip
+def _called(name: str, both: tuple[Function, Slopes], arguments: Sequence[Recipe]) -> Recipe:
+    return lambda w: applied(w.arithmetic, name, both, [a(w) for a in arguments])

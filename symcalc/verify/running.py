@@ -44,7 +44,15 @@ from symcalc.program.program import (
     Start,
 )
 from symcalc.program.scales import Scales
-from symcalc.program.sections import Section, carried, kept, pivots_of, scattered, sections
+from symcalc.program.sections import (
+    Section,
+    accumulated,
+    carried,
+    kept,
+    pivots_of,
+    scattered,
+    sections,
+)
 from symcalc.verify.bounded import (
     DOUBLE,
     FORMATS,
@@ -56,8 +64,9 @@ from symcalc.verify.bounded import (
     Format,
     number,
 )
+from symcalc.verify.elementary import greater, lesser
 from symcalc.verify.enclosures import places_of
-from symcalc.verify.recipes import NoBoundError, greater, lesser, recipe, truth, whole
+from symcalc.verify.recipes import NoBoundError, recipe, truth, whole
 from symcalc.verify.sampling import size
 
 PRECISIONS = (160, 320, 640, 1280, 2560)
@@ -126,10 +135,6 @@ def running_error(
     raise NoBoundError(f"running error of {program.title}, {program.name}: {trouble}")
 
 
-def _real(expression: Any, run: _Run) -> Bounded:
-    return recipe(expression)(run)
-
-
 def _is_sharp(value: Bounded) -> bool:
     """Whether the ball adds next to nothing to the error."""
     if not value.error.is_finite():
@@ -163,6 +168,7 @@ class _Run:
         self.sums: dict[tuple[Tensor, tuple[int, ...]], tuple[str, list[Bounded]]] = {}
         self.candidates: dict[tuple[Tensor, tuple[int, ...]], list[bool]] = {}
         self.wide = scattered(program) | kept(program) | carried(program)
+        self.doubles = accumulated(program) | carried(program)
         self.format = format
 
     def all(self) -> None:
@@ -286,9 +292,18 @@ class _Run:
 
     def _assign(self, node: Assign) -> None:
         place = tuple(whole(p, self) for p in node.places)
-        compute = whole if node.target.domain.integer else _real
         self.sums.pop((node.target, place), None)
-        self.values.setdefault(node.target, {})[place] = compute(node.value, self)
+        whole_number = node.target.domain.integer
+        value = whole(node.value, self) if whole_number else self._real(node.value)
+        self.values.setdefault(node.target, {})[place] = value
+
+    def _real(self, expression: Any) -> Bounded:
+        """Compute a real value; one made of sums is float64, which does not overflow so soon."""
+        before = self.own.overflowed
+        value = recipe(expression)(self)
+        if self.single and any(a.tensor in self.doubles for a in expression.atoms(Access)):
+            self.own.overflowed = before
+        return value
 
     def _start(self, node: Start) -> None:
         ranges = [range(self._size(index.extent)) for index in node.free]
@@ -311,7 +326,7 @@ class _Run:
             join = max if node.kind == "max" else min
             known[place] = join(known[place], found) if place in known else found
             return
-        value = recipe(node.value)(self)
+        value = self._real(node.value)
         if value.exact.is_nan():
             raise NoBoundError(f"running error: {node.value} has no value here")
         self.sums[node.target, place][1].append(value)
