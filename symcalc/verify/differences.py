@@ -163,28 +163,30 @@ def _side(
     """The derivative from the right: halve the step until rounding outweighs what is left.
 
     What the step leaves is read off the changes of the last three halvings, so that two rules
-    that agree by accident are not believed; a finer rule that differs by more than rounding tells of a kink
-    in between, which the bound then takes in. Where slopes grow without end there is none.
+    that agree by accident are not believed; a finer rule that differs by more than rounding tells
+    of a kink in between, which the bound then takes in. Where slopes grow for as long as rounding
+    is small there is none.
     """
-    best = Difference(math.nan, math.inf, math.nan)
+    best, tightest, grows = Difference(math.nan, math.inf, math.nan), math.inf, False
     far, near = (function(2.0**-k) - middle for k in (COARSEST - 2, COARSEST - 1))
     previous, gaps = math.nan, [math.nan, math.nan]
     for k in range(COARSEST, finest + 1):
         step = 2.0**-k
-        if ROUND * noise / step > max(best.bound, until):
+        least = ROUND * noise / step
+        if least > max(tightest, until):
             break
         here = function(step) - middle
         rule = (32 * here - 12 * near + far) / (12 * step)
         gaps.append(abs(rule - previous))
         left_over = 2 * max(gaps[-1], gaps[-2] / 4, 0.0 if len(gaps) < 5 else gaps[-3] / 16)
-        rounding = ROUND * (noise + eps * max(abs(here), abs(near), abs(far))) / step
-        bound = left_over + rounding
+        rounding = least + ROUND * eps * max(abs(here), abs(near), abs(far)) / step
         astray = abs(rule - best.slope)
+        if least <= tightest:
+            grows = gaps[-1] > max(tightest, rounding)
         if astray > best.bound + rounding:
             best = Difference(best.slope, astray + rounding, best.step)
-        if bound < best.bound and math.isfinite(gaps[-2]):
-            best = Difference(rule, bound, step)
+        if left_over + rounding < best.bound and math.isfinite(gaps[-2]):
+            best = Difference(rule, left_over + rounding, step)
+            tightest = min(tightest, best.bound)
         far, near, previous = near, here, rule
-    if gaps[-1] > max(best.bound, ROUND * noise / step):
-        return Difference(math.nan, math.inf, math.nan)  # the slopes grow as the step shrinks
-    return best
+    return Difference(math.nan, math.inf, math.nan) if grows else best
