@@ -26,7 +26,7 @@ EPS = float(np.finfo(np.float64).eps)
 SMALLEST_STEP = 1e-6
 LARGEST_STEP = 0.05
 SAFETY = 4.0
-COARSEST = 1  # the rule reaches four steps of 2**-1 at most
+COARSEST = -2  # the widest step is 2**2: a function may live on a scale of its own
 ROUND = 6.0  # times the noise over the step: the rounding of the rule for one side
 
 
@@ -119,19 +119,21 @@ class Slopes:
 
 
 def slopes(
-    function: Callable[[float], float], noise: float, eps: float = EPS, finest: int = 45
-) -> Slopes:
+    function: Callable[[float], float], noise: float, eps: float = EPS, finest: int = 45,
+    until: float = 0.0,
+) -> Slopes:  # fmt: skip
     """Return the derivatives at zero from both sides, each with its error bound.
 
     Args:
         function: of one number; NaN where it is not defined.
         noise: the absolute error of one value near zero.
         eps: the relative one, farther away.
-        finest: steps are 2**-3 to 2**-finest.
+        finest: steps are halved down to 2**-finest.
+        until: steps are halved, though rounding grows, until it is as large as this.
     """
     middle = function(0.0)
-    right = _side(function, middle, noise, eps, finest)
-    left = _side(lambda t: function(-t), middle, noise, eps, finest)
+    right = _side(function, middle, noise, eps, finest, until)
+    left = _side(lambda t: function(-t), middle, noise, eps, finest, until)
     return Slopes(Difference(-left.slope, left.bound, left.step), right)
 
 
@@ -155,29 +157,36 @@ def noise_level(values: Sequence[float]) -> float:
 
 
 def _side(
-    function: Callable[[float], float], middle: float, noise: float, eps: float, finest: int
-) -> Difference:
+    function: Callable[[float], float], middle: float, noise: float, eps: float, finest: int,
+    until: float,
+) -> Difference:  # fmt: skip
     """The derivative from the right: halve the step until rounding outweighs what is left.
 
     What the step leaves is read off the changes of the last three halvings, so that two rules
-    that agree by accident are not believed. Where slopes grow without end there is none.
+    that agree by accident are not believed; a finer rule that differs by more than rounding tells
+    of a kink in between, which the bound then takes in. Where slopes grow for as long as rounding
+    is small there is none.
     """
-    best = Difference(math.nan, math.inf, math.nan)
+    best, tightest, grows = Difference(math.nan, math.inf, math.nan), math.inf, False
     far, near = (function(2.0**-k) - middle for k in (COARSEST - 2, COARSEST - 1))
     previous, gaps = math.nan, [math.nan, math.nan]
     for k in range(COARSEST, finest + 1):
         step = 2.0**-k
-        if ROUND * noise / step > best.bound:
+        least = ROUND * noise / step
+        if least > max(tightest, until):
             break
         here = function(step) - middle
         rule = (32 * here - 12 * near + far) / (12 * step)
         gaps.append(abs(rule - previous))
         left_over = 2 * max(gaps[-1], gaps[-2] / 4, 0.0 if len(gaps) < 5 else gaps[-3] / 16)
-        spread = noise + eps * max(abs(here), abs(near), abs(far))
-        bound = left_over + ROUND * spread / step
-        if bound < best.bound and math.isfinite(gaps[-2]):
-            best = Difference(rule, bound, step)
+        rounding = least + ROUND * eps * max(abs(here), abs(near), abs(far)) / step
+        astray = abs(rule - best.slope)
+        if least <= tightest:
+            grows = gaps[-1] > max(tightest, rounding)
+        if astray > best.bound + rounding:
+            best = Difference(best.slope, astray + rounding, best.step)
+        if left_over + rounding < best.bound and math.isfinite(gaps[-2]):
+            best = Difference(rule, left_over + rounding, step)
+            tightest = min(tightest, best.bound)
         far, near, previous = near, here, rule
-    if gaps[-1] > max(best.bound, ROUND * noise / step):
-        return Difference(math.nan, math.inf, math.nan)  # the slopes grow as the step shrinks
-    return best
+    return Difference(math.nan, math.inf, math.nan) if grows else best

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,6 +172,16 @@ def _sample(probe: Probe, count: int, rng: np.random.Generator) -> list[int]:
     return [k for k in chosen if probe.scale[k] > 0][:count]
 
 
+def _until_told(findings: Iterator[Finding], enough: int) -> list[Finding]:
+    """The findings, up to so many failures."""
+    found: list[Finding] = []
+    for finding in findings:
+        found.append(finding)
+        if sum(f.verdict == FAIL for f in found) == enough:
+            break
+    return found
+
+
 class _Look:
     """What a probe shows at its arrays: findings by method."""
 
@@ -180,11 +190,11 @@ class _Look:
         self.reasons: list[tuple[str, str]] = []
         dense = probe.gradient.size <= DENSE
         entries = _sample(probe, DENSE if dense else SAMPLED, probe.rng)
-        self.entries = [probe.entry(k) for k in entries]
+        self.entries = _until_told((probe.entry(k) for k in entries), SHOWN)
         self.found: dict[str, list[Finding]] = {ENTRIES: self.entries}
         movable = probe.movable
         if len(movable) > 1:
-            self.found[DIRECTIONS] = [probe.among(movable) for _ in range(DRAWN)]
+            self.found[DIRECTIONS] = _until_told((probe.among(movable) for _ in range(DRAWN)), 1)
         if not dense:
             told = [f for f in self.entries if f.verdict != INCONCLUSIVE]
             self.found[ENTRIES] = told or self.entries
