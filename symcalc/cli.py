@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -179,7 +180,8 @@ def check(
     objectives = arguments.objectives(what, everything, wrt, shape, domain, default)
     console = terminal.output()
     if mutate:
-        _mutate(objectives, 100 if seeds is None else seeds, out)
+        which = ["--all"] if everything else what or []
+        _mutate(objectives, which, 100 if seeds is None else seeds, out)
         return
     failed = []
     with terminal.progress(console, len(objectives)) as begin:
@@ -195,7 +197,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _mutate(objectives: list[Any], seeds: int, out: Path | None) -> None:
+def _mutate(objectives: list[Any], which: list[str], seeds: int, out: Path | None) -> None:
     """Print who finds which mistakes, objective by objective and in all; write the page."""
     from symcalc.verify import mutation_page
     from symcalc.verify.matrix import joined, kill_matrix
@@ -216,7 +218,8 @@ def _mutate(objectives: list[Any], seeds: int, out: Path | None) -> None:
     if len(matrices) > 1:
         console.print(joined(matrices).table())
     if out is not None:
-        console.print(str(mutation_page.write(matrices, seeds, out)), soft_wrap=True)
+        said = ("symcalc", "check", *which, "--mutate", "--seeds", str(seeds), "--out", str(out))
+        console.print(str(mutation_page.write(matrices, out, shlex.join(said))), soft_wrap=True)
     if not all(matrices):
         raise typer.Exit(1)
 
