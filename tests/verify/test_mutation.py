@@ -13,11 +13,26 @@ from symcalc import api
 from symcalc.verify import mutation_page
 from symcalc.verify.alarms import Alarms, false_alarms, seeded_points
 from symcalc.verify.kills import (
-    CHECK_GRADS, CONVENTIONS, ENCLOSURES, EXACT, GRADCHECK, KERNEL, OURS, Court, Results,
+    CHECK_GRADS,
+    CONVENTIONS,
+    ENCLOSURES,
+    EXACT,
+    GRADCHECK,
+    KERNEL,
+    OURS,
+    Court,
+    Results,
 )  # fmt: skip
 from symcalc.verify.matrix import KillMatrix, joined, kill_matrix
 from symcalc.verify.mutation import (
-    GRADIENT, KILLED, PRODUCT, SURVIVED, VALUE, Mutant, Trial, usual_points,
+    GRADIENT,
+    KILLED,
+    PRODUCT,
+    SURVIVED,
+    VALUE,
+    Mutant,
+    Trial,
+    usual_points,
 )  # fmt: skip
 from symcalc.verify.sampling import draw, primes
 
@@ -184,6 +199,7 @@ def test_gradcheck_would_say_the_same(name):
         class Planted(torch.autograd.Function):
             @staticmethod
             def forward(ctx, x, results=results):
+                at = results.point.arrays[0]
                 return torch.tensor(results.beside(x.detach().numpy() - at)[0])
 
             @staticmethod
