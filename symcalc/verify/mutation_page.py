@@ -15,7 +15,7 @@ _WITNESSES = """\
   ball, at draws and corners of tiny extents. No tolerance. Any subgradient will do at a kink.
 - **conventions**: the same, but at a kink it must be the derivative that is declared there.
 - **kernel**: what the NumPy backend makes of the equations, in float64, against the enclosures, up
-  to rounding and to what rounding the inputs does, at up to 8 points, typical or with ties.
+  to the roundings of the equations in balls of 53 bits, at up to 8 points, typical or with ties.
 - **differences**: the kernel's derivatives against finite differences of its own value, or of its
   gradient, with a computed step and bound, at 3 typical points.
 - **gradcheck**, **check_grads**: what PyTorch's and JAX's checkers would say of the same kernel at
@@ -28,7 +28,8 @@ A mutant is equivalent only if one of these arguments holds; none of them tries 
 differently only where both sides are equal, and there what they choose between is the same formula.
 *Same choice*: two conditions hold in the same places, wherever what they are multiplied by is not
 zero. *Never there*: the two differ only where the condition around them does not hold.
-*Never read*: no result stands on the equation. *Same results*: all results have one canonical form."""
+*Never read*: no result stands on the equation.
+*Same results*: all results have one canonical form."""
 
 
 def write(matrices: Sequence[KillMatrix], out: Path, command: str) -> Path:
