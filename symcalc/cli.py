@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -187,7 +188,8 @@ def check(
     if atlas:
         _atlases(objectives, out, everything)
     if mutate:
-        _mutate(objectives, 100 if seeds is None else seeds, out)
+        which = ["--all"] if everything else what or []
+        _mutate(objectives, which, 100 if seeds is None else seeds, out)
     if atlas or mutate:
         return
     failed = []
@@ -231,7 +233,7 @@ def _atlases(objectives: list[Any], out: Path | None, everything: bool) -> None:
         raise typer.Exit(1)
 
 
-def _mutate(objectives: list[Any], seeds: int, out: Path | None) -> None:
+def _mutate(objectives: list[Any], which: list[str], seeds: int, out: Path | None) -> None:
     """Print who finds which mistakes, objective by objective and in all; write the page."""
     from symcalc.verify import mutation_page
     from symcalc.verify.matrix import joined, kill_matrix
@@ -252,7 +254,8 @@ def _mutate(objectives: list[Any], seeds: int, out: Path | None) -> None:
     if len(matrices) > 1:
         console.print(joined(matrices).table())
     if out is not None:
-        console.print(str(mutation_page.write(matrices, seeds, out)), soft_wrap=True)
+        said = ("symcalc", "check", *which, "--mutate", "--seeds", str(seeds), "--out", str(out))
+        console.print(str(mutation_page.write(matrices, out, shlex.join(said))), soft_wrap=True)
     if not all(matrices):
         raise typer.Exit(1)
 

@@ -302,6 +302,30 @@ class TestCheck:
         assert "table of mae" in out
 
 
+    def test_mutate_prints_who_finds_which_mistakes(self, tmp_path: Path) -> None:
+        out = good("check", "l2", "--mutate", "--seeds", "4", "--out", str(tmp_path))
+        assert "mutants of l2: 38 of 38 killed; 0 false alarms at 4 points" in out
+        assert "wrong reduction axis" not in out  # there is but one
+        page = (tmp_path / "verification.md").read_text("utf-8")
+        assert f"`symcalc check l2 --mutate --seeds 4 --out {tmp_path}`" in page
+
+    def test_mutate_has_status_1_if_a_mistake_survives(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from symcalc.verify import mutation
+
+        monkeypatch.setattr(mutation, "usual_points", lambda objective: ())
+        monkeypatch.setattr(mutation, "searched_points", lambda objective: ())
+        result = run("check", "l2", "--mutate", "--seeds", "0")
+        assert result.exit_code == 1
+        assert "survived: sign: s = sum(j, -theta[j]**2)" in result.stdout
+
+    def test_what_belongs_to_mutate_is_refused_without_it(self) -> None:
+        assert "--seeds: not together with a check without --mutate" in refused(
+            "check", "l2", "--seeds", "3"
+        )
+
+
 class TestReport:
     def test_writes_the_formats_asked_for(self, tmp_path: Path) -> None:
         out = good("report", "mse", "mae", "--out", str(tmp_path / "a" / "b"), "--format", "md")

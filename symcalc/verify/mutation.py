@@ -20,10 +20,10 @@ from symcalc.notation.domains import REAL
 from symcalc.notation.objective import Objective
 from symcalc.verify.corners import corners, plain
 from symcalc.verify.crossings import crossed
-from symcalc.verify.kills import EXACT, OTHERS, OURS, Court, Planted
+from symcalc.verify.kills import EXACT, OTHERS, OURS, TIES, TYPICAL, Court, Planted
 from symcalc.verify.mutators import OPERATORS
 from symcalc.verify.proofs import Change, proof_of
-from symcalc.verify.sampling import KINK, TIE, Point, draw, primes
+from symcalc.verify.sampling import Point, draw, primes
 
 VALUE, GRADIENT, PRODUCT = "value", "gradient", "Hessian product"
 KILLED, EQUIVALENT, SURVIVED = "killed", "equivalent", "survived"
@@ -31,7 +31,7 @@ DRAWS = (
     ("typical", (3, 2)), ("typical", (2, 3)), ("ties", (3, 2)), ("tails", (2, 3)),
     ("ties", (2, 3)), ("typical", (1, 1)),
 )  # fmt: skip
-_MODERATE = ("typical", "ties", KINK, TIE)
+_MODERATE = (TYPICAL, TIES)
 _FEW = 8
 _MORE = 30
 _OFFSETS = (2.0**10, -(2.0**10), 2.0**40, -(2.0**40))

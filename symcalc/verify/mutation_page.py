@@ -9,16 +9,15 @@ from symcalc.verify.kills import OTHERS, OURS
 from symcalc.verify.matrix import HEADS, KillMatrix, joined
 
 PAGE = "verification.md"
-COMMAND = "symcalc check --all --mutate --seeds {seeds} --out derivations"
 
 _WITNESSES = """\
 - **enclosures**: the equations against power series of the value in ball arithmetic, ball against
   ball, at draws and corners of tiny extents. No tolerance. Any subgradient will do at a kink.
 - **conventions**: the same, but at a kink it must be the derivative that is declared there.
 - **kernel**: what the NumPy backend makes of the equations, in float64, against the enclosures, up
-  to rounding, at up to 8 points of moderate size.
+  to the roundings of the equations in balls of 53 bits, at up to 8 points, typical or with ties.
 - **differences**: the kernel's derivatives against finite differences of its own value, or of its
-  gradient, with a computed step and bound, at 3 points.
+  gradient, with a computed step and bound, at 3 typical points.
 - **gradcheck**, **check_grads**: what PyTorch's and JAX's checkers would say of the same kernel at
   one typical point with their default steps and tolerances in float64. They are no witnesses of
   ours: a mutant that they alone convict would count as survived."""
@@ -28,41 +27,42 @@ A mutant is equivalent only if one of these arguments holds; none of them tries 
 *Same formula*: both equations have one canonical form. *Equal where they part*: `<` and `<=` choose
 differently only where both sides are equal, and there what they choose between is the same formula.
 *Same choice*: two conditions hold in the same places, wherever what they are multiplied by is not
-zero. *Never there*: the two differ only where the condition around them does not hold. *Never
-read*: no result stands on the equation. *Same results*: all results have one canonical form."""
+zero. *Never there*: the two differ only where the condition around them does not hold.
+*Never read*: no result stands on the equation.
+*Same results*: all results have one canonical form."""
 
 
-def write(matrices: Sequence[KillMatrix], seeds: int, out: Path) -> Path:
+def write(matrices: Sequence[KillMatrix], out: Path, command: str) -> Path:
     """Write the page into a folder, made if need be; return its path."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / PAGE
-    path.write_text(page(matrices, seeds), encoding="utf-8")
+    path.write_text(page(matrices, command), encoding="utf-8")
     return path
 
 
-def page(matrices: Sequence[KillMatrix], seeds: int) -> str:
+def page(matrices: Sequence[KillMatrix], command: str) -> str:
     """Return the page.
 
     Args:
         matrices: one an objective.
-        seeds: at how many seeds right equations were tried.
+        command: that writes it.
     """
-    return "\n".join(_lines(matrices, seeds)) + "\n"
+    return "\n".join(_lines(matrices, command)) + "\n"
 
 
-def _lines(matrices: Sequence[KillMatrix], seeds: int) -> Iterator[str]:
+def _lines(matrices: Sequence[KillMatrix], command: str) -> Iterator[str]:
     whole = joined(matrices)
     total = whole.total
     yield "# Verification"
     yield ""
-    yield f"Written by `{COMMAND.format(seeds=seeds)}`; do not edit it by hand."
+    yield f"Written by `{command}`; do not edit it by hand."
     yield ""
     yield (
         f"Into the equations of {len(matrices)} objectives, those of the value, the gradient and "
         f"the Hessian's product, {total.mutants} mistakes were planted, one at a time. "
         f"{total.equivalent} of them are proved to be none. Of the other {total.wrong}, "
         f"{total.wrong - total.survived} were found and {total.survived} survived. "
-        f"{whole.alarms} of right equations."
+        f"Right equations: {whole.alarms}."
     )
     yield ""
     yield _WITNESSES
@@ -80,8 +80,8 @@ def _lines(matrices: Sequence[KillMatrix], seeds: int) -> Iterator[str]:
     yield "## False alarms"
     yield ""
     yield (
-        f"Right equations, at one point for each of {seeds} seeds: typical, with ties, in the "
-        "tails, or a corner. How often a witness accused them:"
+        "Right equations, at one point a seed: typical, with ties, in the tails, or a corner. "
+        "How often a witness accused them:"
     )
     yield ""
     yield from _table(("", "points", *OURS), [alarms_row(matrix) for matrix in matrices])

@@ -47,6 +47,7 @@ EQUAL = [
     ("sum(k, exp(x[k])*exp(-x[k]))", "sum(k, 1 + 0*x[k])"),
     ("sum(i, kl_div(w[i], y[i]))", "sum(i, w[i]*log(w[i]/y[i])) + sum(i, y[i] - w[i])"),
     ("sum(i, log(w[i]**2*y[i]))", "sum(i, log(y[i]) + 2*log(w[i]))"),
+    ("norm2(i, -x[i])", "sqrt(sum(j, x[j]**2))"),
     ("norm2(i, x[i])*prod(j, x[j])", "prod(i, x[i])*norm2(j, x[j])"),
     ("sum(i, gaussian_expectation(z, mu, 1, (z - x[i])**2))", "sum(i, (mu - x[i])**2 + 1)"),
 ]

@@ -38,6 +38,7 @@ from symcalc.verify.sampling import draw, primes
 
 PAGE = Path(__file__).parents[2] / "derivations" / mutation_page.PAGE
 SEEDS = 1000
+COMMAND = f"symcalc check --all --mutate --seeds {SEEDS} --out derivations"
 QUICK = [n for n in sc.catalogue() if n not in ("batch_norm", "layer_norm", "dense", "ppo_clip")]
 
 
@@ -63,10 +64,9 @@ def test_every_mistake_is_found_in_the_long_ones(name):
 @pytest.mark.parametrize(
     "formula",
     [
-        "sum(t, scan(t, a[t], b[t])**2)",
         "sum(t, (a[t] + 0.9*b[t+1] - b[t])**2)",
         "logsumexp(i, a[i]*b[i])",
-        "sum(i, norm2(j, a[i]*b[j]))",
+        "sum(i, where(a[i] < b[i], tanh(a[i]), b[i]**3))",
     ],
 )
 def test_mistakes_in_a_formula_of_ones_own_are_found(formula):
@@ -74,6 +74,15 @@ def test_mistakes_in_a_formula_of_ones_own_are_found(formula):
     some = trial.mutants[::7]
     outcomes = [trial.outcome(mutant, (*EXACT, KERNEL)) for mutant in some]
     assert [str(o.mutant) for o in outcomes if o.fate == SURVIVED] == []
+
+
+def test_what_is_no_mistake_but_not_proved_so_counts_as_one():
+    """The first decay of a recurrence meets a start of zero, whatever it is."""
+    trial = Trial(sc.parse("sum(t, scan(t, a[t], b[t])**2)", wrt=("a", "b")))
+    (mutant,) = [m for m in trial.mutants if m.before.target.name == "h_bar"
+                 and m.operator == "constant nudged" and m.change == "0 -> 1/1000"
+                 and "scan(t, where(t == n_t - 1, 1/1000" in str(m.after)]  # fmt: skip
+    assert trial.outcome(mutant, EXACT).fate == SURVIVED
 
 
 def test_every_part_of_a_derivation_is_mutated_and_no_two_mutants_are_alike():
@@ -185,17 +194,18 @@ def test_gradcheck_would_say_the_same(name):
     torch = pytest.importorskip("torch")
     seen = set()
     for trial, planted, results in first_order(name):
-        at = results.point.arrays[0]
 
         class Planted(torch.autograd.Function):
             @staticmethod
-            def forward(ctx, x, results=results, at=at):
+            def forward(ctx, x, results=results):
+                at = results.point.arrays[0]
                 return torch.tensor(results.beside(x.detach().numpy() - at)[0])
 
             @staticmethod
             def backward(ctx, bar, results=results):
                 return bar * torch.tensor(results.jacobian[0])
 
+        at = results.point.arrays[0]
         x = torch.tensor(at, requires_grad=True)
         passes = torch.autograd.gradcheck(Planted.apply, (x,), raise_exception=False)
         ours = trial.court.convictions(planted, [GRADCHECK])[GRADCHECK]
@@ -236,16 +246,16 @@ def test_check_grads_would_say_the_same(name):
 
 
 def test_the_page_is_written_the_same_twice(l1, tmp_path):
-    path = mutation_page.write([l1], 20, tmp_path / "deep")
+    path = mutation_page.write([l1], tmp_path / "deep", "symcalc this")
     text = path.read_text("utf-8")
-    assert text == mutation_page.page([l1], 20)
-    assert "symcalc check --all --mutate --seeds 20 --out derivations" in text
+    assert text == mutation_page.page([api.mutate("l1", seeds=20)], "symcalc this")
+    assert "Written by `symcalc this`" in text
     assert all(name in text for name in OURS)
 
 
 def test_a_survivor_stands_on_the_page(l1):
     lost = dataclasses.replace(l1.outcomes[0], fate=SURVIVED)
-    page = mutation_page.page([dataclasses.replace(l1, outcomes=(lost,))], 20)
+    page = mutation_page.page([dataclasses.replace(l1, outcomes=(lost,))], "this")
     assert "## Survivors" in page
     assert str(lost.mutant) in page
 
@@ -267,4 +277,4 @@ def test_the_committed_page_is_of_this_catalogue_and_of_these_mutants(l1):
 @pytest.mark.slow
 def test_the_committed_page_is_not_stale():
     matrices = [api.mutate(name, seeds=SEEDS) for name in sc.catalogue()]
-    assert PAGE.read_text("utf-8") == mutation_page.page(matrices, SEEDS)
+    assert PAGE.read_text("utf-8") == mutation_page.page(matrices, COMMAND)

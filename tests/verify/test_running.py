@@ -12,7 +12,7 @@ from symcalc.verify.accuracy import ALL, GRADIENT, VALUE, as_single, witness
 from symcalc.verify.bounded import FORMATS
 from symcalc.verify.elementary import ulps_of
 from symcalc.verify.enclosures import Enclosures, places_of
-from symcalc.verify.recipes import NoBoundError, ulps_of
+from symcalc.verify.recipes import NoBoundError
 from symcalc.verify.running import program_of, running_error
 from symcalc.verify.sampling import Point, draw, primes
 from symcalc.verify.verdict import PASS
