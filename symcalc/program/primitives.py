@@ -125,6 +125,10 @@ def to_primitives(expression: Any) -> Any:
         return expression.func(*arguments)
     if isinstance(expression, log1p) and isinstance(arguments[0], sp.exp):
         return softplus(*arguments[0].args)
+    if isinstance(expression, sp.log) and isinstance(arguments[0], sp.Add):
+        rest = arguments[0] - 1
+        if isinstance(rest, sp.exp):  # log(1 + exp(x)) overflows where exp(x) does
+            return softplus(*rest.args)
     if isinstance(expression, sp.exp) and expression.args[0].is_nonpositive:
         return exp_nonpositive(*arguments)
     same = all(a is b for a, b in zip(arguments, expression.args, strict=True))
