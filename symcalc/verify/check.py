@@ -19,6 +19,7 @@ import numpy as np
 
 from symcalc.backends.kernel import Kernel
 from symcalc.calculus.derive import Derivation
+from symcalc.calculus.orders import tangent_product
 from symcalc.notation.objective import Objective
 from symcalc.verify import accuracy
 from symcalc.verify.blocks import block_readings
@@ -72,7 +73,8 @@ def formula_rows(derivation: Derivation, points: Iterable[Point]) -> list[CheckR
         derivation: whose equations are held.
         points: where.
     """
-    formula = Formula(derivation, derivation.hvp)
+    tangent = tangent_product(derivation.objective, derivation.wrt)
+    formula = Formula(derivation, derivation.hvp, tangent=tangent)
     found: dict[tuple[str, str], CheckRow] = {}
     for point in points:
         for finding in formula.findings(point):

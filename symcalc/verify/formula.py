@@ -35,7 +35,8 @@ from symcalc.verify.enclosures import (
 from symcalc.verify.sampling import KINK, TIE, Point
 from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS
 
-VALUE, GRADIENT, ALONG, CURVATURE = "value", "gradient", "gradient along a direction", "hvp"
+VALUE, GRADIENT, ALONG = "value", "gradient", "gradient along a direction"
+TANGENT, CURVATURE = "jvp", "hvp"
 _FINE = 2**20  # directions are whole numbers over this: exact, and no two entries alike
 
 
@@ -44,7 +45,7 @@ class Finding:
     """One entry of one derivative at one point.
 
     Args:
-        of: "value", "gradient", "gradient along a direction" or "hvp".
+        of: "value", "gradient", "gradient along a direction", "jvp" or "hvp".
         wrt: the input, or "value".
         place: the entry.
         came: the ball of the equations; None where there is none.
@@ -69,7 +70,7 @@ class Claim:
     """What is held against an enclosure.
 
     Args:
-        of: "value", "gradient", "gradient along a direction" or "hvp".
+        of: "value", "gradient", "gradient along a direction", "jvp" or "hvp".
         wrt: the input, or "value".
         infinite: whether an entry of the point is infinite.
     """
@@ -105,6 +106,7 @@ class Formula:
         derivation: whose equations are held; they may be wrong, the objective counts as right.
         product: the equations of the Hessian's product; None leaves it out.
         truth: gives the enclosures of an objective at a point.
+        tangent: the equations of the value's derivative along directions; None leaves them out.
     """
 
     def __init__(
@@ -112,10 +114,12 @@ class Formula:
         derivation: Derivation,
         product: Product | None = None,
         truth: Callable[[Objective, Point], Enclosures] = Enclosures,
+        tangent: Product | None = None,
     ) -> None:
         self.derivation = derivation
         self.product = product
         self.truth = truth
+        self.tangent = tangent
         self.symbols = {p.name: p.symbol for p in derivation.objective.parameters}
 
     def findings(self, point: Point) -> Iterator[Finding]:
@@ -131,9 +135,44 @@ class Formula:
             if point.kind in (KINK, TIE):
                 yield from self._along(truth, point, wrt)
         finite = not any(isinstance(each, SingularError) for each in slopes.values())
+        if self.tangent is not None and finite:
+            for wrt in self.derivation.wrt:
+                yield from self._tangents(truth, point, wrt)
         if self.product is not None and finite:
             for wrt in self.derivation.wrt:
                 yield from self._products(truth, point, wrt)
+
+    def _tangents(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
+        """Hold the value's derivative along a direction of one input, where it has one."""
+        assert self.tangent is not None
+        names, arrays = self.derivation.wrt, self._arrays(point)
+        rng = np.random.default_rng(sum(point.extents.values()))
+        move = _direction(rng, arrays[wrt].shape)
+        directions = {
+            direction: move if name == wrt else np.zeros(arrays[name].shape)
+            for name, direction in zip(names, self.tangent.directions, strict=True)
+        }
+        derived = self._derived(self.tangent.equations, point, directions)
+        result = self.tangent.results[0]
+
+        def came() -> Any:
+            found = derived.entries(result)
+            if point.cotangent is None:
+                return found
+            terms = (found[p] * float(point.cotangent[p]) for p in places_of(found.shape))
+            return np.array(sum(terms, ball(0)), dtype=object)
+
+        def slope() -> Any:
+            found = truth.along({wrt: move}).slope
+            if not found.is_smooth:
+                raise KinkError("a derivative jumps along this direction")
+            return np.array(found.right, dtype=object)
+
+        yield from _compared(_claim(TANGENT, wrt, point), _outcome(came), _outcome(slope))
+
+    def _arrays(self, point: Point) -> dict[str, Any]:
+        names = (tensor.name for tensor in self.derivation.objective.inputs)
+        return dict(zip(names, point.arrays, strict=True))
 
     def _derived(self, equations: Any, point: Point, directions: dict[Any, Any]) -> Derived:
         given = dict(directions)
@@ -194,8 +233,7 @@ class Formula:
         """Hold the Hessian's product, all inputs moving at once: mixed derivatives count too."""
         assert self.product is not None
         rng = np.random.default_rng(sum(point.extents.values()))
-        objective = self.derivation.objective
-        arrays = dict(zip((t.name for t in objective.inputs), point.arrays, strict=True))
+        arrays = self._arrays(point)
         vectors = {name: _direction(rng, arrays[name].shape) for name in self.derivation.wrt}
         directions = dict(zip(self.product.directions, vectors.values(), strict=True))
         derived = self._derived(self.product.equations, point, directions)

@@ -72,7 +72,7 @@ def test_every_objective_passes(name):
     assert {row.method for row in report.rows} == METHODS
     assert {row.wrt for row in report.rows} - {"value"} == set(sc.get(name).wrt)
     held = {row.of for row in report.rows}
-    assert {"gradient", "hvp"} <= held
+    assert {"gradient", "jvp", "hvp"} <= held
     assert ("hessian diagonal" in held) == (len(sc.get(name).wrt) == 1)
 
 
