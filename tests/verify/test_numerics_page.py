@@ -42,7 +42,7 @@ def test_our_column_is_what_a_fresh_run_gives(tool, loss):
     [
         (1.0, 1.0, "right"), (float("nan"), 1.0, "NaN"), (float("inf"), 1.0, "inf"),
         (float("inf"), "1e400", "right"), (1.0 + 2.0**-48, 1.0, "off by 1.6e+01 ulps"),
-        (0.0, 5.55e-17, "off by 4.5e+15 ulps"),
+        (0.0, 2.0**-54, "off by 4.5e+15 ulps"),
     ],
 )  # fmt: skip
 def test_how_right_a_number_is(tool, came, true, said):
