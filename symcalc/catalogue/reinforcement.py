@@ -13,7 +13,6 @@ from symcalc.notation import (
     mean,
     minimum,
     objective,
-    weighted,
 )
 from symcalc.notation import clip as clip_to
 
@@ -40,9 +39,8 @@ def ppo_clip(
 
     The ratio of new to old probability is held to 1 - clip ... 1 + clip where that makes the
     objective worse; at a tie the gradient goes through the unclipped ratio.
-    Where the advantage is zero nothing is added, whatever the ratio.
     """
     i, k = indices("n c")
     ratio = let("ratio", exp(logits[i, actions[i]] - logsumexp(k, logits[i, k]) - old_log_probs[i]))
     clipped = clip_to(ratio, 1 - clip, 1 + clip)
-    return -mean(i, minimum(weighted(advantages[i], ratio), clipped * advantages[i]))
+    return -mean(i, minimum(ratio * advantages[i], clipped * advantages[i]))

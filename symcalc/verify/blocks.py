@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from symcalc.backends.kernel import Kernel
+from symcalc.calculus.equations import Equation
 from symcalc.notation.errors import SymcalcError
 from symcalc.verify.accuracy import VALUE, Held, Reading
 from symcalc.verify.comparison import entries_scale
 from symcalc.verify.computed import Computed
-from symcalc.verify.sampling import draw, primes
+from symcalc.verify.sampling import draw, primes, size
 from symcalc.verify.ulps import BY_LARGEST, ULPS, Judgement
 from symcalc.verify.verdict import GRADIENT, PASS
 
@@ -28,6 +29,8 @@ from symcalc.verify.verdict import GRADIENT, PASS
 # does what is one long row. Further dims are small.
 ROWS = ((1399, 3, 2, 2, 2, 2), (2, 211, 2, 2, 2, 2))
 LONG = (4133,)
+# Terms that are added up in balls, at most; formulas with triangles take smaller extents.
+MOST_TERMS = 60_000
 
 
 def block_readings(kernel: Kernel, seed: int) -> Iterator[Reading]:
@@ -40,12 +43,30 @@ def block_readings(kernel: Kernel, seed: int) -> Iterator[Reading]:
     objective = kernel.objective
     flat = all(len(tensor.shape) < 2 for tensor in objective.inputs)
     for sizes in (LONG,) if flat else ROWS:
-        point = draw(objective, primes(objective, sizes), seed + sizes[0])
+        point = draw(objective, _affordable(kernel, sizes), seed + sizes[0])
         held = Held(kernel, replace(point, at="some thousand entries"))
         value, gradients = held.first_order()
         yield _reading(held, VALUE, VALUE, value, held.value())
         for wrt, came in zip(kernel.derivation.wrt, gradients, strict=True):
             yield _reading(held, GRADIENT, wrt, came, held.gradient(wrt))
+
+
+def _affordable(kernel: Kernel, sizes: tuple[int, ...]) -> dict[str, int]:
+    """Return extents of these sizes, or halves until the equations take few enough terms."""
+    while True:
+        extents = primes(kernel.objective, sizes)
+        terms = sum(_terms(equation, extents) for equation in kernel.derivation.equations)
+        if terms <= MOST_TERMS or max(sizes) <= 4:
+            return extents
+        sizes = tuple(max(extent // 2, 2) for extent in sizes)
+
+
+def _terms(equation: Equation, extents: dict[str, int]) -> int:
+    """How many terms an equation adds up; a recurrence begins anew for each of its entries."""
+    indices = list(equation.indices)
+    for part in (equation.reduction, equation.recurrence):
+        indices += [] if part is None else [part.index]
+    return int(np.prod([size(index.extent, extents) for index in indices], dtype=float))
 
 
 def _reading(held: Held, of: str, wrt: str, came: Any, computed: Computed) -> Reading:

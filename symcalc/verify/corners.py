@@ -18,6 +18,7 @@ from symcalc.calculus.kinks import crossings
 from symcalc.notation.domains import Domain
 from symcalc.notation.objective import Objective
 from symcalc.notation.reductions import LogSumExp, Max, Norm2
+from symcalc.notation.tensors import Tensor
 from symcalc.program.needs import atoms
 from symcalc.verify.crossings import crossed
 from symcalc.verify.enclosures import Enclosures, NoEnclosureError
@@ -175,10 +176,16 @@ def _infinities(objective: Objective, base: Point, rng: np.random.Generator) -> 
     for number, tensor in enumerate(objective.inputs):
         shape = base.arrays[number].shape
         for value in (-np.inf,) if together else (-np.inf, np.inf):
-            if not tensor.domain.admits(value) or not shape or tensor.domain.integer:
+            if not _may_be_infinite(objective, tensor, value) or not shape:
                 continue
             place = tuple(int(rng.integers(extent)) for extent in shape)
             yield partial(_masked, objective, base, number, place, value)
+
+
+def _may_be_infinite(objective: Objective, tensor: Tensor, value: float) -> bool:
+    """Whether an input may be masked: one that is differentiated by, such as logits."""
+    inside = tensor.domain.admits(value) and not tensor.domain.integer
+    return inside and tensor.name in objective.wrt
 
 
 def _masked(

@@ -230,7 +230,9 @@ def test_a_stopped_gradient_is_checked_by_the_witnesses_that_know_of_it():
 )
 def test_a_point_without_a_value_is_passed_over(text, wrt):
     report = sc.check(sc.parse(text, wrt=wrt))
-    assert report, str(report)
+    # what overflows in float32 alone is told, and is no error of the formula
+    wrong = [r for r in report.rows if r.verdict != PASS and r.method != "enclosure (float32)"]
+    assert not wrong, str(report)
 
 
 def test_where_no_point_has_a_value_nothing_is_decided():
