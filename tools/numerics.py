@@ -149,6 +149,7 @@ LABELS = (*at(*TAILS, y=0.0), *at(*TAILS, y=1.0))
 BRANCHES = at(-1.0, 0.0, 1e-20, 40.0, 1e20)
 HUGE = ([0.0, 0.0, 0.0], [0.0, 40.0, -40.0], [88.7] * 3, [745.0] * 3, [-745.0] * 3, [1e4] * 3,
         [1e20] * 3, [0.0, 1e4, -1e4], [0.0, 1e20, -1e20])  # fmt: skip
+SURE = tuple({"x": [0.0, x, -x], "p": [0.0, 1.0, 0.0]} for x in (16.0, 40.0, 745.0, 1e4))
 ROWS = ([0.0] * 4, [1.0] * 4, [1e4] * 4, [1e20] * 4, [0.0, 0.0, 0.0, 1e-20], [1.0, 2.0, 3.0, 5.0])
 CHOICE = {"c": [1.0, -2.0, 0.5, 3.0]}
 LENGTHS = ([0.0, 0.0], [3.0, 4.0], [1e-20, 0.0], [1e20, 1e20], [1e-30, 1e-30])
@@ -186,7 +187,7 @@ LOSSES: dict[str, Loss] = {
                   (*at(1e-30, 1.0, 1e20, p=0.0), *at(1e-30, 1e20, p=1.0))),
     "logsumexp": Loss("logsumexp(i, x[i])", logsumexp, tuple({"x": x} for x in HUGE)),
     "cross-entropy": Loss("logsumexp(i, x[i]) - sum(i, p[i]*x[i])", cross_entropy,
-                          tuple({"x": x, "p": [1.0, 0.0, 0.0]} for x in HUGE)),
+                          (*({"x": x, "p": [1.0, 0.0, 0.0]} for x in HUGE), *SURE)),
     "layer norm": Loss(
         "sum(j, c[j]*(x[j] - mean(i, x[i]))/sqrt(mean(k, (x[k] - mean(i, x[i]))**2) + 1e-5))",
         layer_norm, tuple({"x": x, **CHOICE} for x in ROWS)),
