@@ -301,7 +301,6 @@ class TestCheck:
         assert "left out: atlas of layer_norm: no" in out
         assert "table of mae" in out
 
-
     def test_mutate_prints_who_finds_which_mistakes(self, tmp_path: Path) -> None:
         out = good("check", "l2", "--mutate", "--seeds", "4", "--out", str(tmp_path))
         assert "mutants of l2: 38 of 38 killed; 0 false alarms at 4 points" in out

@@ -23,7 +23,12 @@ from symcalc.program.needs import atoms
 from symcalc.verify.crossings import crossed
 from symcalc.verify.enclosures import Enclosures, NoEnclosureError
 from symcalc.verify.sampling import Point, draw, primes, roomy
-from symcalc.verify.special import special_labels, special_rows, special_values
+from symcalc.verify.special import (
+    special_labels,
+    special_rows,
+    special_settings,
+    special_values,
+)
 
 CONSTANT, EXTENT, INFINITE, HYPER, LABEL = (
     "constant", "extent", "infinite", "hyperparameter", "labels",
@@ -161,7 +166,7 @@ def _sized(objective: Objective, extents: dict[str, int], seed: int) -> Iterator
 def _hypers(objective: Objective, base: Point, rng: np.random.Generator) -> Iterator[Thunk]:
     """Hyperparameters at the ends of their domains, and far out."""
     for parameter in objective.parameters:
-        for _, value in special_values(parameter.domain):
+        for _, value in special_settings(parameter.domain):
             hyper = {**base.hyper, parameter.name: value}
             made = replace(base, hyper=hyper, kind=HYPER, at=f"{parameter.name} = {value}")
             yield partial(iter, (made,))
@@ -191,7 +196,7 @@ def _may_be_infinite(objective: Objective, tensor: Tensor, value: float) -> bool
 def _masked(
     objective: Objective, base: Point, number: int, place: tuple[int, ...], value: float
 ) -> Iterator[Point]:
-    """One entry infinite; then the entries beside it in other inputs zero as well."""
+    """One entry infinite; then the weights beside it in other inputs zero as well."""
     array = np.array(base.arrays[number])
     array[place] = value
     name, where = objective.inputs[number].name, ", ".join(map(str, place))
@@ -202,7 +207,8 @@ def _masked(
         return
     for other, tensor in enumerate(objective.inputs):
         beside = np.array(point.arrays[other])
-        if other == number or beside.shape != array.shape or not tensor.domain.admits(0.0):
+        weighs = tensor.domain.lower == 0 and tensor.domain.admits(0.0)
+        if other == number or beside.shape != array.shape or not weighs:
             continue
         beside[place] = 0.0
         if tensor.domain.rows_sum_to_one:

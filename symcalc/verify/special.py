@@ -15,6 +15,7 @@ TAIL, ZERO, DENORMAL, END = "tail", "zero", "denormal", "end of domain"
 TAILS = (16.0, 37.0, 40.0, 88.7, 700.0, 745.0, 1e4, 1e20)
 DENORMALS = (5e-324, 1e-310, float(np.finfo(np.float64).tiny))
 _LEAST = 5e-324
+_SMALL = (1e-3, 1e-8, 1e-15, -1e-15)
 
 
 def special_values(domain: Domain) -> Iterator[tuple[str, float]]:
@@ -34,6 +35,14 @@ def special_values(domain: Domain) -> Iterator[tuple[str, float]]:
         if np.isfinite(end) and end != 0:
             near = (end, float(np.nextafter(end, inward)))
             yield from ((END, value) for value in near if domain.admits(value))
+
+
+def special_settings(domain: Domain) -> Iterator[tuple[str, float]]:
+    """The same of a hyperparameter, with a small number that somebody may set for a denormal."""
+    for kind, value in special_values(domain):
+        if kind != DENORMAL:
+            yield kind, value
+    yield from ((TAIL, size) for size in _SMALL if domain.admits(size))
 
 
 def special_labels(shape: tuple[int, ...], below: int) -> Iterator[tuple[str, Any]]:
