@@ -2,7 +2,7 @@
 
 import symcalc.report  # noqa: F401 - the room before the function of its name, which then stays
 from symcalc import notation
-from symcalc.api import benchmark, check, compile, derive, report
+from symcalc.api import benchmark, check, check_gradient, compile, derive, report
 from symcalc.backends.kernel import Kernel
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.equal import same_formula, same_gradient
@@ -12,7 +12,7 @@ from symcalc.notation import *  # noqa: F403
 
 __version__ = "0.1.0"
 __all__ = [
-    "Derivation", "Kernel", "benchmark", "catalogue", "check", "compile", "derive", "get", "mlp",
-    "report", "same_formula", "same_gradient",
+    "Derivation", "Kernel", "benchmark", "catalogue", "check", "check_gradient", "compile",
+    "derive", "get", "mlp", "report", "same_formula", "same_gradient",
 ]  # fmt: skip
 __all__ += notation.__all__

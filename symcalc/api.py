@@ -15,10 +15,13 @@ from symcalc.notation.objective import Objective
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from symcalc.bench.table import Benchmark
+    from symcalc.verify.atlas import Atlas
+    from symcalc.verify.gradients import GradientReport
+    from symcalc.verify.matrix import KillMatrix
     from symcalc.verify.verdict import CheckReport
 
 BACKENDS = {"numba": "symcalc.backends.numba_backend", "numpy": "symcalc.backends.numpy_backend"}
@@ -117,7 +120,81 @@ def check(
     from symcalc.verify.check import check_kernel
 
     objective = resolve(obj).at_any_size
-    return check_kernel(compile(objective, wrt), compile(objective, wrt, backend="numpy"), seed)
+    return check_kernel(compile(objective, wrt), compile(objective, wrt, dtype="float32"), seed)
+
+
+def atlas(obj: Objective | str, wrt: str | None = None) -> Atlas:
+    """Sweep a scalar objective over its whole domain, its kernels held against enclosures.
+
+    Args:
+        obj: an Objective each of whose terms depends on one entry, or a catalogue name.
+        wrt: the input to differentiate by; the objective's own if not given.
+
+    Returns:
+        The Atlas: errors in ulps of value, gradient and curvature; .table(), .markdown().
+
+    Raises:
+        NoAtlasError: its terms depend on several entries.
+        UnknownObjectiveError: no objective has this name.
+    """
+    from symcalc.verify.atlas import atlas as sweep
+    from symcalc.verify.atlas import require_entrywise
+
+    objective = resolve(obj).at_any_size
+    require_entrywise(_derive(objective, wrt))
+    return sweep(compile(objective, wrt), compile(objective, wrt, dtype="float32"))
+
+
+def mutate(
+    obj: Objective | str, wrt: str | tuple[str, ...] | None = None, seeds: int = 100
+) -> KillMatrix:
+    """Plant every mistake in the derivation of an objective, and see who finds it.
+
+    Args:
+        obj: an Objective, or a catalogue name.
+        wrt: the input or inputs to differentiate by; the objective's own if not given.
+        seeds: at how many points right equations are tried, to count false alarms.
+
+    Returns:
+        The KillMatrix: true if no mistake has survived and nothing right was accused; .outcomes,
+        .table().
+
+    Raises:
+        UnknownObjectiveError: no objective has this name.
+    """
+    from symcalc.verify.matrix import kill_matrix
+    from symcalc.verify.mutation import Trial
+
+    objective = resolve(obj)
+    return kill_matrix(Trial(objective if wrt is None else objective.by(wrt)), seeds)
+
+
+def check_gradient(
+    fun: Callable[..., Any], grad: Any, *arrays: Any, argnums: int | tuple[int, ...] | None = None,
+    seed: int = 0, **keywords: Any,
+) -> GradientReport:  # fmt: skip
+    """Hold the gradient of any Python function against finite differences with computed bounds.
+
+    Args:
+        fun: returns one number. It is called with what it was given: NumPy arrays, PyTorch
+            tensors, JAX arrays.
+        grad: returns the gradient, an array or a tuple of them; True where `fun` returns
+            (value, gradient); None where `fun.grad` is the gradient, as a kernel's is.
+        arrays: the arguments at which to check; integer arrays stay as they are.
+        argnums: the places that `grad` differentiates by; if not given, the first real arguments,
+            as many as it returns.
+        seed: of the random directions.
+        keywords: passed on to both.
+
+    Returns:
+        The report: true if every row passed; .rows, .table(), .wrongs, .diagnosis, .example.
+
+    Raises:
+        ArgumentError, ArgumentTypeError: something that cannot be checked, and why.
+    """
+    from symcalc.verify.gradients import check_gradient as hold
+
+    return hold(fun, grad, *arrays, argnums=argnums, seed=seed, **keywords)
 
 
 def report(
@@ -149,7 +226,7 @@ def report(
     wanted = known_formats(formats)
     objective = resolve(obj).at_any_size
     kernel = compile(objective, wrt)
-    checks = check_kernel(kernel, compile(objective, wrt, backend="numpy"))
+    checks = check_kernel(kernel, compile(objective, wrt, dtype="float32"))
     return write(kernel_page(kernel, checks), out, wanted)
 
 

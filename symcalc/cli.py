@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -158,14 +159,39 @@ def check(
     what: Whats = None,
     everything: All = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the random points.")] = 0,
+    atlas: Annotated[
+        bool, typer.Option("--atlas", help="Sweep scalar objectives over their whole domain.")
+    ] = False,
+    mutate: Annotated[
+        bool, typer.Option("--mutate", help="Plant mistakes and print who finds them.")
+    ] = False,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=0, help="With --mutate: to count false alarms at.", show_default="100"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="With --atlas or --mutate: the folder for what it makes."),
+    ] = None,
     wrt: Wrt = None,
     shape: Shape = None,
     domain: Domains = None,
     default: Default = None,
 ) -> None:
     """Check kernels against independent witnesses; exit status 1 if one fails."""
+    if not (atlas or mutate):
+        arguments.refuse("a check without --atlas or --mutate", {"--out": out})
+    if not mutate:
+        arguments.refuse("a check without --mutate", {"--seeds": seeds})
     objectives = arguments.objectives(what, everything, wrt, shape, domain, default)
     console = terminal.output()
+    if atlas:
+        _atlases(objectives, out, everything)
+    if mutate:
+        which = ["--all"] if everything else what or []
+        _mutate(objectives, which, 100 if seeds is None else seeds, out)
+    if atlas or mutate:
+        return
     failed = []
     with terminal.progress(console, len(objectives)) as begin:
         for objective in objectives:
@@ -177,6 +203,60 @@ def check(
     if len(objectives) > 1:
         console.print(_summary(len(objectives), failed))
     if failed:
+        raise typer.Exit(1)
+
+
+def _atlases(objectives: list[Any], out: Path | None, everything: bool) -> None:
+    """Sweep objectives and print their tables; of all, leave out those that have no atlas."""
+    from symcalc.verify.atlas import NoAtlasError
+    from symcalc.verify.atlas_plot import write
+
+    console = terminal.output()
+    failed = []
+    with terminal.progress(console, len(objectives)) as begin:
+        for objective in objectives:
+            begin(objective.name)
+            try:
+                found = api.atlas(objective)
+            except NoAtlasError as error:
+                if not everything:
+                    raise
+                console.print(f"left out: {error}")
+                continue
+            console.print(found.table())
+            if not found:
+                failed.append(objective.name)
+            for path in () if out is None else write(found, out):
+                console.print(str(path), soft_wrap=True)
+    if failed:
+        console.print(f"too large: {', '.join(failed)}")
+        raise typer.Exit(1)
+
+
+def _mutate(objectives: list[Any], which: list[str], seeds: int, out: Path | None) -> None:
+    """Print who finds which mistakes, objective by objective and in all; write the page."""
+    from symcalc.verify import mutation_page
+    from symcalc.verify.matrix import joined, kill_matrix
+    from symcalc.verify.mutation import Trial
+
+    console = terminal.output()
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        _try_writing(out / mutation_page.PAGE)
+    trials = [Trial(objective) for objective in objectives]
+    matrices = []
+    with terminal.progress(console, sum(len(trial.mutants) for trial in trials)) as begin:
+        for trial in trials:
+            matrices.append(kill_matrix(trial, seeds, begin))
+            console.print(matrices[-1].table())
+            for remark in matrices[-1].remarks():
+                console.print(remark, soft_wrap=True)
+    if len(matrices) > 1:
+        console.print(joined(matrices).table())
+    if out is not None:
+        said = ("symcalc", "check", *which, "--mutate", "--seeds", str(seeds), "--out", str(out))
+        console.print(str(mutation_page.write(matrices, out, shlex.join(said))), soft_wrap=True)
+    if not all(matrices):
         raise typer.Exit(1)
 
 

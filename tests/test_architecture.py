@@ -23,6 +23,7 @@ MAY_IMPORT = {room: set(SPINE[:place]) for place, room in enumerate(SPINE)} | {
     "learn": {*ABOVE_BACKENDS, "hosts"},
     "api": {*SPINE, "catalogue", "bench"},
     FACE: {*SPINE, "catalogue", "bench", "api"},
+    "testing": {*SPINE, "catalogue", "api"},
     "arguments": {"notation", "catalogue"},
     "terminal": {"notation", "calculus", "catalogue"},
     "cli": {*SPINE, "catalogue", "bench", "api", "arguments", "terminal", FACE},

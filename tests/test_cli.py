@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 import symcalc as sc
 from symcalc import api
 from symcalc.cli import _complete, app
+from symcalc.verify.atlas import NoAtlasError
 
 LOGISTIC = "mean(i, softplus(z[i]) - y[i]*z[i])"
 
@@ -222,6 +223,8 @@ class TestBadInput:
             (("check",), "--all"),
             (("check", "huber", "--all"), "--all"),
             (("check", "huber", "--seed", "-1"), "--seed"),
+            (("check", "huber", "--out", "folder"), "without --atlas"),
+            (("check", "layer_norm", "--atlas"), "mixes entries of x, gamma, beta"),
             (("check", "huber", "nonsense"), "'nonsense'"),
             (("report",), "--all"),
             (("report", "huber", "--format", "docx"), "docx"),
@@ -279,6 +282,47 @@ class TestCheck:
         assert "2 of 3 objectives pass; not: mae" in result.stdout
         assert run("check", "mse", "huber").exit_code == 0
         assert run("check", "--all").exit_code == 1
+
+    def test_an_atlas_is_printed_and_drawn(self, tmp_path: Path) -> None:
+        out = good("check", "l2", "--atlas", "--out", str(tmp_path), columns=200)
+        assert "accuracy of l2 over all of theta" in out
+        assert {p.name for p in tmp_path.iterdir()} == {"l2.md", "l2.svg"}
+
+    def test_of_all_those_without_an_atlas_are_left_out(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def atlas(objective: sc.Objective) -> object:
+            if objective.name != "mae":
+                raise NoAtlasError(f"atlas of {objective.name}: no")
+            return SimpleNamespace(table=lambda: "table of mae")
+
+        monkeypatch.setattr(api, "atlas", atlas)
+        out = good("check", "--all", "--atlas")
+        assert "left out: atlas of layer_norm: no" in out
+        assert "table of mae" in out
+
+    def test_mutate_prints_who_finds_which_mistakes(self, tmp_path: Path) -> None:
+        out = good("check", "l2", "--mutate", "--seeds", "4", "--out", str(tmp_path))
+        assert "mutants of l2: 38 of 38 killed; 0 false alarms at 4 points" in out
+        assert "wrong reduction axis" not in out  # there is but one
+        page = (tmp_path / "verification.md").read_text("utf-8")
+        assert f"`symcalc check l2 --mutate --seeds 4 --out {tmp_path}`" in page
+
+    def test_mutate_has_status_1_if_a_mistake_survives(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from symcalc.verify import mutation
+
+        monkeypatch.setattr(mutation, "usual_points", lambda objective: ())
+        monkeypatch.setattr(mutation, "searched_points", lambda objective: ())
+        result = run("check", "l2", "--mutate", "--seeds", "0")
+        assert result.exit_code == 1
+        assert "survived: sign: s = sum(j, -theta[j]**2)" in result.stdout
+
+    def test_what_belongs_to_mutate_is_refused_without_it(self) -> None:
+        assert "--seeds: not together with a check without --mutate" in refused(
+            "check", "l2", "--seeds", "3"
+        )
 
 
 class TestReport:

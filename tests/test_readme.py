@@ -110,3 +110,12 @@ def test_every_name_of_the_table_exists() -> None:
     words = set(re.findall(r"`(\w+)\(", README.split("## Every mode")[1].split("## Set up")[0]))
     for word in words:
         assert hasattr(sc, word) or hasattr(sc.Kernel, word), word
+
+
+def test_a_gradient_of_ones_own_is_checked() -> None:
+    names: dict[str, object] = {}
+    exec(compile(blocks("python")[4], "README.md", "exec"), names)
+    assert names["found"].verdict == "FAIL"  # type: ignore[attr-defined]
+    assert names["found"].diagnosis == "factor (n-1)/n, n = 1500"  # type: ignore[attr-defined]
+    assert names["found"].example.arrays[0].shape == (2,)  # type: ignore[attr-defined]
+    names["test_variance"]()  # type: ignore[operator]

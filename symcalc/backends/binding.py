@@ -151,9 +151,10 @@ class Binder:
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Put keyword arrays in their places; what remains are hyperparameters."""
         names = [tensor.name for tensor in self.inputs]
-        if len(args) > len(names):
+        own = [name for name in names if name not in self.called]  # not cotangent, vector, ...
+        if len(args) > len(own):
             raise ArgumentTypeError(
-                f"{self.title}: expected {len(names)} arrays ({', '.join(names)}), got "
+                f"{self.title}: expected {len(own)} arrays ({', '.join(own)}), got "
                 f"{len(args)}; hyperparameters go by keyword"
             )
         hyper = [parameter.name for parameter in self.parameters]
@@ -171,7 +172,7 @@ class Binder:
         for name in names[len(args) :]:
             if name not in kwargs:
                 raise ArgumentTypeError(
-                    f"{self.title}: missing array {name!r}; expected {', '.join(names)}"
+                    f"{self.title}: missing array {name!r}; expected {', '.join(own)}"
                 )
             placed.append(kwargs.pop(name))
         return tuple(placed), kwargs

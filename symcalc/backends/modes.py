@@ -13,7 +13,7 @@ from symcalc.backends.second_order import (
 from symcalc.backends.tasks import Task
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.equations import lift_objective
-from symcalc.calculus.orders import along, directions_for, names_in
+from symcalc.calculus.orders import tangent_product
 from symcalc.calculus.split import fisher, gauss_newton
 
 # What each mode is put together by, from the derivation and the words after the mode's name.
@@ -63,13 +63,11 @@ def _first_order(derivation: Derivation, mode: str) -> Task:
 def _jvp(derivation: Derivation, names: list[str]) -> Task:
     """The value and its tangent."""
     objective = derivation.objective
-    primal, _ = lift_objective(objective)
-    namer = names_in(objective, primal)
-    value = primal[-1].target
-    directions = directions_for([objective.input(name) for name in names], namer)
-    moved = along(tuple(primal), (value,), directions, namer)
-    called = {tensor.name: f"tangents[{name!r}]" for name, tensor in directions.items()}
-    inputs = (*objective.inputs, *directions.values())
+    moved = tangent_product(objective, names)
+    value = lift_objective(objective)[0][-1].target
+    pairs = zip(moved.directions, names, strict=True)
+    called = {tensor.name: f"tangents[{name!r}]" for tensor, name in pairs}
+    inputs = (*objective.inputs, *moved.directions)
     return Task("jvp", moved.equations, inputs, value, moved.results, called=called)
 
 

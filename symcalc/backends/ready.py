@@ -201,11 +201,13 @@ class Ready:
                 f"({', '.join(wanted)}), got {len(arguments)}"
             )
         inputs, buffers = arguments[: len(names)], arguments[len(wanted) - len(self.task.like) :]
-        hyper = dict(zip(self.parameters, arguments[len(names) :], strict=False))
+        named = dict(zip(self.parameters, arguments[len(names) :], strict=False))
+        given = {t.name: a for t, a in zip(self.task.inputs, inputs, strict=True)}
+        named |= {name: given.pop(name) for name in self.task.called}
         value_out = None
         if len(outputs) > len(self.task.like):
             value_out = arguments[len(names) + len(self.parameters)]
-        return self.call(inputs, hyper, buffers, value_out)
+        return self.call(tuple(given.values()), named, buffers, value_out)
 
     def called(self, tensor: Tensor) -> str:
         """What the caller calls an input."""

@@ -113,7 +113,9 @@ class StructuredHessian:
         entries of D are small beside U V^T.
         """
         if np.any(base == 0):
-            raise self._singular("an entry of its diagonal part is zero")
+            if (base == 0).sum(axis=1).max() > left.shape[-1]:
+                raise self._singular("its diagonal part has more zeros than outer products beside")
+            base, left, right = _without_zeros(base, left, right)
         with np.errstate(all="ignore"):
             scaled = left / base[..., None]
             if not left.shape[-1]:
@@ -203,6 +205,22 @@ class StructuredHessian:
                 f"{self.title}: {name}: expected shape {self.shape}, got {array.shape}"
             )
         return array.astype(self.diagonal.dtype, copy=False)
+
+
+def _without_zeros(base: Any, left: Any, right: Any) -> tuple[Any, Any, Any]:
+    """Write D + U V^T with no zero in D: each becomes a number s, and -s e e^T an outer product."""
+    zeros = base == 0
+    order = np.cumsum(zeros, axis=1)
+    units = np.stack(
+        [zeros & (order == k + 1) for k in range(int(order[:, -1].max()))], axis=-1
+    ).astype(np.float64)
+    size = np.max(np.abs(base) + np.abs(left * right).sum(axis=-1), axis=1)
+    size = np.where(size > 0, size, 1.0)[:, None]
+    return (
+        np.where(zeros, size, base),
+        np.concatenate([left, -size[..., None] * units], axis=-1),
+        np.concatenate([right, units], axis=-1),
+    )
 
 
 def _applied(base: Any, left: Any, right: Any, vectors: Any) -> Any:

@@ -3,44 +3,51 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
-from enum import Enum
 from typing import Any
 
 import sympy as sp
 
 from symcalc.calculus.integrals import gaussian
 from symcalc.calculus.partial import Partial
-from symcalc.notation.atoms import Atom, stop_gradient
+from symcalc.calculus.series import (
+    FAULTS,
+    SURE,
+    TIES,
+    AlikeError,
+    Environment,
+    Side,
+    UndecidedError,
+    ball,
+    constant,
+    cosh,
+    logarithm,
+    order_of,
+    pi,
+    polygamma,
+    reciprocal,
+    root,
+    tanh,
+)
+from symcalc.notation.atoms import Atom, sigmoid, stop_gradient, weighted
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
-from symcalc.notation.expectations import GaussianExpectation
+from symcalc.notation.expectations import GaussianExpectation, Variable
 from symcalc.notation.reductions import Reduction
 from symcalc.notation.scans import Recurrence
 from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access
 
+__all__ = [
+    "FAULTS", "MEMORY", "SURE", "TIES", "AlikeError", "Entries", "Environment", "Side",
+    "UndecidedError", "ball", "evaluate", "order_of", "truth", "whole",
+]  # fmt: skip
 
-class UndecidedError(SymcalcError):
-    """A condition could not be decided at this point: the balls overlap."""
-
-
-class Side(Enum):
-    """From which side of a point a power series in t is meant: t > 0 or t < 0.
-
-    An environment holds it under `Side`. Where two constant terms are equal, the first coefficients
-    that differ then decide a comparison, as they do for every t small enough.
-    """
-
-    RIGHT = 1
-    LEFT = -1
-
-
-TIES = object()  # the environment's list of what was equal here and differs beside
-Environment = dict[Any, Any]
-_DEAR = (Where, Reduction, sp.Function)  # what is remembered where it was computed
+Rule = Callable[[Any, Environment], Any]
+_DEAR = (Where, sp.Function)  # what is remembered where it was computed
+_SHARED = (Let, Reduction, Recurrence)  # what is remembered by the values of its free indices
+MEMORY = object()  # the environment's memory of those, if it has one
 Entries = dict[tuple[int, ...], Any]
 
 
@@ -62,59 +69,69 @@ def evaluate(expression: Any, env: Environment) -> Any:
         places = tuple(whole(place, env) for place in expression.places)
         entry = env[expression.tensor][places]
         return ball(entry) if isinstance(entry, int) else entry
-    value = _evaluated(expression, env)
+    if isinstance(expression, _SHARED):
+        return _remembered(expression, env)
+    value = _rule_of(expression)(expression, env)
     if isinstance(expression, _DEAR):  # it may stand in the formula more than once
         env[expression] = value
     return value
 
 
-def _evaluated(expression: Any, env: Environment) -> Any:
-    """Compute the ball of an expression that is no entry."""
-    if isinstance(expression, sp.Rational):
-        return ball(expression.p) / ball(expression.q)
-    if isinstance(expression, sp.Add):
-        return _fold(lambda a, b: a + b, expression.args, env)
-    if isinstance(expression, sp.Mul):
-        return _fold(lambda a, b: a * b, expression.args, env)
-    if isinstance(expression, sp.Pow):
-        return _power(expression, env)
-    if isinstance(expression, (sp.floor, sp.Mod, sp.Min, sp.Max)):  # of indices and extents
-        return ball(whole(expression, env))
-    if expression in (sp.oo, -sp.oo):
-        return ball(float(expression))
-    if isinstance(expression, (Where, sp.Piecewise)):
-        return _choose(expression, env)
-    if isinstance(expression, Let):
-        return evaluate(expression.body, env)
-    if isinstance(expression, Reduction):
-        return _reduce(expression, env)
-    if isinstance(expression, Recurrence):
-        return _recur(expression, env)
-    if isinstance(expression, Table):
-        return ball(expression.values[whole(expression.index, env)])
-    if isinstance(expression, GaussianExpectation):
-        return gaussian(expression, env, evaluate)
-    if isinstance(expression, Partial):
-        return _slope(expression, env)
-    if isinstance(expression, stop_gradient):
-        return _constant(evaluate(expression.args[0], env))
-    if isinstance(expression, Atom):
-        dummies, body = _definition(_kind(expression), len(expression.args))
-        values = [evaluate(argument, env) for argument in expression.args]
-        sided = {key: env[key] for key in (Side, TIES) if key in env}
-        return evaluate(body, sided | dict(zip(dummies, values, strict=True)))
-    if isinstance(expression, sp.polygamma):
-        return _polygamma(int(expression.args[0]), evaluate(expression.args[1], env))
-    if isinstance(expression, (sp.Abs, sp.sign)):
-        return _by_sign(expression, env)
-    function = _FUNCTIONS.get(expression.func)
-    if function is None:
-        raise SymcalcError(f"balls: no enclosure for {expression.func.__name__}: {expression}")
-    return function(*(evaluate(argument, env) for argument in expression.args))
+def _remembered(expression: Any, env: Environment) -> Any:
+    """Compute a reduction or a named part, once for the same values of its free indices."""
+    letters = _letters(expression)
+    if letters is None or MEMORY not in env:
+        env[expression] = value = _rule_of(expression)(expression, env)
+        return value
+    key = (expression, *(env[index] for index in letters))
+    if key not in env[MEMORY]:
+        env[MEMORY][key] = _rule_of(expression)(expression, env)
+    return env[MEMORY][key]
 
 
-def _kind(expression: Any) -> Any:
-    return type(expression)
+@functools.lru_cache(maxsize=4096)
+def _letters(expression: Any) -> tuple[Index, ...] | None:
+    """The free indices of an expression; None where it stands on a variable of integration."""
+    free = expression.free_symbols
+    if any(isinstance(symbol, (Variable, sp.Dummy)) and not isinstance(symbol, Index)
+           for symbol in free):  # fmt: skip
+        return None
+    return tuple(symbol for symbol in free if isinstance(symbol, Index))
+
+
+def _rule_of(expression: Any) -> Rule:
+    kind: Any = type(expression)
+    return _rule(kind)
+
+
+@functools.cache
+def _rule(kind: Any) -> Rule:
+    """The first rule for a type of node."""
+    return next((rule for kinds, rule in _RULES if issubclass(kind, kinds)), _unknown)
+
+
+def _unknown(expression: Any, env: Environment) -> Any:
+    raise SymcalcError(f"balls: no enclosure for {expression.func.__name__}: {expression}")
+
+
+def _rational(expression: Any, env: Environment) -> Any:
+    return ball(expression.p) / ball(expression.q)
+
+
+def _sum(expression: Any, env: Environment) -> Any:
+    other = _complemented(expression)
+    if other is not expression:
+        return evaluate(other, env)
+    return functools.reduce(lambda a, b: a + b, [evaluate(term, env) for term in expression.args])
+
+
+def _atom(expression: Any, env: Environment) -> Any:
+    """An atom, by its definition."""
+    kind: Any = type(expression)
+    dummies, body = _definition(kind, len(expression.args))
+    values = [evaluate(argument, env) for argument in expression.args]
+    kept = {key: env[key] for key in (Side, TIES, FAULTS) if key in env}
+    return evaluate(body, kept | dict(zip(dummies, values, strict=True)))
 
 
 @functools.cache
@@ -123,15 +140,13 @@ def _definition(atom: Any, arity: int) -> tuple[tuple[Any, ...], Any]:
     return dummies, sp.sympify(atom.definition(*dummies))
 
 
-def ball(value: Any) -> Any:
-    """Return a number as a ball."""
-    import flint
-
-    return flint.arb(int(value)) if isinstance(value, (int, sp.Integer)) else flint.arb(value)
-
-
-def _fold(combine: Callable[[Any, Any], Any], arguments: Any, env: Environment) -> Any:
-    return functools.reduce(combine, [evaluate(argument, env) for argument in arguments])
+@functools.lru_cache(maxsize=4096)
+def _complemented(total: Any) -> Any:
+    """Write 1 - sigmoid(x) as sigmoid(-x), which stays apart from zero at any x."""
+    for term in total.args:
+        if isinstance(-term, sigmoid) and sp.Integer(1) in total.args:
+            return total - 1 - term + sigmoid(-(-term).args[0])
+    return total
 
 
 def whole(place: Any, env: Environment) -> int:
@@ -146,43 +161,38 @@ def whole(place: Any, env: Environment) -> int:
     return int(place.xreplace({s: sp.Integer(int(v)) for s, v in known.items()}))
 
 
+def _product(expression: Any, env: Environment) -> Any:
+    """The product; where an entry is zero and the rest is infinite, its limit, which is zero."""
+    factors = expression.args
+    values = [evaluate(factor, env) for factor in factors]
+    product = functools.reduce(lambda a, b: a * b, values)
+    if hasattr(product, "length") or not product.is_nan():
+        return product
+    zeros = [
+        _is_entry(factor, env) and value == 0 for factor, value in zip(factors, values, strict=True)
+    ]
+    rest = [value for value, zero in zip(values, zeros, strict=True) if not zero]
+    limit = any(zeros) and not functools.reduce(lambda a, b: a * b, rest, ball(1)).is_nan()
+    return ball(0) if limit else product
+
+
+def _is_entry(factor: Any, env: Environment) -> bool:
+    """Whether a factor is a given number, which tends nowhere."""
+    return isinstance(factor, Access) and type(env[factor.tensor]) is dict
+
+
 def _power(expression: Any, env: Environment) -> Any:
     base, exponent = expression.args
     value = evaluate(base, env)
     if exponent.is_Integer:
         power = int(exponent)
-        return value**power if power >= 0 else 1 / value ** (-power)
+        return value**power if power >= 0 else reciprocal(value, env) ** (-power)
     if exponent == sp.Rational(1, 2):
-        return _root(value, env)
+        return root(value, env)
     if isinstance(exponent, sp.Rational) and exponent.q == 2:
-        root = _root(value, env)
-        return root**exponent.p if exponent.p > 0 else 1 / root ** (-exponent.p)
-    return (value.log() * evaluate(exponent, env)).exp()
-
-
-def _root(value: Any, env: Environment) -> Any:
-    """The square root; that of c t**2 + ... is |t| sqrt(c + ...), which has a side."""
-    if not hasattr(value, "length") or Side not in env or value[0] != 0:
-        return value.sqrt()
-    import flint
-
-    order = next((k for k in range(value.prec) if not value[k] == 0), value.prec)
-    if order == value.prec:
-        return flint.arb_series([0], prec=order // 2)
-    if order % 2:
-        raise UndecidedError("balls: the slope of a root is infinite here")
-    rest = flint.arb_series([value[k] for k in range(order, value.prec)], prec=value.prec - order)
-    root, half = rest.sqrt(), order // 2
-    turn = env[Side].value ** half
-    if half % 2:
-        env[TIES].append(value)
-    shifted = [0] * half + [turn * root[k] for k in range(root.prec)]
-    return flint.arb_series(shifted, prec=half + root.prec)
-
-
-def _constant(value: Any) -> Any:
-    """The value itself, or the constant term of a series."""
-    return value[0] if hasattr(value, "length") else value
+        half = root(value, env)
+        return half**exponent.p if exponent.p > 0 else reciprocal(half, env) ** (-exponent.p)
+    return (logarithm(value, env) * evaluate(exponent, env)).exp()
 
 
 def truth(when: Any, env: Environment) -> bool:
@@ -209,40 +219,10 @@ def _related(when: Any, env: Environment) -> bool:
     left, right = when.lhs, when.rhs
     if left.is_integer and right.is_integer:
         return bool(_COMPARISONS[when.func](whole(left, env), whole(right, env)))
-    order = _order(evaluate(left, env), evaluate(right, env), env)
+    order = order_of(evaluate(left, env), evaluate(right, env), env)
     if order is None:
         raise UndecidedError(f"balls: {when} cannot be decided here")
     return bool(_COMPARISONS[when.func](order, 0))
-
-
-def _order(left: Any, right: Any, env: Environment) -> int | None:
-    """-1, 0 or 1 as the left is less than, equal to or greater than the right; None: untold."""
-    a, b = (ball(s) if isinstance(s, int) else s for s in (_constant(left), _constant(right)))
-    if a < b or a > b:
-        return 1 if a > b else -1
-    if not (a.is_exact() and b.is_exact() and a == b) and not _identical(a, b):
-        return None
-    if Side not in env:
-        return 0
-    return _order_beside(left - right, env)
-
-
-def _order_beside(gap: Any, env: Environment) -> int | None:
-    """The sign of what is zero at the point, beside it."""
-    if not hasattr(gap, "length"):
-        return 0
-    for k in range(1, gap.prec):
-        if gap[k] > 0 or gap[k] < 0:
-            env[TIES].append(gap)
-            return (1 if gap[k] > 0 else -1) * int(env[Side].value) ** k
-        if gap[k] != 0:
-            return None
-    return 0
-
-
-def _identical(a: Any, b: Any) -> bool:
-    """Whether two balls are one and the same: the same number, computed the same way."""
-    return bool(a.mid() == b.mid() and a.rad() == b.rad())
 
 
 _COMPARISONS: dict[Any, Callable[[Any, Any], bool]] = {
@@ -263,7 +243,8 @@ def _choose(expression: Any, env: Environment) -> Any:
             if truth(when, env):
                 return evaluate(then, env)
         except UndecidedError:
-            sides = [evaluate(side, env) for side, _ in cases[number:]]
+            unsure = {**env, FAULTS: [], MEMORY: {}}  # one side is not taken
+            sides = [evaluate(side, unsure) for side, _ in cases[number:]]
             if any(hasattr(side, "length") for side in sides):
                 raise  # a power series has no union
             return functools.reduce(lambda a, b: a.union(b), sides)
@@ -292,7 +273,7 @@ def _extreme(terms: list[Any], env: Environment, better: int) -> int:
     """Return the first place whose term is beyond all before it: greater if `better` is 1."""
     best = 0
     for place in range(1, len(terms)):
-        order = _order(terms[place], terms[best], env)
+        order = order_of(terms[place], terms[best], env)
         if order is None:
             raise UndecidedError("balls: the greatest of several cannot be told")
         if order == better:
@@ -313,7 +294,7 @@ _REDUCTIONS: dict[str, Callable[[list[Any], Environment], Any]] = {
     "argmax": lambda terms, env: _extreme(terms, env, 1),
     "argmin": lambda terms, env: _extreme(terms, env, -1),
     "logsumexp": lambda terms, env: _add([term.exp() for term in terms], env).log(),
-    "norm2": lambda terms, env: _root(_add([term * term for term in terms], env), env),
+    "norm2": lambda terms, env: root(_add([term * term for term in terms], env), env),
 }
 
 
@@ -337,54 +318,41 @@ def _slope(expression: Any, env: Environment) -> Any:
 def _by_sign(expression: Any, env: Environment) -> Any:
     """|x| or sign(x)."""
     x = evaluate(expression.args[0], env)
-    order = _order(x, ball(0), env)
+    order = order_of(x, ball(0), env)
     if order is None:
         raise UndecidedError("balls: a sign cannot be told")
     if isinstance(expression, sp.sign):
         return ball(order)
+    if order == 0 and Side not in env:
+        return ball(0)  # where no side is meant, sign(0) = 0 is the slope
     return -x if order < 0 else x
 
 
-def _series_or(method: str) -> Callable[[Any], Any]:
-    return lambda x: getattr(x, method)()
-
-
-def _tanh(x: Any) -> Any:
-    if hasattr(x, "length"):
-        double = (2 * x).exp()
-        return (double - 1) / (double + 1)
-    return x.tanh()
-
-
-def _cosh(x: Any) -> Any:
-    return (x.exp() + (-x).exp()) / 2 if hasattr(x, "length") else x.cosh()
-
-
-_FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    sp.exp: _series_or("exp"), sp.log: _series_or("log"), sp.tanh: _tanh, sp.cosh: _cosh,
-    sp.erf: _series_or("erf"), sp.erfc: _series_or("erfc"), sp.loggamma: _series_or("lgamma"),
-    type(sp.pi): lambda: _pi(), type(sp.E): lambda: ball(1).exp(),
-}  # fmt: skip
-
-
-def _polygamma(order: int, x: Any) -> Any:
-    """The derivatives of lgamma: (-1)**(m+1) m! zeta(m + 1, x) beyond the first."""
-    import flint
-
-    if hasattr(x, "length"):  # Taylor: each derivative is the next polygamma
-        step = x - x[0]
-        total, power = flint.arb_series([0], prec=x.prec), flint.arb_series([1], prec=x.prec)
-        for k in range(x.prec):
-            total += power * _polygamma(order + k, x[0]) / math.factorial(k)
-            power = power * step
-        return total
-    if order == 0:
-        return x.digamma()
-    value = flint.arb.zeta(flint.arb(order + 1), x) * flint.arb(order).gamma() * order
-    return value if order % 2 else -value
-
-
-def _pi() -> Any:
-    import flint
-
-    return flint.arb.pi()
+_RULES: tuple[tuple[Any, Rule], ...] = (
+    (sp.Rational, _rational),
+    (sp.Add, _sum),
+    ((sp.Mul, weighted), _product),
+    (sp.Pow, _power),
+    ((sp.floor, sp.Mod, sp.Min, sp.Max), lambda e, env: ball(whole(e, env))),  # of extents
+    ((type(sp.oo), type(-sp.oo)), lambda e, env: ball(float(e))),
+    ((Where, sp.Piecewise), _choose),
+    (Let, lambda e, env: evaluate(e.body, env)),
+    (Reduction, _reduce),
+    (Recurrence, _recur),
+    (Table, lambda e, env: ball(e.values[whole(e.index, env)])),
+    (GaussianExpectation, lambda e, env: gaussian(e, env, evaluate)),
+    (Partial, _slope),
+    (stop_gradient, lambda e, env: constant(evaluate(e.args[0], env))),
+    (Atom, _atom),
+    (sp.polygamma, lambda e, env: polygamma(int(e.args[0]), evaluate(e.args[1], env))),
+    ((sp.Abs, sp.sign), _by_sign),
+    (sp.log, lambda e, env: logarithm(evaluate(e.args[0], env), env)),
+    (sp.exp, lambda e, env: evaluate(e.args[0], env).exp()),
+    (sp.tanh, lambda e, env: tanh(evaluate(e.args[0], env))),
+    (sp.cosh, lambda e, env: cosh(evaluate(e.args[0], env))),
+    (sp.erf, lambda e, env: evaluate(e.args[0], env).erf()),
+    (sp.erfc, lambda e, env: evaluate(e.args[0], env).erfc()),
+    (sp.loggamma, lambda e, env: evaluate(e.args[0], env).lgamma()),
+    (type(sp.pi), lambda e, env: pi()),
+    (type(sp.E), lambda e, env: ball(1).exp()),
+)

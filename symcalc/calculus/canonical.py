@@ -30,7 +30,7 @@ import sympy as sp
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Index
 from symcalc.notation.errors import DerivationError
-from symcalc.notation.reductions import LogSumExp, Mean, Reduction, Sum
+from symcalc.notation.reductions import LogSumExp, Mean, Norm2, Reduction, Sum
 from symcalc.notation.tensors import Access
 
 Monomial = frozenset[tuple[Any, Any]]
@@ -375,6 +375,8 @@ def _reduction(expression: Reduction) -> Poly:
         return multiplied(share, summed(index, polynomial(body)))
     if isinstance(expression, LogSumExp):
         return logarithm(summed(index, exponential(polynomial(body))))
+    if isinstance(expression, Norm2):
+        return powered(summed(index, powered(polynomial(body), sp.Integer(2))), sp.Rational(1, 2))
     inside = frozen(polynomial(body))
     name = _letter(_height(inside) + 1, 0, index.extent)
     return single(("reduce", expression.spelling, name, renamed(inside, {index: name})))

@@ -19,7 +19,7 @@ from symcalc.calculus.derive import Derivation
 from symcalc.calculus.equations import Equation
 from symcalc.calculus.expansion import expanded
 from symcalc.calculus.probe import probe
-from symcalc.notation.errors import DerivationError
+from symcalc.notation.errors import ArgumentTypeError, DerivationError
 from symcalc.notation.tensors import Tensor, accesses
 
 ROUNDS = 16
@@ -41,7 +41,14 @@ def same_formula(left: Any, right: Any, definitions: Iterable[Equation] = ()) ->
 
     Raises:
         TooManyTermsError: multiplied out, a side is too long.
+        ArgumentTypeError: a side is no formula.
     """
+    for side, given in (("left", left), ("right", right)):
+        if not isinstance(given, (sp.Expr, int, float)):
+            raise ArgumentTypeError(
+                f"same_formula: {side}: expected a formula of the notation, such as an objective's "
+                f".body, got {type(given).__name__} {given!s:.80}"
+            )
     known = tuple(definitions)
     return not difference(written_out(left, known), written_out(right, known))
 
@@ -60,7 +67,14 @@ def same_gradient(one: Derivation, other: Derivation, name: str) -> bool:
     Raises:
         DerivationError: the input has another shape or domain in the other objective, or one of
             the two was not derived by it; or a gradient is too long, multiplied out.
+        ArgumentTypeError: one of the two is no derivation.
     """
+    for given in (one, other):
+        if not isinstance(given, Derivation):
+            raise ArgumentTypeError(
+                "same_gradient: expected two derivations, such as derive(objective), got "
+                f"{type(given).__name__} {given!s:.80}"
+            )
     left, right, _ = _gradients(one, other, name)
     return not difference(left, right)
 

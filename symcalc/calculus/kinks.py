@@ -24,23 +24,33 @@ class Boundary:
     right: Any
     convention: str
 
+    @property
+    def shown(self) -> Boundary:
+        """The same with named parts shown by their names, as the derivation shows them."""
+        return Boundary(shown(self.left), shown(self.right), self.convention)
+
     def __str__(self) -> str:
         return f"{self.left} = {self.right}: {self.convention}"
 
 
 def boundaries(objective: Objective) -> tuple[Boundary, ...]:
-    """Return every boundary on which a derivative may jump, outermost first.
+    """Return every boundary on which a derivative may jump, outermost first, as it is shown.
 
     Conditions on indices alone are none: no input moves them.
     """
+    return tuple(boundary.shown for boundary in crossings(objective))
+
+
+def crossings(objective: Objective) -> tuple[Boundary, ...]:
+    """Return the same boundaries with named parts written out, so that they can be computed."""
     found: dict[tuple[Any, Any], Boundary] = {}
     for node, conditions in _parts(objective):
         for boundary in boundaries_of(node):
             if not _is_reached(boundary, conditions):
                 continue
-            shown = Boundary(_shown(boundary.left), _shown(boundary.right), boundary.convention)
+            as_shown = boundary.shown
             if boundary.left.atoms(Access) or boundary.right.atoms(Access):
-                found.setdefault((shown.left, shown.right), shown)
+                found.setdefault((as_shown.left, as_shown.right), boundary)
     return tuple(found.values())
 
 
@@ -90,10 +100,10 @@ def boundaries_of(node: Any) -> list[Boundary]:
     return []
 
 
-def _shown(expression: Any) -> Any:
-    """Replace named parts by their names, as the derivation shows them."""
+def shown(expression: Any) -> Any:
+    """Return a formula with named parts replaced by their names, as the derivation shows them."""
     if isinstance(expression, Let):
         return sp.Symbol(expression.name, real=True)
     if not expression.args or isinstance(expression, (Access, Reduction)):
         return expression
-    return expression.func(*(_shown(argument) for argument in expression.args))
+    return expression.func(*(shown(argument) for argument in expression.args))

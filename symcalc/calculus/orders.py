@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from symcalc.calculus.equations import Equation, Lifter, Namer
+from symcalc.calculus.equations import Equation, Lifter, Namer, lift_objective
 from symcalc.calculus.forward import merged, tangents
 from symcalc.calculus.reverse import ReversePass
 from symcalc.calculus.steps import Step
@@ -184,6 +184,19 @@ def places_of(tensor: Tensor) -> tuple[Index, ...]:
 def directions_for(tensors: Iterable[Tensor], namer: Namer) -> dict[str, Tensor]:
     """Return a direction for each tensor, of its shape, by the tensor's name."""
     return {t.name: Tensor(namer.name(f"{t.name}_dot"), t.shape) for t in tensors}
+
+
+def tangent_product(objective: Objective, names: Iterable[str]) -> Product:
+    """Return the value's derivative along directions of some inputs: the jvp.
+
+    Args:
+        objective: whose value is differentiated.
+        names: of the inputs that move.
+    """
+    primal, _ = lift_objective(objective)
+    namer = names_in(objective, primal)
+    directions = directions_for([objective.input(name) for name in names], namer)
+    return along(tuple(primal), (primal[-1].target,), directions, namer)
 
 
 def hessian_product(derivation: Derivation, times: int = 1) -> Product:

@@ -11,6 +11,7 @@ from sympy.core.relational import Relational
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import PLACES, Equation, Namer, layout, pattern_of
 from symcalc.calculus.recurrences import all_but_one
+from symcalc.notation.atoms import abs, sign
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.domains import NONNEGATIVE, REAL, Domain
@@ -33,7 +34,41 @@ def partial(body: Any, by: Any) -> Any:
     """Return the scalar partial derivative by one access, or one symbol, all others held fixed."""
     marks = {a: sp.Dummy(a.tensor.name, **_known(a)) for a in accesses(body)}
     back = {mark: a for a, mark in marks.items()}
-    return _joined(body.xreplace(marks).diff(marks.get(by, by))).xreplace(back)
+    plain = body.xreplace(marks).replace(abs, _Bars)
+    return _settled(_joined(plain.diff(marks.get(by, by)))).xreplace(back)
+
+
+class _Bars(abs):
+    """An absolute value whose slope is told from a sign that stands in the formula itself."""
+
+    partials = staticmethod(lambda x: (_Side(x),))
+
+
+class _Side(sign):
+    """The slope of an absolute value."""
+
+
+def _settled(slope: Any) -> Any:
+    """Write the slope of |x| as sign(x), and as 1 / sign(x) beside that.
+
+    So sign(x) h(|x|) has the slope h'(|x|) at zero too, where sign(x)**2 would make it zero.
+    """
+    if slope.has(_Side):
+        slope = slope.replace(lambda node: isinstance(node, sp.Mul), _squared)
+    return slope.replace(_Side, sign).replace(_Bars, abs)
+
+
+def _squared(product: Any) -> Any:
+    """Take sign(x) and the slope of |x| out of a product of both."""
+    for side in [f for f in product.args if isinstance(f, _Side)]:
+        for factor in product.args:
+            base, exponent = factor.as_base_exp()
+            if type(base) is sign and base.args == side.args and exponent.is_positive:
+                product = product / (side * base)
+            elif isinstance(factor, sp.Add) and factor.has(sign(*side.args)):
+                product = product / (side * factor)
+                return product * sp.Add(*(_squared(side * term) for term in factor.args))
+    return product
 
 
 def along(body: Any, access: Access, tangent: Any, slope: Callable[[Any, Any], Any]) -> Any:

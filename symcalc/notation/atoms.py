@@ -103,6 +103,10 @@ class abs(Atom):
     def _eval_is_nonnegative(self) -> bool:
         return True
 
+    def _eval_power(self, exponent: Any) -> Any:
+        """An even power needs no bars."""
+        return self.args[0] ** exponent if exponent.is_even else None
+
 
 class sign(Atom):
     """Sign of x, with sign(0) = 0; its derivative is zero away from 0."""

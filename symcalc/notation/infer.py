@@ -48,10 +48,15 @@ class _Survey(ast.NodeVisitor):
     """First walk: who indexes what, without yet knowing the dims."""
 
     def __init__(
-        self, text: str, named: frozenset[str] = frozenset(), sizes: frozenset[str] = frozenset()
+        self,
+        text: str,
+        named: frozenset[str] = frozenset(),
+        sizes: frozenset[str] = frozenset(),
+        ends: frozenset[str] = frozenset(),
     ) -> None:
         self.named = named
         self.sizes = sizes
+        self.ends = ends
         self.text = " ".join(text.split("\n"))
         self.lead = len(self.text) - len(self.text.lstrip())
         self.scope: dict[str, int] = {}
@@ -84,7 +89,8 @@ class _Survey(ast.NodeVisitor):
         masked = keywords == ["where"] and _binds(node)
         plain = masked or all(keyword in binding.options for keyword in keywords)
         if not plain or any(isinstance(a, ast.Starred) for a in node.args):
-            raise self.fail(node, f"{node.func.id}: expected plain arguments")
+            hint = "; start and place go by position" if node.func.id in RECURRENCES else ""
+            raise self.fail(node, f"{node.func.id}: expected plain arguments{hint}")
         if node.func.id in BINDINGS:
             return self.visit_expectation(node, binding)
         outer, rest = dict(self.scope), list(node.args)
@@ -162,7 +168,8 @@ class _Survey(ast.NodeVisitor):
         inside, place = node.args[1 : PLACE_AT[name]], node.args[PLACE_AT[name] :]
         mine = (letter, id(node) if place else self.scope.get(letter, 0))
         self.variables.setdefault(mine, node)
-        for index in (n for part in place for n in ast.walk(part) if isinstance(n, ast.Name)):
+        wanted = [part for part in place if not self.is_end(part)]
+        for index in (n for part in wanted for n in ast.walk(part) if isinstance(n, ast.Name)):
             asked = (index.id, self.scope.get(index.id, 0))
             self.variables.setdefault(asked, node)
             self.alike.append((mine, asked))
@@ -207,7 +214,10 @@ class _Survey(ast.NodeVisitor):
             if name_node.id in self.bound_variables:
                 raise self.fail(name_node, f"{name_node.id} is a number, not an index")
         letters = [n.id for n in names]
-        sizes = [n for n in letters if n not in self.scope and n in self.sizes and letters != [n]]
+        sizes = [
+            n for n in letters if n not in self.scope and n in self.sizes
+            and (letters != [n] or self.is_end(place))
+        ]  # fmt: skip
         found = {(n.id, self.scope.get(n.id, 0)): n for n in names if n.id not in sizes}
         variables = list(found)
         for variable, node in found.items():
@@ -218,6 +228,12 @@ class _Survey(ast.NodeVisitor):
         self.loose |= set(variables)
         if sizes and any(isinstance(n, ast.Sub) for n in ast.walk(place)):
             self.reversed.setdefault((name, axis), sizes[0])
+
+    def is_end(self, place: ast.expr) -> bool:
+        """Whether a place is counted from an axis's end, `n-1`, rather than an index shifted."""
+        if not isinstance(place, ast.BinOp) or not isinstance(place.op, ast.Sub):
+            return False
+        return isinstance(place.left, ast.Name) and place.left.id in self.ends - set(self.scope)
 
     def visit_Name(self, node: ast.Name) -> None:
         if node.id in FUNCTIONS and node.id not in self.named:
@@ -290,7 +306,7 @@ def infer(
     words = {word for shape in shapes.values() if isinstance(shape, str) for word in _words(shape)}
     sizes = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id[:2] in ("n", "n_")}
     sizes |= {str(s) for word in words for s in read_extent("shapes", word).free_symbols}
-    survey = _Survey(text, named, frozenset(sizes))
+    survey = _Survey(text, named, frozenset(sizes), _ends(tree, sizes, words))
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and not node.id.isascii():
             raise survey.fail(node, f"expected a name in plain letters, got {node.id!r}")
@@ -341,6 +357,24 @@ def infer(
         if name not in found.free and name not in found.dims and not constant:
             found.scalars.append(name)
     return found
+
+
+def _ends(tree: ast.expr, sizes: set[str], words: set[str]) -> frozenset[str]:
+    """The letters that mean an extent even where they stand alone, as in `x[n-1]`.
+
+    They are declared, or name the dim of an index of the formula; none is an index itself.
+    """
+    letters = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    plain = {
+        place.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript)
+        for place in (node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice])
+        if isinstance(place, ast.Name)
+    }
+    declared = {str(s) for word in words for s in read_extent("shapes", word).free_symbols}
+    named = {n for n in sizes if (n == "n" and "i" in letters) or n[2:] in letters}
+    return frozenset((declared | named) - plain)
 
 
 def _words(shape: str) -> list[str]:

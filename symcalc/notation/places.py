@@ -51,7 +51,13 @@ def affine(place: Any) -> Affine | None:
 
 def is_size(term: Any) -> bool:
     """Whether a term is made of extents and whole numbers alone."""
-    return bool(term.is_integer) and all(isinstance(s, Dim) for s in term.free_symbols)
+    if not term.is_integer or not all(isinstance(s, Dim) for s in term.free_symbols):
+        return False
+    return all(isinstance(node, _OF_SIZES) for node in sp.preorder_traversal(term))
+
+
+# An argmax is a whole number whose index is bound, and no size.
+_OF_SIZES = (sp.Integer, Dim, sp.Add, sp.Mul, sp.Pow, sp.floor, sp.Mod, sp.Min, sp.Max, sp.Rational)
 
 
 def extreme(expression: Affine, greatest: bool) -> Any:
@@ -157,8 +163,8 @@ def _most(values: list[Any], kind: Any) -> Any:
     for value in dict.fromkeys(sp.expand(v) for v in values):
         for place, other in enumerate(kept):
             gap = sp.expand(value - other)
-            above = _is_nonnegative(gap)
-            if above or _is_nonnegative(-gap):
+            above = never_negative(gap)
+            if above or never_negative(-gap):
                 kept[place] = value if above == (kind is sp.Max) else other
                 break
         else:
@@ -166,7 +172,7 @@ def _most(values: list[Any], kind: Any) -> Any:
     return kept[0] if len(kept) == 1 else kind(*kept)
 
 
-def _is_nonnegative(gap: Any) -> bool:
+def never_negative(gap: Any) -> bool:
     """Whether a whole expression of dims, each at least 1, is seen to be no less than zero."""
     low = gap
     for quotient in gap.atoms(sp.floor):

@@ -143,6 +143,12 @@ class Norm2(Reduction):
     def _eval_is_nonnegative(self) -> bool:
         return True
 
+    def _eval_power(self, exponent: Any) -> Any:
+        """An even power needs no root."""
+        if not exponent.is_even:
+            return None
+        return Sum(self.body**2, self.index) ** (exponent / 2)
+
 
 def readable(reduction: Reduction) -> Reduction:
     """Rename the bound index where its letter would be mistaken for a free one."""

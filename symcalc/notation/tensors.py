@@ -11,7 +11,7 @@ from symcalc.notation.compare import Comparable, expression
 from symcalc.notation.dims import FAR, Dim, Index
 from symcalc.notation.domains import REAL, Domain
 from symcalc.notation.errors import NotationError
-from symcalc.notation.places import affine
+from symcalc.notation.places import affine, never_negative
 
 LARGEST_PLACE = 2**31
 
@@ -167,8 +167,12 @@ def _check_place(tensor: Tensor, axis: int, place: Any, extent: Any) -> None:
             f"{tensor.name}: expected indices times whole numbers, plus extents and a whole "
             f"number, or a label at axis {axis}, got {place}"
         )
+    if not apart.coefficients and not never_negative(extent - 1 - place):
+        raise NotationError(
+            f"{tensor.name}: expected a place below {extent} at axis {axis}, got {place}"
+        )
     signs = [coefficient > 0 for coefficient in apart.coefficients.values()]
-    if not signs or not (any(signs) or apart.rest.free_symbols):
+    if not (any(signs) or apart.rest.free_symbols):
         raise NotationError(
             f"{tensor.name}: expected an index, or an extent less an index as in "
             f"{tensor.name}[n-1-i], at axis {axis}, got {place}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.objective import Objective
+from symcalc.notation.places import is_size
 from symcalc.notation.reductions import Prod, Reduction, Sum
 from symcalc.notation.scans import recurrences
 from symcalc.notation.tensors import Access
@@ -46,6 +47,9 @@ def needs(objective: Objective) -> tuple[Need, ...]:
             if place.is_Integer and not extent.is_Integer:
                 message = f"{access} needs {extent} of more than {place}"
                 found[extent - place] = Need(extent - place, 1, message)
+            elif is_size(place) and not place.is_Integer:
+                message = f"{access} needs {place} of at least 0"
+                found[place] = Need(place, 0, message)
     for entry in set().union(*map(recurrences, objective.formulas)):
         if entry.place.is_Integer:
             extent, message = entry.index.extent, f"{entry} needs {entry.index.extent} of more than"

@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy as sp
 
-from symcalc.notation.atoms import Atom, Grouped, log1p, softplus
+from symcalc.notation.atoms import Atom, Grouped, log1p, sigmoid, softplus
 from symcalc.notation.conditions import Where
 from symcalc.notation.domains import Domain
 from symcalc.notation.reductions import Reduction
@@ -118,6 +118,10 @@ def to_primitives(expression: Any) -> Any:
             return to_primitives(absorbed)
     if isinstance(expression, sp.Mul):
         expression = _chosen(expression)
+    if isinstance(expression, sp.log):
+        logit = _logit(expression.args[0])
+        if logit is not None:
+            return to_primitives(-softplus(-logit))
     if isinstance(expression, Atom) and not expression.is_primitive:
         return to_primitives(sp.sympify(expression.stable(*expression.args)))
     arguments = [to_primitives(argument) for argument in expression.args]
@@ -125,10 +129,22 @@ def to_primitives(expression: Any) -> Any:
         return expression.func(*arguments)
     if isinstance(expression, log1p) and isinstance(arguments[0], sp.exp):
         return softplus(*arguments[0].args)
+    if isinstance(expression, sp.log) and isinstance(arguments[0], sp.Add):
+        rest = arguments[0] - 1
+        if isinstance(rest, sp.exp):  # log(1 + exp(x)) overflows where exp(x) does
+            return softplus(*rest.args)
     if isinstance(expression, sp.exp) and expression.args[0].is_nonpositive:
         return exp_nonpositive(*arguments)
     same = all(a is b for a, b in zip(arguments, expression.args, strict=True))
     return expression if same else expression.func(*arguments)
+
+
+def _logit(probability: Any) -> Any:
+    """Return x of sigmoid(x), and -x of 1 - sigmoid(x), of which a logarithm loses all; or None."""
+    if isinstance(probability, sigmoid):
+        return probability.args[0]
+    rest = 1 - probability
+    return -rest.args[0] if isinstance(rest, sigmoid) else None
 
 
 def _chosen(product: Any) -> Any:

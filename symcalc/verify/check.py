@@ -1,203 +1,111 @@
-"""`check`: a kernel before three witnesses that share no code with it or with one another."""
+"""`check`: an objective's equations and its kernels before witnesses that share no code with them.
+
+1. The equations, ball against ball, before power series of the value (`formula`), at typical points
+   and at corners: boundaries, ties, tails, ends of domains.
+2. The float64 and float32 kernels before enclosures, in ulps (`accuracy`), at the same points, and
+   before the equations in balls at extents where they go from block to block.
+3. The float64 kernel before finite differences of its own value and gradient (`differences`).
+
+Nothing is tolerated in the first; in the second what 8 ulps, the roundings of the program or those
+of the inputs explain; in the third what the error bound of the difference says.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from symcalc.backends.kernel import Kernel
-from symcalc.notation.atoms import stop_gradient
-from symcalc.verify import second_order
-from symcalc.verify.comparison import (
-    NUDGE,
-    ROUNDING,
-    WIDEST,
-    Comparison,
-    entries_scale,
-    extents_text,
-    outcome,
-    rounding,
-)
-from symcalc.verify.differences import EPS, difference
+from symcalc.calculus.derive import Derivation
+from symcalc.calculus.orders import tangent_product
+from symcalc.notation.objective import Objective
+from symcalc.verify import accuracy
+from symcalc.verify.blocks import block_readings
+from symcalc.verify.corners import corners
+from symcalc.verify.formula import Finding, Formula
 from symcalc.verify.sampling import Point, draw, primes
-from symcalc.verify.unrolled import Unrolled
-from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS, CheckReport, CheckRow
+from symcalc.verify.slopes import slope_rows
+from symcalc.verify.verdict import FAIL, GRADIENT, INCONCLUSIVE, PASS, CheckReport, CheckRow
 
-UNROLLED_CASES = (
-    ((2, 3), "typical"), ((3, 2), "typical"), ((3, 2), "tails"), ((2, 3), "tails"),
-)  # fmt: skip
-SIBLING_CASES = (
-    ("typical", (37, 29)), ("typical", (5, 211)), ("typical", (1, 1)), ("typical", (1031, 3)),
-    ("ties", (31, 5)),
-)  # fmt: skip
-DIRECTIONS = 6
-ATTEMPTS = 12
+POWER_SERIES = "power series"
+TYPICAL = (((2, 3), "typical"), ((3, 2), "typical"), ((3, 2), "tails"), ((2, 3), "ties"))
+CORNERS = 32
+_ORDER = {PASS: 0, INCONCLUSIVE: 1, FAIL: 2}
 
 
-def check_kernel(kernel: Kernel, sibling: Kernel, seed: int = 0) -> CheckReport:
-    """Hold a float64 kernel against brute force, its sibling backend and finite differences.
+def check_kernel(kernel: Kernel, single: Kernel | None = None, seed: int = 0) -> CheckReport:
+    """Hold the kernels of an objective, and the equations they were made from, before witnesses.
 
     Args:
-        kernel: the kernel to check.
-        sibling: the same objective on the NumPy backend.
+        kernel: the float64 kernel.
+        single: the float32 kernel of the same objective; None leaves it out.
         seed: of the points.
 
     Returns:
         The report; its truth value is whether every row passed.
     """
-    rows = [
-        *_rows("brute-force SymPy", _against_unrolled(kernel, seed)),
-        *_rows("NumPy backend", _against_sibling(kernel, sibling, seed)),
-        *_rows("finite differences", _against_differences(kernel, seed)),
-    ]
-    for method, witness in second_order.WITNESSES:
-        rows += _rows(method, witness(kernel, seed))
-    return CheckReport(kernel.objective.name, tuple(rows))
+    objective, derivation = kernel.objective, kernel.derivation
+    points = tuple(points_of(objective, seed))
+    with np.errstate(all="ignore"):  # what is not finite is looked for
+        rows = formula_rows(derivation, points)
+        held = [*accuracy.witness(kernel, None, points), *block_readings(kernel, seed)]
+        if single is not None:
+            rounded = [r for r in map(accuracy.as_single, points) if r is not None]
+            held += accuracy.witness(single, None, rounded, (accuracy.VALUE, GRADIENT))
+        rows += [*accuracy.rows(held), *slope_rows(kernel, seed)]
+    return CheckReport(objective.name, tuple(rows))
 
 
-def _rows(method: str, comparisons: Iterator[Comparison]) -> list[CheckRow]:
-    """Sum comparisons up, one row an input and derivative, by the entry worst for its bound."""
+def points_of(objective: Objective, seed: int) -> Iterator[Point]:
+    """Yield the points of a check: typical ones, tails and ties, then corners."""
+    for number, (sizes, kind) in enumerate(TYPICAL):
+        point = draw(objective, primes(objective, sizes), seed + number, kind)
+        yield replace(point, at=kind)
+    yield from corners(objective, seed, CORNERS)
+
+
+def formula_rows(derivation: Derivation, points: Iterable[Point]) -> list[CheckRow]:
+    """Sum findings up: one row a derivative and input, by the worst entry.
+
+    Args:
+        derivation: whose equations are held.
+        points: where.
+    """
+    tangent = tangent_product(derivation.objective, derivation.wrt)
+    formula = Formula(derivation, derivation.hvp, tangent=tangent)
     found: dict[tuple[str, str], CheckRow] = {}
-    for comparison in comparisons:
-        row = replace(_row(method, comparison), of=comparison.of)
-        known = found.get((row.of, row.wrt))
-        if known is None:
-            found[row.of, row.wrt] = row
-            continue
-        worse = max((known, row), key=lambda r: (_ORDER[r.verdict], r.error / (r.bound or 1e-300)))
-        found[row.of, row.wrt] = replace(worse, points=known.points + row.points)
+    for point in points:
+        for finding in formula.findings(point):
+            of = GRADIENT if finding.wrt == "value" else finding.of
+            row = _row(finding, of, point)
+            known = found.setdefault((of, finding.wrt), row)
+            if known is not row:
+                worse = max(known, row, key=lambda r: _ORDER[r.verdict])
+                found[of, finding.wrt] = replace(worse, points=known.points + row.points)
     return list(found.values())
 
 
-_ORDER = {PASS: 0, INCONCLUSIVE: 1, FAIL: 2}
+def _row(finding: Finding, of: str, point: Point) -> CheckRow:
+    sizes = ", ".join(f"{name} = {size}" for name, size in point.extents.items())
+    entry = f", entry {list(finding.place)}" if finding.place else ""
+    why = f": {finding.why}" if finding.why else ""
+    error, bound = _gap(finding)
+    return CheckRow(
+        POWER_SERIES, finding.wrt, f"{sizes}; {point.at}{entry}{why}", error, bound,
+        finding.verdict, 1, of,
+    )  # fmt: skip
 
 
-def _row(method: str, comparison: Comparison) -> CheckRow:
-    came, expected, bound = (
-        np.atleast_1d(np.asarray(part, dtype=np.float64))
-        for part in (comparison.came, comparison.expected, comparison.bound)
-    )
-    bound = np.broadcast_to(bound, came.shape)
-    if came.shape != expected.shape:
-        return CheckRow(method, comparison.wrt, f"shape {came.shape}, expected {expected.shape}",
-                        np.inf, 0.0, FAIL, came.size)  # fmt: skip
-    error = np.abs(came - expected)
-    error[~np.isfinite(error)] = np.inf  # NaN equals nothing, itself least of all
-    if not came.size:
-        return CheckRow(method, comparison.wrt, "no entries", 0.0, 0.0, INCONCLUSIVE, 0)
-    undecided = np.isnan(bound)
-    ratio = np.where(undecided, -1.0, error / np.where(undecided | (bound == 0), 1e-300, bound))
-    place = np.unravel_index(int(np.argmax(ratio)), came.shape)
-    where = f"{comparison.at}, entry {[int(p) for p in place]}" if came.size > 1 else comparison.at
-    verdict = FAIL if ratio[place] > 1 else INCONCLUSIVE if undecided.any() else PASS
-    return CheckRow(method, comparison.wrt, where, float(error[place]), float(bound[place]),
-                    verdict, came.size)  # fmt: skip
-
-
-def _against_unrolled(kernel: Kernel, seed: int) -> Iterator[Comparison]:
-    """Compare with SymPy's derivative of the formula written out at extents 2 and 3."""
-    objective = kernel.objective
-    for sizes, kind in UNROLLED_CASES:
-        point = draw(objective, primes(objective, sizes), seed + sizes[0], kind)
-        value, gradients = outcome(kernel, point)
-        unrolled = Unrolled(objective, point)
-        at = f"{extents_text(point)}, {kind}"
-        for place, wrt in enumerate(kernel.derivation.wrt):
-            (true_value, truth), (near_value, near) = unrolled.gradient(wrt, nudge=NUDGE)
-            if place == 0:
-                size = 1.0 + abs(near_value - true_value) / NUDGE
-                yield Comparison("value", value, true_value, rounding(true_value, size), at)
-            moves = float(np.max(np.abs(near - truth))) / NUDGE
-            largest = max(float(np.max(np.abs(truth))), entries_scale(point), moves)
-            yield Comparison(wrt, gradients[place], truth, rounding(truth, largest), at)
-
-
-def _against_sibling(kernel: Kernel, sibling: Kernel, seed: int) -> Iterator[Comparison]:
-    """Compare with the NumPy backend, on a few thousand entries and at ties.
-
-    In the tails it is no witness: it subtracts probabilities from one.
-    """
-    objective = kernel.objective
-    for number, (kind, sizes) in enumerate(SIBLING_CASES):
-        point = draw(objective, primes(objective, sizes), seed + 100 + number, kind)
-        value, gradients = outcome(kernel, point)
-        other_value, others = outcome(sibling, point)
-        nearby = [outcome(sibling.unchecked, point.nudged(NUDGE, turn)) for turn in range(3)]
-        at = f"{extents_text(point)}, {kind}"
-        summed = abs(other_value)
-        if not objective.is_scalar:
-            summed = float(np.sqrt(np.size(point.cotangent)))
-        size = summed + 1.0 + sum(abs(near - other_value) for near, _ in nearby) / NUDGE
-        yield Comparison("value", value, other_value, rounding(other_value, size), at)
-        for place, wrt in enumerate(kernel.derivation.wrt):
-            came, other = gradients[place], others[place]
-            moves = sum(np.abs(near[place] - other) for _, near in nearby) / NUDGE
-            largest = max(float(np.max(np.abs(other))), entries_scale(point))
-            if kind == "ties":  # a nudge crosses the kink: the entry itself must do
-                moves = np.zeros_like(moves)
-            yield Comparison(wrt, came, other, rounding(other, largest + moves), at)
-
-
-def _against_differences(kernel: Kernel, seed: int) -> Iterator[Comparison]:
-    """Compare directional derivatives with finite differences of the kernel's own value."""
-    objective = kernel.objective
-    if any(formula.has(stop_gradient) for formula in objective.formulas):
-        return  # the gradient meant is not that of the value
-    for place, wrt in enumerate(kernel.derivation.wrt):
-        position = [t.name for t in objective.inputs].index(wrt)
-        for direction in range(DIRECTIONS):
-            yield _direction(kernel, wrt, place, position, seed + 1000 * direction)
-
-
-def _direction(kernel: Kernel, wrt: str, place: int, position: int, seed: int) -> Comparison:
-    """One direction; another point is tried where a kink or noise spoils the difference."""
-    objective = kernel.objective
-    outcome_of: Comparison | None = None
-    for attempt in range(ATTEMPTS):
-        sizes = ((5, 3), (3, 4), (2, 7))[(seed // 1000) % 3]
-        point = draw(objective, primes(objective, sizes), seed + attempt)
-        base = point.arrays[position]
-        rng = np.random.default_rng(seed + attempt)
-        move = _directions(rng, base.shape, seed // 1000)
-        along, size = _along(kernel, point, position, base, move)
-        found = difference(along, ROUNDING / 8 * EPS * size)
-        _, gradients = outcome(kernel, point)
-        slope = float(np.sum(gradients[place] * move))
-        width = float(np.sum(np.abs(gradients[place] * move)))
-        decided = found.bound <= WIDEST * max(width, entries_scale(point))
-        bound = found.bound + ROUNDING * EPS * width if decided else np.nan
-        at = f"{extents_text(point)}, direction {seed // 1000}, step {found.step:.0e}"
-        outcome_of = Comparison(wrt, slope, found.slope, bound, at)
-        if decided:
-            break
-    assert outcome_of is not None
-    return outcome_of
-
-
-def _directions(rng: np.random.Generator, shape: tuple[int, ...], number: int) -> Any:
-    """Random signs and sizes; every third direction moves a single entry."""
-    if number % 3 == 2 and shape:
-        move = np.zeros(shape)
-        move[tuple(rng.integers(0, extent) for extent in shape)] = 1.0
-        return move
-    return rng.choice([-1.0, 1.0], size=shape) * rng.uniform(0.5, 1.0, size=shape)
-
-
-def _along(
-    kernel: Kernel, point: Point, position: int, base: Any, move: Any
-) -> tuple[Callable[[float], float], float]:
-    """Return the value along a direction, and the size of what it is summed from."""
-    free = kernel.unchecked  # a step may leave the domain, or a simplex
-
-    def along(t: float) -> float:
-        moved = point.moved(position, base + t * move)
-        value = free(*moved.arrays, **moved.hyper)
-        return value if kernel.objective.is_scalar else float(np.sum(value * point.cotangent))
-
-    value = free(*point.arrays, **point.hyper)
-    if kernel.objective.is_scalar:
-        return along, abs(value) + 1.0
-    return along, float(np.sum(np.abs(value * point.cotangent))) + 1.0
+def _gap(finding: Finding) -> tuple[float, float]:
+    """How far the balls are apart, and how wide they are."""
+    if finding.came is None:
+        return (float("inf"), 0.0) if finding.verdict == FAIL else (0.0, 0.0)
+    came, low, high = finding.came, finding.low, finding.high
+    width = float((came.rad() + low.rad() + high.rad()).mid())
+    if came < low:
+        return float((low - came).mid()), width
+    if came > high:
+        return float((came - high).mid()), width
+    return (0.0, width) if came.is_finite() else (float("inf"), width)

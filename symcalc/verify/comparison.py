@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from symcalc.backends.kernel import Kernel
 from symcalc.verify.differences import EPS
 from symcalc.verify.sampling import Point
 from symcalc.verify.verdict import GRADIENT
+
+Found = TypeVar("Found")
 
 # Rounding a kernel may accumulate, in units of eps times the size of what it adds up.
 ROUNDING = 64.0
@@ -52,6 +55,25 @@ def outcome(kernel: Kernel, point: Point) -> tuple[float, tuple[Any, ...]]:
     return value, gradient if isinstance(gradient, tuple) else (gradient,)
 
 
+def where_finite(witness: Callable[[Point], Found], points: Iterable[Point]) -> tuple[Point, Found]:
+    """Return the first point at which all that a witness says is finite, and what it says.
+
+    A mean over nothing, or a recurrence that grows without end, has no gradient to compare. If
+    there is no such point, the last one is returned.
+    """
+    for point in points:
+        found = witness(point)
+        if _all_finite(found):
+            break
+    return point, found
+
+
+def _all_finite(found: Any) -> bool:
+    if isinstance(found, (tuple, list)):
+        return all(map(_all_finite, found))
+    return bool(np.all(np.isfinite(found)))
+
+
 def rounding(expected: Any, largest: Any) -> Any:
     """The bound on rounding: a share of each entry, and of the largest one it was made from."""
     return ROUNDING * EPS * (np.abs(expected) + largest)
@@ -59,10 +81,11 @@ def rounding(expected: Any, largest: Any) -> Any:
 
 def entries_scale(point: Point) -> float:
     """The size of what gradients at this point are differences of."""
+    reals = [np.max(np.abs(a)) for a in point.arrays if a.size and a.dtype.kind != "i"]
+    largest = float(max(1.0, *reals)) if reals else 1.0
     if point.cotangent is None:
-        return 1.0 / max(point.extents.values(), default=1)
-    reals = [np.max(np.abs(array)) for array in point.arrays if array.size]
-    return float(np.max(np.abs(point.cotangent), initial=0.0) * max(1.0, *reals))
+        return largest / max(point.extents.values(), default=1)
+    return float(np.max(np.abs(point.cotangent), initial=0.0)) * largest
 
 
 def extents_text(point: Point) -> str:

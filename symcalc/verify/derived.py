@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from symcalc.calculus.balls import Environment
+from symcalc.calculus.balls import FAULTS, Environment, UndecidedError
 from symcalc.calculus.equations import Equation
 from symcalc.calculus.probe import Defined
 from symcalc.notation.tensors import Tensor
@@ -43,12 +43,34 @@ class Derived:
         """Return the balls of all entries of one tensor, as an object array.
 
         Raises:
+            SingularError: some entry has no finite value.
             NoEnclosureError: some entry has no narrow ball.
         """
-        return over_precisions(lambda: self._entries(tensor), f"equation of {tensor.name}")
+        return over_precisions(
+            lambda faults: self._entries(tensor, faults), f"equation of {tensor.name}"
+        )
 
-    def _entries(self, tensor: Tensor) -> Any:
+    def widths(self, tensor: Tensor, bits: int) -> Any:
+        """Return what roundings add up to where numbers have so few bits, entry by entry.
+
+        They are the radii of the balls: infinite where nothing is known.
+        """
+        import flint
+
+        before = flint.ctx.prec
+        try:
+            flint.ctx.prec = bits
+            balls = self._entries(tensor, [])
+        except UndecidedError:
+            return np.inf
+        finally:
+            flint.ctx.prec = before
+        radii = [float(b.rad()) if b.is_finite() else np.inf for b in balls.flat]
+        return np.array(radii).reshape(balls.shape)
+
+    def _entries(self, tensor: Tensor, faults: list[str]) -> Any:
         env: Environment = environment(self.arrays, self.parameters, self.point)
+        env[FAULTS] = faults
         for equation in self.equations:
             env[equation.target] = Defined(equation.indices, equation.body, env)
         shape = tuple(size(extent, self.point.extents) for extent in tensor.shape)

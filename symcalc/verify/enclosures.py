@@ -18,7 +18,18 @@ from typing import Any
 
 import numpy as np
 
-from symcalc.calculus.balls import TIES, Environment, Side, UndecidedError, ball, evaluate
+from symcalc.calculus.balls import (
+    FAULTS,
+    MEMORY,
+    SURE,
+    TIES,
+    AlikeError,
+    Environment,
+    Side,
+    UndecidedError,
+    ball,
+    evaluate,
+)
 from symcalc.calculus.expansion import expanded
 from symcalc.calculus.probe import Defined
 from symcalc.notation.dims import Dim
@@ -30,13 +41,27 @@ from symcalc.verify.sampling import Point, size
 PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
 BITS = 80  # of relative accuracy a ball has at least, where it is not at zero
 _NOTHING = 2.0**-1070  # a ball around zero narrower than this is as good as zero
-_ORDER = 4  # terms of a series; a square root at zero takes one of them
+_PIECES = 32  # random steps from a point at which several pieces meet
+_FINE = 2**18  # they are whole numbers over this
+_TURN = 2.0**-30  # exact when added to them
+_ORDER = 6  # terms of a series; a square root at zero takes up to half of them
+
+# The side of the inner derivative, by whether a number is the lower or the upper end.
+_INNER = {(True, False): Side.RIGHT, (False, True): Side.LEFT}
 
 Moves = dict[tuple[str, tuple[int, ...]], float]
 
 
 class NoEnclosureError(SymcalcError, ArithmeticError):
     """No narrow ball was found: the value is infinite or undefined here, or a tie is not exact."""
+
+
+class SingularError(NoEnclosureError):
+    """There is no finite value here: a logarithm of zero, a division by zero."""
+
+
+class KinkError(NoEnclosureError):
+    """A derivative jumps here."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +80,11 @@ class Enclosure:
     def is_smooth(self) -> bool:
         """Whether there is one derivative, not two."""
         return self.right is self.left
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both sides give the same, as far as their balls tell."""
+        return self.is_smooth or bool(self.right.overlaps(self.left))
 
     def ends(self) -> tuple[Any, Any]:
         """Return the lesser and the greater of the two."""
@@ -104,7 +134,7 @@ class Enclosures:
 
     def entries(self) -> Any:
         """Return the balls of all entries of the value, as an object array."""
-        return self._over(lambda: self._each(self._environment({})))
+        return self._over(lambda faults: self._each(self._environment({}, {FAULTS: faults})))
 
     def slopes(self, wrt: str) -> Any:
         """Return the first derivative by each entry of an input, an object array of Enclosures."""
@@ -130,49 +160,99 @@ class Enclosures:
             2,
         )
 
+    def nearby(self, wrt: str, direction: Any) -> list[Any]:
+        """Return the slopes along a direction of the pieces that meet here, as balls.
+
+        A random step leads into one of the pieces, and a step that is turned a very little towards
+        the direction into the same: the slopes along both differ by that along the direction.
+
+        Args:
+            wrt: the input that moves.
+            direction: an array of its shape.
+        """
+        rng = np.random.default_rng(len(self.point.at))
+        found = []
+        for _ in range(_PIECES):
+            step = rng.integers(1, _FINE, np.shape(direction)) / _FINE
+            step = step * rng.choice([-1.0, 1.0], np.shape(direction))
+            slopes = [self.along({wrt: turned}).slope.right
+                      for turned in (step, step + np.asarray(direction) * _TURN)]  # fmt: skip
+            found.append((slopes[1] - slopes[0]) / ball(_TURN))
+        return found
+
     def product(self, wrt: str, vector: Any) -> Any:
         """Return the Hessian by one input times a vector, as an object array of balls.
 
+        See `mixed_product`, where other inputs move as well.
+        """
+        return self.mixed_product(wrt, {wrt: vector})
+
+    def mixed_product(self, wrt: str, vectors: dict[str, Any]) -> Any:
+        """Return the rows of one input of the Hessian times a vector that spans several inputs.
+
         By polarization: u' H v is a quarter of what the curvatures along v + u and v - u differ by.
+        At a boundary both pieces that meet must give the same slope and curvature. No entry of the
+        vectors should be zero, nor two of them equal, lest a kink be looked at along itself.
+
+        Args:
+            wrt: the input.
+            vectors: an array for each input that moves.
+
+        Returns:
+            An object array of balls.
 
         Raises:
-            NoEnclosureError: a derivative jumps here.
+            KinkError: the slope or the curvature jumps here.
+            NoEnclosureError: no narrow ball was found.
         """
-        found = np.empty(np.shape(vector), dtype=object)
+        own = vectors.get(wrt, np.zeros(self._array(wrt).shape))
+        largest = max(float(np.max(np.abs(v), initial=0.0)) for v in vectors.values())
+        length = 2.0 ** np.ceil(np.log2(max(largest, 1e-300)))
+        found = np.empty(own.shape, dtype=object)
         for place in places_of(found.shape):
-            unit = np.zeros(np.shape(vector))
-            unit[place] = 2.0 ** np.ceil(np.log2(max(np.max(np.abs(vector)), 1e-300)))
-            plus, minus = (self.along({wrt: vector + sign * unit}) for sign in (1, -1))
-            if not (plus.curvature.is_smooth and minus.curvature.is_smooth):
-                raise NoEnclosureError(f"enclosure of {self.objective.name}: a kink is met here")
+            unit = np.zeros(own.shape)
+            unit[place] = length
+            plus, minus = (self.along({**vectors, wrt: own + sign * unit}) for sign in (1, -1))
+            if not all(d.agrees for jet in (plus, minus) for d in jet.derivatives):
+                raise KinkError(f"enclosure of {self.objective.name}: a derivative jumps here")
             gap = plus.curvature.right - minus.curvature.right
-            found[place] = gap / (4 * ball(float(unit[place])))
+            found[place] = gap / (4 * ball(float(length)))
         return found
 
     def _array(self, name: str) -> Any:
         return self._arrays[self.objective.input(name)]
 
     def _by_entry(self, wrt: str, order: int) -> Any:
-        """The derivatives of one order by each entry; at an end of the domain the inner one."""
+        """The derivatives of one order by each entry.
+
+        At an end of the domain the inner ones, where the formula means nothing beyond.
+        """
         array, domain = self._array(wrt), self.objective.input(wrt).domain
         found = np.empty(array.shape, dtype=object)
         for place in places_of(found.shape):
-            both = self._jet({(wrt, place): 1}, order).derivatives[order - 1]
-            if array[place] == domain.lower:
-                both = Enclosure(both.right, both.right)
-            elif array[place] == domain.upper:
-                both = Enclosure(both.left, both.left)
-            found[place] = both
+            end = _INNER.get((array[place] == domain.lower, array[place] == domain.upper))
+            try:
+                jet = self._jet({(wrt, place): 1}, order)
+            except NoEnclosureError:
+                if end is None:
+                    raise
+                jet = self._jet({(wrt, place): 1}, order, end)
+            found[place] = jet.derivatives[order - 1]
         return found
 
-    def _over(self, compute: Callable[[], Any]) -> Any:
+    def _over(self, compute: Callable[[list[str]], Any]) -> Any:
         return over_precisions(compute, self.objective.name)
 
-    def _jet(self, moves: Moves, order: int) -> Jet:
-        def compute() -> Jet:
+    def _jet(self, moves: Moves, order: int, only: Side | None = None) -> Jet:
+        """Value and derivatives along a line; seen from one side only, if that is all there is."""
+
+        def compute(faults: list[str]) -> Jet:
             ties: list[Any] = []
-            right = self._series(moves, Side.RIGHT, ties)
-            left = self._series(moves, Side.LEFT, ties) if ties else right
+            notes = {TIES: ties, FAULTS: faults}
+            right = self._series(moves, {Side: only or Side.RIGHT, **notes})
+            if only is not None:
+                ties.clear()
+            left = self._series(moves, {Side: Side.LEFT, **notes}) if ties else right
             found = []
             for k in range(1, order + 1):
                 ahead = _coefficient(right, k) * k
@@ -182,18 +262,19 @@ class Enclosures:
 
         return self._over(compute)
 
-    def _series(self, moves: Moves, side: Side, ties: list[Any]) -> Any:
-        return self._total(self._environment(moves) | {Side: side, TIES: ties})
+    def _series(self, moves: Moves, notes: Environment) -> Any:
+        return self._total(self._environment(moves, notes))
 
-    def _environment(self, moves: Moves) -> Environment:
+    def _environment(self, moves: Moves, notes: Environment) -> Environment:
         import flint
 
         symbols = {p.name: p.symbol for p in self.objective.parameters}
-        env = environment(self._arrays, symbols, self.point)
+        env = environment(self._arrays, symbols, self.point) | notes
         for (name, place), step in moves.items():
             tensor = self.objective.input(name)
             start = float(self._arrays[tensor][place])
-            env[tensor][place] = flint.arb_series([start, step], prec=_ORDER)
+            if np.isfinite(start):  # no step leads away from infinity
+                env[tensor][place] = flint.arb_series([start, step], prec=_ORDER)
         return env
 
     def _defined(self, env: Environment) -> Environment:
@@ -229,6 +310,7 @@ def environment(arrays: Mapping[Tensor, Any], symbols: Mapping[str, Any], point:
         point: gives extents and hyperparameters.
     """
     env: Environment = {Dim(name): extent for name, extent in point.extents.items()}
+    env[MEMORY] = {}
     env |= {symbol: ball(float(point.hyper[name])) for name, symbol in symbols.items()}
     for tensor, array in arrays.items():
         exact = int if tensor.domain.integer else lambda number: ball(float(number))
@@ -236,28 +318,36 @@ def environment(arrays: Mapping[Tensor, Any], symbols: Mapping[str, Any], point:
     return env
 
 
-def over_precisions(compute: Callable[[], Any], what: str) -> Any:
+def over_precisions(compute: Callable[[list[str]], Any], what: str) -> Any:
     """Compute with more and more bits until all balls are narrow.
 
     Args:
-        compute: gives a Jet, or an object array of balls.
+        compute: gives a Jet, or an object array of balls; it notes what has no finite value.
         what: is computed, for the message.
 
     Raises:
-        NoEnclosureError: they stay wide, or something cannot be decided.
+        SingularError: there is no finite value, whatever the precision.
+        NoEnclosureError: the balls stay wide, or something cannot be decided.
     """
     import flint
 
-    before, trouble = flint.ctx.prec, "its ball stays wide"
+    before, trouble, least = flint.ctx.prec, "its ball stays wide", 0
     try:
-        for flint.ctx.prec in PRECISIONS:
-            try:
-                found = compute()
-            except UndecidedError as error:
-                trouble = str(error)
+        for precision in PRECISIONS:
+            if precision < least:
                 continue
-            if all(_is_narrow(each) for each in _balls(found)):
-                return found
+            flint.ctx.prec = precision
+            faults: list[str] = []
+            try:
+                found = compute(faults)
+                if all(_is_narrow(each) for each in _balls(found)):
+                    return found
+                finite = all(each.is_finite() for each in _balls(found))
+            except UndecidedError as error:
+                trouble, finite = str(error), False
+                least = SURE if isinstance(error, AlikeError) else 0
+            if faults and not finite:
+                raise SingularError(f"enclosure of {what}: {faults[0]} stands in it")
     finally:
         flint.ctx.prec = before
     raise NoEnclosureError(f"enclosure of {what}: {trouble}")

@@ -3,26 +3,41 @@
 Both sides are certain to hold what they stand for. Two balls that do not meet prove the equations
 wrong; two that meet, each narrow to eighty bits, leave no error beyond 1e-24 of the entry. Nothing
 is tolerated, so nothing right is ever accused. At a kink the equations must give a subgradient:
-a number between the one-sided derivatives.
+a number between the one-sided derivatives, entry by entry and, where one boundary alone is met,
+along directions that move several entries at once; or, where several boundaries meet, a number
+between the slopes of the pieces around. Where a derivative jumps there is no curvature to hold the
+equations to, and none is looked at; nor is anything where the truth itself is infinite.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from symcalc.calculus.balls import ball
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.orders import Product
 from symcalc.notation.errors import SymcalcError
+from symcalc.notation.objective import Objective
 from symcalc.verify.derived import Derived
-from symcalc.verify.enclosures import Enclosures, NoEnclosureError, places_of
-from symcalc.verify.sampling import Point
+from symcalc.verify.enclosures import (
+    Enclosure,
+    Enclosures,
+    KinkError,
+    NoEnclosureError,
+    SingularError,
+    places_of,
+)
+from symcalc.verify.sampling import KINK, TIE, Point
 from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS
 
-VALUE, GRADIENT, CURVATURE = "value", "gradient", "hvp"
+VALUE, GRADIENT, ALONG = "value", "gradient", "gradient along a direction"
+TANGENT, CURVATURE = "jvp", "hvp"
+_FINE = 2**20  # directions are whole numbers over this: exact, and no two entries alike
 
 
 @dataclass(frozen=True)
@@ -30,7 +45,7 @@ class Finding:
     """One entry of one derivative at one point.
 
     Args:
-        of: "value", "gradient" or "hvp".
+        of: "value", "gradient", "gradient along a direction", "jvp" or "hvp".
         wrt: the input, or "value".
         place: the entry.
         came: the ball of the equations; None where there is none.
@@ -50,28 +65,114 @@ class Finding:
     why: str = ""
 
 
+@dataclass(frozen=True)
+class Claim:
+    """What is held against an enclosure.
+
+    Args:
+        of: "value", "gradient", "gradient along a direction", "jvp" or "hvp".
+        wrt: the input, or "value".
+        infinite: whether an entry of the point is infinite.
+    """
+
+    of: str
+    wrt: str
+    infinite: bool
+
+    def whole(self, verdict: str, why: str) -> Finding:
+        """Return a finding on the array as a whole."""
+        return Finding(self.of, self.wrt, (), None, None, None, verdict, why)
+
+    def entry(
+        self, place: tuple[int, ...], came: Any, slopes: list[Any], verdict: str, why: str = ""
+    ) -> Finding:
+        """Return a finding on one entry, between the least and the greatest of several slopes."""
+        low, high = min(slopes, key=_middle), max(slopes, key=_middle)
+        return Finding(self.of, self.wrt, place, came, low, high, verdict, why)
+
+
+def _middle(slope: Any) -> float:
+    return float(slope.mid())
+
+
+Pieces = Callable[[tuple[int, ...]], list[Any]]
+_NO_SUBGRADIENT = "no subgradient: no slope near this kink is like it"
+
+
 class Formula:
     """Holds the equations of a derivation against enclosures, at any points.
 
     Args:
         derivation: whose equations are held; they may be wrong, the objective counts as right.
         product: the equations of the Hessian's product; None leaves it out.
+        truth: gives the enclosures of an objective at a point.
+        tangent: the equations of the value's derivative along directions; None leaves them out.
     """
 
-    def __init__(self, derivation: Derivation, product: Product | None = None) -> None:
+    def __init__(
+        self,
+        derivation: Derivation,
+        product: Product | None = None,
+        truth: Callable[[Objective, Point], Enclosures] = Enclosures,
+        tangent: Product | None = None,
+    ) -> None:
         self.derivation = derivation
         self.product = product
+        self.truth = truth
+        self.tangent = tangent
         self.symbols = {p.name: p.symbol for p in derivation.objective.parameters}
 
     def findings(self, point: Point) -> Iterator[Finding]:
         """Compare every entry of value, gradient and product at one point."""
-        truth = Enclosures(self.derivation.objective, point)
-        yield from self._values(truth, point)
-        for wrt in self.derivation.wrt:
-            yield from self._gradients(truth, point, wrt)
-        if self.product is not None:
+        truth = self.truth(self.derivation.objective, point)
+        value = _outcome(truth.entries)
+        if isinstance(value, SingularError):
+            return  # an infinite value has no slopes
+        yield from self._values(value, point)
+        slopes = {wrt: _outcome(partial(truth.slopes, wrt)) for wrt in self.derivation.wrt}
+        for wrt, expected in slopes.items():
+            yield from self._gradients(truth, expected, point, wrt)
+            if point.kind in (KINK, TIE):
+                yield from self._along(truth, point, wrt)
+        finite = not any(isinstance(each, SingularError) for each in slopes.values())
+        if self.tangent is not None and finite:
+            for wrt in self.derivation.wrt:
+                yield from self._tangents(truth, point, wrt)
+        if self.product is not None and finite:
             for wrt in self.derivation.wrt:
                 yield from self._products(truth, point, wrt)
+
+    def _tangents(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
+        """Hold the value's derivative along a direction of one input, where it has one."""
+        assert self.tangent is not None
+        names, arrays = self.derivation.wrt, self._arrays(point)
+        rng = np.random.default_rng(sum(point.extents.values()))
+        move = _direction(rng, arrays[wrt].shape)
+        directions = {
+            direction: move if name == wrt else np.zeros(arrays[name].shape)
+            for name, direction in zip(names, self.tangent.directions, strict=True)
+        }
+        derived = self._derived(self.tangent.equations, point, directions)
+        result = self.tangent.results[0]
+
+        def came() -> Any:
+            found = derived.entries(result)
+            if point.cotangent is None:
+                return found
+            terms = (found[p] * float(point.cotangent[p]) for p in places_of(found.shape))
+            return np.array(sum(terms, ball(0)), dtype=object)
+
+        def slope() -> Any:
+            found = truth.along({wrt: move}).slope
+            if not found.is_smooth:
+                raise KinkError("a derivative jumps along this direction")
+            return np.array(found.right, dtype=object)
+
+        yield from _compared(_claim(TANGENT, wrt, point), _outcome(came), _outcome(slope))
+
+    def _arrays(self, point: Point) -> dict[str, Any]:
+        names = (tensor.name for tensor in self.derivation.objective.inputs)
+        return dict(zip(names, point.arrays, strict=True))
 
     def _derived(self, equations: Any, point: Point, directions: dict[Any, Any]) -> Derived:
         given = dict(directions)
@@ -79,55 +180,150 @@ class Formula:
             given[self.derivation.cotangent] = point.cotangent
         return Derived(equations, point, self.derivation.objective.inputs, self.symbols, given)
 
-    def _values(self, truth: Enclosures, point: Point) -> Iterator[Finding]:
+    def _values(self, value: Any, point: Point) -> Iterator[Finding]:
         derived = self._derived(self.derivation.equations, point, {})
-        yield from _compared(
-            VALUE, VALUE, lambda: derived.entries(self.derivation.value), truth.entries
-        )
+        found = _outcome(lambda: derived.entries(self.derivation.value))
+        yield from _compared(_claim(VALUE, VALUE, point), found, value)
 
-    def _gradients(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
+    def _gradients(
+        self, truth: Enclosures, slopes: Any, point: Point, wrt: str
+    ) -> Iterator[Finding]:
         derived = self._derived(self.derivation.equations, point, {})
         target = self.derivation.gradient_of(wrt).target
+
+        def pieces(place: tuple[int, ...]) -> list[Any]:
+            unit = np.zeros(self._shape(point, wrt))
+            unit[place] = 1.0
+            return truth.nearby(wrt, unit)
+
         yield from _compared(
-            GRADIENT, wrt, lambda: derived.entries(target), lambda: truth.slopes(wrt)
+            _claim(GRADIENT, wrt, point),
+            _outcome(lambda: derived.entries(target)),
+            slopes,
+            pieces,
         )
 
+    def _along(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
+        """Hold the gradient against the slopes along a few directions.
+
+        Of two pieces that meet, and of any number in a max or a min, a subgradient's slope lies
+        between the one-sided slopes along every direction. Where a convex and a concave kink meet
+        it need not: points with one boundary only are asked for it.
+        """
+        derived = self._derived(self.derivation.equations, point, {})
+        target = self.derivation.gradient_of(wrt).target
+        shape = self._shape(point, wrt)
+        rng = np.random.default_rng(len(point.at))
+        for direction in (np.ones(shape), _direction(rng, shape)):
+
+            def came(direction: Any = direction) -> Any:
+                found = derived.entries(target)
+                terms = (found[place] * float(direction[place]) for place in places_of(shape))
+                return np.array(sum(terms, ball(0)), dtype=object)
+
+            def slope(direction: Any = direction) -> Any:
+                return np.array(truth.along({wrt: direction}).slope, dtype=object)
+
+            def pieces(_: tuple[int, ...], direction: Any = direction) -> list[Any]:
+                return truth.nearby(wrt, direction)
+
+            yield from _compared(_claim(ALONG, wrt, point), _outcome(came), _outcome(slope), pieces)
+
     def _products(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
+        """Hold the Hessian's product, all inputs moving at once: mixed derivatives count too."""
         assert self.product is not None
         rng = np.random.default_rng(sum(point.extents.values()))
-        objective = self.derivation.objective
-        arrays = dict(zip((t.name for t in objective.inputs), point.arrays, strict=True))
-        directions = {}
-        for name, direction in zip(self.derivation.wrt, self.product.directions, strict=True):
-            shape = arrays[name].shape
-            moving = rng.integers(-8, 9, shape) / 4.0 if name == wrt else np.zeros(shape)
-            directions[direction] = moving
-        vector = directions[self.product.directions[self.derivation.wrt.index(wrt)]]
+        arrays = self._arrays(point)
+        vectors = {name: _direction(rng, arrays[name].shape) for name in self.derivation.wrt}
+        directions = dict(zip(self.product.directions, vectors.values(), strict=True))
         derived = self._derived(self.product.equations, point, directions)
         result = self.product.results[self.derivation.wrt.index(wrt)]
         yield from _compared(
-            CURVATURE, wrt, lambda: derived.entries(result), lambda: truth.product(wrt, vector)
+            _claim(CURVATURE, wrt, point),
+            _outcome(lambda: derived.entries(result)),
+            _outcome(lambda: truth.mixed_product(wrt, vectors)),
         )
 
+    def _shape(self, point: Point, wrt: str) -> tuple[int, ...]:
+        names = [tensor.name for tensor in self.derivation.objective.inputs]
+        return tuple(point.arrays[names.index(wrt)].shape)
 
-def _compared(of: str, wrt: str, came: Any, truth: Any) -> Iterator[Finding]:
-    """Compare two object arrays of balls, or of one-sided slopes, entry by entry."""
-    try:
-        found, expected = came(), truth()
-    except NoEnclosureError as error:
-        yield Finding(of, wrt, (), None, None, None, INCONCLUSIVE, str(error))
-        return
-    except SymcalcError as error:
-        yield Finding(of, wrt, (), None, None, None, FAIL, str(error))
+
+def _claim(of: str, wrt: str, point: Point) -> Claim:
+    infinite = not all(np.isfinite(array).all() for array in point.arrays)
+    return Claim(of, wrt, infinite)
+
+
+def _direction(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    """A direction in which every entry moves, each by another step of up to two."""
+    return rng.choice([-1.0, 1.0], shape) * rng.integers(1, 2 * _FINE, shape) / _FINE
+
+
+def _compared(
+    claim: Claim, found: Any, expected: Any, pieces: Pieces | None = None
+) -> Iterator[Finding]:
+    """Compare two object arrays of balls, or of one-sided slopes, entry by entry.
+
+    Args:
+        claim: what is compared, and where.
+        found: the equations' array, or the error there was.
+        expected: the enclosures', or theirs.
+        pieces: gives, for an entry at which pieces meet, the slopes of each.
+    """
+    if isinstance(found, Exception) or isinstance(expected, Exception):
+        yield from _without_balls(claim, found, expected)
         return
     if found.shape != expected.shape:
-        why = f"shape {found.shape}, expected {expected.shape}"
-        yield Finding(of, wrt, (), None, None, None, FAIL, why)
+        yield claim.whole(FAIL, f"shape {found.shape}, expected {expected.shape}")
         return
     for place in places_of(found.shape):
-        ends = expected[place]
-        low, high = ends.ends() if hasattr(ends, "ends") else (ends, ends)
-        ball = found[place]
-        outside = ball < low or ball > high
-        verdict = FAIL if outside or not ball.is_finite() else PASS
-        yield Finding(of, wrt, place, ball, low, high, verdict)
+        yield _entry(claim, place, found[place], expected[place], pieces)
+
+
+def _outcome(compute: Callable[[], Any]) -> Any:
+    """What is computed, or why it cannot be."""
+    try:
+        return compute()
+    except SymcalcError as error:
+        return error
+
+
+def _without_balls(claim: Claim, found: Any, expected: Any) -> Iterator[Finding]:
+    """What can be said where one side or both have no balls.
+
+    Nothing where both are infinite or undefined, where a derivative jumps, and where the equations
+    meet infinities that cancel.
+    """
+    if isinstance(expected, KinkError):
+        return
+    if isinstance(expected, Exception):
+        if not (isinstance(expected, SingularError) and isinstance(found, SingularError)):
+            yield claim.whole(INCONCLUSIVE, str(expected))
+    elif isinstance(found, NoEnclosureError):
+        if not claim.infinite:
+            known = isinstance(found, SingularError)
+            yield claim.whole(FAIL if known else INCONCLUSIVE, str(found))
+    else:
+        yield claim.whole(FAIL, str(found))
+
+
+def _entry(
+    claim: Claim, place: tuple[int, ...], came: Any, truth: Any, pieces: Pieces | None
+) -> Finding:
+    """Judge one entry; where several pieces meet, any slope between theirs will do."""
+    met = isinstance(truth, Enclosure) and not truth.is_smooth
+    slopes = list(truth.ends()) if isinstance(truth, Enclosure) else [truth]
+    if _outside(came, slopes) and met and pieces is not None:
+        try:
+            slopes += pieces(place)
+        except NoEnclosureError as error:
+            return claim.entry(place, came, slopes, INCONCLUSIVE, str(error))
+    if not _outside(came, slopes):
+        return claim.entry(place, came, slopes, PASS)
+    return claim.entry(place, came, slopes, FAIL, _NO_SUBGRADIENT if met else "")
+
+
+def _outside(came: Any, slopes: list[Any]) -> bool:
+    """Whether a ball is certainly beyond all of several."""
+    less, greater = (all(map(beyond, slopes)) for beyond in (came.__lt__, came.__gt__))
+    return not came.is_finite() or less or greater

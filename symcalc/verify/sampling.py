@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from symcalc.notation.dims import Dim
 from symcalc.notation.domains import REAL
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
 from symcalc.program.needs import needs
 
+KINK, TIE = "kink", "tie"  # kinds of points at which one boundary alone is met
+ATTEMPTS = 12  # points that are tried where one does not serve
 _ROUNDS = 8  # one range may be made of what another has enlarged
 
 
@@ -25,32 +28,31 @@ class Point:
         arrays: float64 (labels int64) arrays in declared order.
         hyper: hyperparameters by name.
         cotangent: of an array-valued objective; else None.
+        kind: what sort of point it is, in a word: "typical", "kink", "tail".
+        at: what is special about it: "logits[0] = 745".
     """
 
     extents: dict[str, int]
     arrays: tuple[Any, ...]
     hyper: dict[str, float]
     cotangent: Any = None
+    kind: str = "typical"
+    at: str = ""
 
     def nudged(self, share: float, seed: int) -> Point:
         """Return the point with every real entry moved by a share of itself, up or down."""
         rng = np.random.default_rng(seed)
-        return Point(
-            self.extents,
-            tuple(
-                array
-                if array.dtype.kind == "i"
-                else array * (1 + share * rng.choice([-1.0, 1.0], size=array.shape))
-                for array in self.arrays
-            ),
-            self.hyper,
-            self.cotangent,
+        moved = tuple(
+            array
+            if array.dtype.kind == "i"
+            else array * (1 + share * rng.choice([-1.0, 1.0], size=array.shape))
+            for array in self.arrays
         )
+        return replace(self, arrays=moved)
 
     def moved(self, place: int, array: Any) -> Point:
         """Return the point with one of its arrays replaced."""
-        arrays = (*self.arrays[:place], array, *self.arrays[place + 1 :])
-        return Point(self.extents, arrays, self.hyper, self.cotangent)
+        return replace(self, arrays=(*self.arrays[:place], array, *self.arrays[place + 1 :]))
 
 
 KINDS: dict[str, Callable[[Any, np.random.Generator], Any]] = {
@@ -81,7 +83,15 @@ def draw(objective: Objective, extents: dict[str, int], seed: int, kind: str = "
     if not objective.is_scalar:
         shape = tuple(size(index.extent, extents) for index in objective.outputs)
         cotangent = rng.normal(size=shape)
-    return Point(extents, arrays, hyper, cotangent)
+    return Point(extents, arrays, hyper, cotangent, kind)
+
+
+def points(
+    objective: Objective, sizes: tuple[int, ...], seed: int, kind: str = "typical"
+) -> Iterator[Point]:
+    """Draw a few points, one after another, at the extents that `primes` gives."""
+    for attempt in range(ATTEMPTS):
+        yield draw(objective, primes(objective, sizes), seed + 10_000 * attempt, kind)
 
 
 def primes(objective: Objective, sizes: tuple[int, ...]) -> dict[str, int]:
@@ -92,7 +102,7 @@ def primes(objective: Objective, sizes: tuple[int, ...]) -> dict[str, int]:
 
 def roomy(objective: Objective, extents: dict[str, int]) -> dict[str, int]:
     """Return sizes that meet what an objective asks of them, every range being at least 1."""
-    found = dict(extents)
+    found = extents | {size.dim.name: size.value for size in objective.sizes}
     for _ in range(_ROUNDS):
         for need in needs(objective):
             short = max(need.least, 1) - size(need.extent, found)
@@ -106,6 +116,8 @@ def roomy(objective: Objective, extents: dict[str, int]) -> dict[str, int]:
 
 def size(extent: Any, extents: dict[str, int]) -> int:
     """Return an extent as a number."""
+    if isinstance(extent, Dim):
+        return extents[extent.name]
     return int(extent.subs({symbol: extents[symbol.name] for symbol in extent.free_symbols}))
 
 
@@ -118,6 +130,8 @@ def _array(tensor: Tensor, extents: dict[str, int], rng: np.random.Generator) ->
 def _number(domain: Any, default: float | None, rng: np.random.Generator) -> float:
     """Return a value near the default, but not the default, for that may hide a term."""
     if default is None:
-        return abs(float(domain.sample(rng, ()))) + 0.1
+        drawn = float(domain.sample(rng, ()))
+        away = abs(drawn) + 0.1  # from zero
+        return away if domain.admits(away) else drawn
     moved = default * float(rng.uniform(0.7, 1.3))
     return moved if domain.admits(moved) else default

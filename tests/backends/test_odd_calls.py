@@ -323,3 +323,15 @@ def test_what_an_argument_raises_of_its_own_is_not_hidden(kernel):
 
     with pytest.raises(KeyboardInterrupt):
         kernel("mse")(Interrupted(), Y)
+
+
+def test_vectors_are_no_positional_arrays():
+    made, x = sc.compile("mse", backend="numpy"), np.ones(3)
+    with pytest.raises(
+        sc.ArgumentTypeError, match=r"missing array 'target'; expected prediction, target$"
+    ):
+        made.hvp(x, vector=x)
+    with pytest.raises(
+        sc.ArgumentTypeError, match=r"expected 2 arrays \(prediction, target\), got 3"
+    ):
+        made.hvp(x, x, x, vector=x)

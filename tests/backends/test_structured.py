@@ -199,3 +199,17 @@ def test_several_inputs_are_refused(kernel):
     k = kernel("mse", wrt=("prediction", "target"))
     with pytest.raises(sc.SymcalcError, match="hessian_structure: expected one input"):
         k.hessian_structure([1.0], [2.0])
+
+
+def test_a_zero_on_the_diagonal_part_is_no_singular_matrix():
+    """12 diag(x^2) + 2 w w^T where one x is zero: regular, since w is not zero there."""
+    kernel = sc.compile(sc.parse("sum(i, x[i]**4) + sum(i, w[i]*x[i])**2", wrt="x"))
+    x, w = np.array([1.0, 2.0, 0.0, 1.0, 3.0]), np.array([1.0, 0.5, 1.0, -1.0, 2.0])
+    b = np.array([1.0, -2.0, 3.0, 0.5, 0.25])
+    found = kernel.hessian_structure(x=x, w=w).solve(b)
+    np.testing.assert_allclose(
+        found, np.linalg.solve(12 * np.diag(x**2) + 2 * np.outer(w, w), b), rtol=1e-13
+    )
+    x[1] = 0.0
+    with pytest.raises(sc.ArgumentError, match="more zeros than outer products"):
+        kernel.hessian_structure(x=x, w=w).solve(b)

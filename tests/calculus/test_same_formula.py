@@ -47,6 +47,7 @@ EQUAL = [
     ("sum(k, exp(x[k])*exp(-x[k]))", "sum(k, 1 + 0*x[k])"),
     ("sum(i, kl_div(w[i], y[i]))", "sum(i, w[i]*log(w[i]/y[i])) + sum(i, y[i] - w[i])"),
     ("sum(i, log(w[i]**2*y[i]))", "sum(i, log(y[i]) + 2*log(w[i]))"),
+    ("norm2(i, -x[i])", "sqrt(sum(j, x[j]**2))"),
     ("norm2(i, x[i])*prod(j, x[j])", "prod(i, x[i])*norm2(j, x[j])"),
     ("sum(i, gaussian_expectation(z, mu, 1, (z - x[i])**2))", "sum(i, (mu - x[i])**2 + 1)"),
 ]
@@ -124,3 +125,14 @@ def test_a_formula_that_would_never_end_is_refused():
     long = "(x[i] + y[i] + w[i] + 1 + x[i]*y[i] + w[i]*x[i])**6"
     with pytest.raises(sc.DerivationError, match="multiplied out"):
         same(f"sum(i, {long}*(x[i] - 2*w[i] + {long}))", "sum(i, x[i])")
+
+
+def test_what_is_no_formula_is_refused():
+    made = sc.parse("sum(i, x[i])", wrt="x")
+    with pytest.raises(sc.ArgumentTypeError, match=r"same_formula: left: .*got str sum\(i, x\[i\]"):
+        sc.same_formula("sum(i, x[i])", made.body)
+    with pytest.raises(sc.ArgumentTypeError, match=r"same_formula: right: .*\.body, got Objective"):
+        sc.same_formula(made.body, made)
+    assert sc.same_formula(made.body, made.body * 1)
+    with pytest.raises(sc.ArgumentTypeError, match=r"same_gradient: .*got Objective"):
+        sc.same_gradient(made, sc.derive(made), "x")

@@ -59,3 +59,20 @@ def test_all_routes_to_the_second_derivative_agree(text, options, name):
     np.testing.assert_allclose(held @ vector, product, **near)
     np.testing.assert_allclose(held.diagonal.ravel(), np.diag(dense), **near)
     np.testing.assert_allclose(kernel.hessian_diagonal(**point, **more), held.diagonal, **near)
+
+
+SMOOTH_AT_ZERO = [
+    ("sum(i, abs(x[i]) - log1p(abs(x[i])))", 1.0),
+    ("sum(i, abs(x[i])**2)", 2.0),
+    ("sum(i, abs(x[i])**p)", 2.0),
+    ("norm2(i, x[i])**2", 2.0),
+    ("sum(i, exp(-abs(x[i])) + abs(x[i]))", 1.0),
+]
+
+
+@pytest.mark.parametrize(("text", "curvature"), SMOOTH_AT_ZERO)
+def test_an_absolute_value_does_not_hide_the_curvature_at_zero(text, curvature):
+    hyper = {"p": 2.0} if "p)" in text[-4:] else {}
+    kernel = sc.compile(sc.parse(text, wrt="x"), backend="numpy")
+    found = kernel.hvp(np.array([0.0, -0.0]), vector=np.array([1.0, -3.0]), **hyper)
+    assert found == pytest.approx([curvature, -3 * curvature], rel=1e-15)

@@ -213,3 +213,55 @@ def test_values_of_one_more_state_than_rewards():
         total.append(last)
     for backend in ("numba", "numpy"):
         assert sc.compile(made, backend=backend)(r, v) == pytest.approx(np.mean(np.square(total)))
+
+
+LAST = {
+    "sum(i, x[i])*x[n-1]**2": lambda x: (
+        float(x.sum() * x[-1] ** 2),
+        x[-1] ** 2 + 2 * x.sum() * x[-1] * (np.arange(len(x)) == len(x) - 1),
+    ),
+    "sum(i, x[i]**2) + x[0]*x[n-2]": lambda x: (
+        float(x @ x + x[0] * x[-2]),
+        2 * x + x[-2] * (np.arange(len(x)) == 0) + x[0] * (np.arange(len(x)) == len(x) - 2),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", LAST)
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_a_place_may_be_counted_from_the_end(text, backend):
+    made = sc.parse(text, wrt="x")
+    assert made.is_scalar
+    assert str(sc.parse(str(made.body), wrt="x").body) == str(made.body)
+    kernel = sc.compile(made, backend=backend)
+    x = np.array([0.5, -1.5, 2.0, 0.25])
+    for n in (2, 4):
+        value, gradient = kernel.value_and_grad(x[:n])
+        assert value == pytest.approx(LAST[text](x[:n])[0], rel=1e-14)
+        np.testing.assert_allclose(gradient, LAST[text](x[:n])[1], rtol=1e-14)
+    with pytest.raises(sc.ArgumentError, match=r"x\[n - [12]\] needs n - [12] of at least 0"):
+        kernel(x[: 0 if "n-1" in text else 1])
+
+
+def test_a_place_from_the_end_is_told_from_an_index():
+    assert sc.parse("x[n-1]", wrt="x", shapes={"x": "n"}).is_scalar
+    assert not sc.parse("x[n] - x[n-1]", wrt="x").is_scalar  # n is an index here
+    assert sc.parse("sum(n, x[n] - x[n-1])", wrt="x").is_scalar
+    with pytest.raises(sc.NotationError, match="expected a place such as t, t"):
+        sc.parse("scan(t, a, b[t], 0, n_t-1)", wrt="b")
+
+
+def test_a_place_beyond_the_end_is_refused():
+    x, n = Tensor("x", (Dim("n"),)), Dim("n")
+    with pytest.raises(sc.NotationError, match=r"expected a place below n at axis 0, got n: x"):
+        x[n]
+    with pytest.raises(sc.NotationError, match=r"expected a place below n at axis 0, got m - 1: x"):
+        x[Dim("m") - 1]
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_a_greatest_entry_is_looked_up_by_its_place(backend):
+    objective = sc.parse("sum(i, x[i]*x[argmax(k, x[k])])", wrt="x", shapes={"x": "n"})
+    value, slope = sc.compile(objective, backend=backend).value_and_grad(np.array([1.0, 3.0, 2.0]))
+    assert value == 18
+    np.testing.assert_array_equal(slope, [3.0, 9.0, 3.0])

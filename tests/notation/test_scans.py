@@ -124,6 +124,7 @@ REFUSED = {
     "scan(2, g, r[t])": "expected an index first",
     "scan(g, r[t])": "indexes no array",
     "scan(t, g, r[t], r[t])": "expected a start free of the index t, got r[t]",
+    "scan(t, g, r[t], place=0)": "scan: expected plain arguments; start and place go by position",
     "scan(t, g, r[t], 0, 0.5)": "expected a place such as t, t + 1 or 0",
     "scan(t, g, r[t], 0, 2*t)": "expected a place such as t",
     "cumsum(t, r[t], -1)": "got -1",
