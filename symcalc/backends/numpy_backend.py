@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symcalc.backends.any_size import AnySize, chosen, product, run_through
 from symcalc.backends.executable import Run, Scalars, Sizes
 from symcalc.backends.modes import Task
 from symcalc.calculus.equations import Equation, Namer
@@ -96,7 +97,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "log1mexp": lambda x: np.where(x < 0.7, np.log(-np.expm1(-x)), np.log1p(-np.exp(-x))),
     "stop_gradient": lambda x: x,
     "polygamma": _polygamma,
-    "Where": np.where,
+    "Where": chosen,
     "Quotient": np.floor_divide,
     "AllOf": lambda *parts: functools.reduce(np.logical_and, parts),
     "AnyOf": lambda *parts: functools.reduce(np.logical_or, parts),
@@ -131,7 +132,7 @@ REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "max": lambda v: _extreme(np.max, -1, v),
     "min": lambda v: _extreme(np.min, 1, v),
     "argmax": lambda v: np.argmax(v, axis=-1), "argmin": lambda v: np.argmin(v, axis=-1),
-    "prod": lambda v: np.prod(v, axis=-1), "logsumexp": _logsumexp,
+    "prod": product, "logsumexp": _logsumexp,
     "norm2": _norm,
 }  # fmt: skip
 
@@ -208,6 +209,8 @@ class NumpyExecutable:
         reduction = compiled.equation.reduction
         if reduction is not None:
             result = REDUCTIONS[reduction.spelling](result)
+        if isinstance(result, AnySize):
+            return result
         integer = compiled.equation.target.domain.integer
         return np.asarray(result, dtype=np.int64 if integer else self._kind(result))
 
@@ -244,11 +247,11 @@ def _entries(sequence: _Sequence, known: dict[Any, Any], scalars: dict[Any, Any]
         np.moveaxis(_on_grid(part, known, scalars), axis, 0)
         for part in (sequence.decay, sequence.term)
     )
-    state = _on_grid(sequence.start, known, scalars).astype(np.float64)
-    result = np.empty(term.shape)
-    for place in recurrence.order(len(term)):
-        state = decay[place] * state + term[place]
-        result[place] = state
+    start = _on_grid(sequence.start, known, scalars)
+    result = run_through(decay, term, start, recurrence.order(len(term)))
+    if isinstance(result, AnySize):
+        parts = (np.moveaxis(part, 0, axis) for part in (result.number, result.power))
+        return AnySize(*parts)
     return np.moveaxis(result, 0, axis)
 
 

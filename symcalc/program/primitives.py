@@ -104,6 +104,49 @@ class FinitePlus(sp.Function):
         return True
 
 
+class _Real(sp.Function):
+    """A real number that a function of the kernels computes."""
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
+class scaled(_Real):
+    """m 2**e: a number that was kept with a power of two."""
+
+    nargs = 2
+
+
+class times(_Real):
+    """The number that a running product m goes on from, once it has taken in a factor."""
+
+    nargs = 2
+
+
+class excess(_Real):
+    """The power of two that is taken out of m when it takes in a factor; mostly zero."""
+
+    nargs = 2
+
+
+class out_of_range(_Real):
+    """Whether a running product has left the range it can go on from as it is: 1 or 0."""
+
+    nargs = 1
+
+
+class stepped(_Real):
+    """The number of a (m 2**e) + b, of which `stepped_power` is the power: m, e, a, b."""
+
+    nargs = 4
+
+
+class stepped_power(_Real):
+    """The power of two of a (m 2**e) + b: zero, unless the number leaves the range."""
+
+    nargs = 4
+
+
 def to_primitives(expression: Any) -> Any:
     """Rewrite every composite atom by its stable form, down to primitives.
 

@@ -23,7 +23,16 @@ from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
 from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access
-from symcalc.program.primitives import FinitePlus, ScaledSquare, ShiftedExp, exp_nonpositive
+from symcalc.program.primitives import (
+    FinitePlus,
+    ScaledSquare,
+    ShiftedExp,
+    excess,
+    exp_nonpositive,
+    out_of_range,
+    scaled,
+    times,
+)
 from symcalc.verify.bounded import INFINITE, Arithmetic, Bounded
 from symcalc.verify.elementary import (
     EXACT,
@@ -275,6 +284,12 @@ def _function(expression: Any) -> Recipe:
         return recipe(expression.args[0])
     if isinstance(expression, FinitePlus):
         return _sum(expression)
+    if isinstance(expression, scaled):  # balls have no range: every power is zero
+        return recipe(expression.args[0])
+    if isinstance(expression, times):
+        return _product(sp.Mul(*expression.args, evaluate=False))
+    if isinstance(expression, (excess, out_of_range)):
+        return recipe(sp.Integer(0))
     if isinstance(expression, ShiftedExp):
         x, top = expression.args
         return recipe(exp_nonpositive(x - top))

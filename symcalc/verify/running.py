@@ -230,6 +230,8 @@ class _Run:
         buffer = self.program.buffer(tensor)
         in_row = buffer is not None and buffer.kind == "row" and tensor not in self.wide
         arithmetic = self.own if in_row else self.double
+        if kind == "power":
+            return number(0, DOUBLE)
         if kind == "sum":
             return arithmetic.gather(terms)
         return arithmetic.multiply(terms) if terms else number(1, DOUBLE)
@@ -274,6 +276,8 @@ class _Run:
 
     def _nodes(self, nodes: Sequence[Node]) -> None:
         for node in nodes:
+            if isinstance(node, Loop) and node.when is not None:
+                continue  # the same once more, with powers of two: balls have no range
             if isinstance(node, Loop):
                 count = range(self._size(node.index.extent))
                 for place in reversed(count) if isinstance(node, Descent) else count:
