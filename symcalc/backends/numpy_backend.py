@@ -1,8 +1,8 @@
 """The NumPy backend: sympy.lambdify over the equations, one array expression each.
 
 It shares no printer, no scheduler and no stable forms with the Numba backend, and so can bear
-witness against it. It computes the equations as they stand: a logit of plus infinity gives NaN
-where the Numba backend finds the limit.
+witness against it. It computes the equations as they stand, except that two sorts of values are
+kept in two parts: what running products come to, and logarithms of sums of exponentials.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import sympy as sp
 from symcalc.backends.any_size import AnySize, chosen, product, run_through
 from symcalc.backends.executable import Run, Scalars, Sizes
 from symcalc.backends.modes import Task
+from symcalc.backends.totals import Total
 from symcalc.calculus.equations import Equation, Namer
 from symcalc.notation.atoms import ATOMS
 from symcalc.notation.conditions import Where
@@ -113,12 +114,6 @@ def _extreme(reduce: Any, sign: int, values: Any) -> Any:
     return reduce(values, axis=-1, initial=sign * np.inf)
 
 
-def _logsumexp(values: Any) -> Any:
-    top = np.max(values, axis=-1, keepdims=True)
-    shift = np.where(np.isfinite(top), top, 0)
-    return np.log(np.sum(np.exp(values - shift), axis=-1)) + shift[..., 0]
-
-
 def _norm(values: Any) -> Any:
     """The root of the sum of squares, of entries divided by the greatest."""
     top = np.max(np.abs(values), axis=-1, keepdims=True, initial=0).astype(np.float64)
@@ -132,7 +127,7 @@ REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "max": lambda v: _extreme(np.max, -1, v),
     "min": lambda v: _extreme(np.min, 1, v),
     "argmax": lambda v: np.argmax(v, axis=-1), "argmin": lambda v: np.argmin(v, axis=-1),
-    "prod": product, "logsumexp": _logsumexp,
+    "prod": product, "logsumexp": Total.over_last,
     "norm2": _norm,
 }  # fmt: skip
 
@@ -209,7 +204,7 @@ class NumpyExecutable:
         reduction = compiled.equation.reduction
         if reduction is not None:
             result = REDUCTIONS[reduction.spelling](result)
-        if isinstance(result, AnySize):
+        if isinstance(result, (AnySize, Total)):
             return result
         integer = compiled.equation.target.domain.integer
         return np.asarray(result, dtype=np.int64 if integer else self._kind(result))

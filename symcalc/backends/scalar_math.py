@@ -104,6 +104,12 @@ def _fetch(typing_context: Any, array: Any, offset: Any) -> Any:
 
 
 @njit(error_model="numpy")
+def same(entry: float, extreme: float) -> float:
+    """Return 1.0 where an entry is the extreme of its row, which NaN is wherever it stands."""
+    return 1.0 if (entry == extreme) | (entry != entry) else 0.0
+
+
+@njit(error_model="numpy")
 def fetch_row(array: Any, place: int) -> None:
     """Ask for a row that is going to be written to, so that it is there when its time comes."""
     start = place * array.strides[0]

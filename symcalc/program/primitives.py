@@ -95,8 +95,26 @@ class exp_nonpositive(sp.Function):
         return True
 
 
+class FiniteTop(sp.Function):
+    """x, and 0 where x is minus infinity: what the terms of a logsumexp are measured from."""
+
+    nargs = 1
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
 class FinitePlus(sp.Function):
     """x + y where x is finite, x elsewhere: a logsumexp from its top and the rest."""
+
+    nargs = 2
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
+class same(sp.Function):
+    """1 where x is the extreme y, or is NaN, as the extreme is then; else 0."""
 
     nargs = 2
 

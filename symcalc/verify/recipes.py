@@ -25,6 +25,7 @@ from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access
 from symcalc.program.primitives import (
     FinitePlus,
+    FiniteTop,
     ScaledSquare,
     ShiftedExp,
     excess,
@@ -33,7 +34,7 @@ from symcalc.program.primitives import (
     scaled,
     times,
 )
-from symcalc.verify.bounded import INFINITE, Arithmetic, Bounded
+from symcalc.verify.bounded import INFINITE, ZERO, Arithmetic, Bounded
 from symcalc.verify.elementary import (
     EXACT,
     EXP,
@@ -284,6 +285,8 @@ def _function(expression: Any) -> Recipe:
         return recipe(expression.args[0])
     if isinstance(expression, FinitePlus):
         return _sum(expression)
+    if isinstance(expression, FiniteTop):
+        return _finite_top(recipe(expression.args[0]))
     if isinstance(expression, scaled):  # balls have no range: every power is zero
         return recipe(expression.args[0])
     if isinstance(expression, times):
@@ -310,6 +313,14 @@ def _function(expression: Any) -> Recipe:
         atom: Any = type(expression)
         return _called(name, functions_of(atom, len(arguments)), arguments)
     raise SymcalcError(f"running error: nothing is known of {name}: {expression}")
+
+
+def _finite_top(greatest: Recipe) -> Recipe:
+    def top(w: Workings) -> Bounded:
+        value = greatest(w)
+        return value if value.exact.is_finite() or value.exact > 0 else w.arithmetic.literal(ZERO)
+
+    return top
 
 
 _OF_SYMPY = {"exp": EXP, "exp_nonpositive": EXP, "log": LOG}

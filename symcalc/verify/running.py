@@ -32,6 +32,7 @@ from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.lower import lower
 from symcalc.program.pivots import COUNT
+from symcalc.program.primitives import same
 from symcalc.program.program import (
     Accumulate,
     Assign,
@@ -344,7 +345,9 @@ class _Run:
         value = node.value
         if not isinstance(value, Where) or not isinstance(value.args[0], sp.Eq):
             return whole(value, self)
-        _, possible = truth(value.args[0], self)
+        marked = value.args[0].lhs
+        when = sp.Eq(*marked.args) if isinstance(marked, same) else value.args[0]
+        _, possible = truth(when, self)
         if True not in possible:
             return whole(value.args[2], self)
         candidates = self.candidates.setdefault((node.target, place), [])
