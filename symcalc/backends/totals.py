@@ -65,7 +65,7 @@ class Total(np.lib.mixins.NDArrayOperatorsMixin):
                 return Total(self.top, self.rest, -self.sign)
             both = isinstance(first, Total) and isinstance(last, Total)
             if ufunc is np.subtract and not both:
-                return self._beside(first) if last is self else -(-self)._beside(last)
+                return self._beside(first) if last is self else -self._beside(last)
             if ufunc is np.add and not both:
                 return (-self)._beside(first if last is self else last)
         plain = (np.asarray(i) if isinstance(i, Total) else i for i in inputs)

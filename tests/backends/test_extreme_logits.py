@@ -11,7 +11,7 @@ import symcalc as sc
 INF, NAN = np.inf, np.nan
 BACKENDS = ("numba", "numpy")
 
-# Logits, their logsumexp, and the softmax: the limit where there is one, nothing where all is masked.
+# Logits, their logsumexp, and the softmax: the limit where there is one, nothing in a masked row.
 ROWS = [
     ([1e200, 1e200, 0.0], 1e200, [0.5, 0.5, 0.0]),
     ([INF, 0.0, 1.0], INF, [1.0, 0.0, 0.0]),
