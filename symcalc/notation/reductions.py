@@ -220,6 +220,11 @@ def _masked_index(kind: type[Reduction], mask: Any) -> Index:
     """Return the index that a comparison restricts: its left side."""
     when = condition(mask)
     index = when.args[0] if isinstance(when, Relational) else None
+    if when in (sp.true, sp.false):
+        never = "holds for no index: there is nothing to take" if when == sp.false else (
+            "holds for every index: leave it out"
+        )  # fmt: skip
+        raise NotationError(f"{kind.spelling}: a comparison {never}")
     if not isinstance(index, Index):
         raise NotationError(
             f"{kind.spelling}: expected a comparison that begins with an index, as in "
