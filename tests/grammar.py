@@ -171,7 +171,8 @@ def function_of(b: Builder, z: Any, a: Any) -> tuple[Any, bool]:
     u = z - a
     closed = (
         z**2 * a, z**3 - a * z, sn.exp(z / 2) * a, sn.exp(-(z**2)) + z, sn.erf(z + a),
-        a * sn.erfc(z), sn.relu(u), sn.abs(u) * a, sn.sign(u), sn.maximum(2 * z, a), z**2 * sn.minimum(z, a),
+        a * sn.erfc(z), sn.relu(u), sn.abs(u) * a, sn.sign(u), sn.maximum(2 * z, a),
+        z**2 * sn.minimum(z, a),
         sn.clip(z, a, a + 1), sn.where(z > a, z**2, a * z), sn.where(a <= z, sn.exp(z), 0),
         sn.weighted(z, a) + sn.expm1(z / 3), a * sn.expm1x(z / 2), z * sn.exp(z) * sn.relu(u),
     )  # fmt: skip
