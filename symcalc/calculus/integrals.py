@@ -1,7 +1,8 @@
 """Integrals against a Gaussian, to check closed forms by: Gauss-Legendre on pieces, in 200 bits.
 
 The pieces end where the integrand has kinks, so that it is analytic on each. What is left out is
-beyond 16 standard deviations, where a ramp may stand that is zero before. This is no rigorous enclosure, but far narrower than any mistake.
+beyond 16 standard deviations, where a ramp may begin that is zero before. This is no rigorous
+enclosure, but far narrower than any mistake.
 """
 
 from __future__ import annotations
