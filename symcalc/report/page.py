@@ -29,6 +29,8 @@ from symcalc.report.blocks import (
     Section,
     Table,
 )
+from symcalc.report.curvature import curvature
+from symcalc.report.example import example
 from symcalc.report.story import story
 from symcalc.report.symbols import symbols as choose_symbols
 from symcalc.report.symbols import title
@@ -64,8 +66,11 @@ def build_page(
         Section("Inputs", "inputs", _inputs(objective, letters)),
         Section("Gradient", "gradient", _gradient(objective, derivation, letters)),
         Section("Derivation", "derivation", _derivation(objective, derivation, letters)),
+        Section("Curvature", "curvature", curvature(derivation, letters)),
         Section("Kinks", "kinks", _kinks(derivation, letters)),
+        Section("Worked example", "example", example(derivation, letters)),
     ]
+    sections = [section for section in sections if section.blocks]
     if figures:
         sections.append(Section("Picture", "picture", tuple(figures)))
     if checks:

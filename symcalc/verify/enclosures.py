@@ -368,10 +368,11 @@ def _coefficient(series: Any, order: int) -> Any:
 
 
 def _balls(found: Any) -> list[Any]:
+    """Return all balls of a result; places, which are whole numbers, are exact."""
     if isinstance(found, Jet):
         ends = (end for each in found.derivatives for end in (each.right, each.left))
         return [found.value, *ends]
-    return list(found.flat)
+    return [entry for entry in found.flat if not isinstance(entry, int)]
 
 
 def _is_narrow(number: Any) -> bool:
