@@ -15,7 +15,7 @@ from symcalc.notation.objective import Objective
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from symcalc.bench.table import Benchmark
@@ -228,6 +228,42 @@ def report(
     kernel = compile(objective, wrt)
     checks = check_kernel(kernel, compile(objective, wrt, dtype="float32"))
     return write(kernel_page(kernel, checks), out, wanted)
+
+
+def book(
+    objectives: Iterable[Objective],
+    out: str | os.PathLike[str] = "derivations",
+    formats: Iterable[str] = ("html", "md"),
+) -> Iterator[Path]:
+    """Write the book: a page for each objective, how to read them, and an index by family.
+
+    The same code writes the same bytes. The equations of each are held before ball arithmetic at a
+    few points; its kernel is shown, not run: `check` does that.
+
+    Args:
+        objectives: in the order of the index.
+        out: the folder, made if need be.
+        formats: "html", "md" or both.
+
+    Yields:
+        Each path as it is written.
+
+    Raises:
+        ReportError: an unknown format.
+        ReportWriteError: the folder cannot be written to.
+    """
+    from symcalc.report.assemble import kernel_page
+    from symcalc.report.book import Member, write_book
+    from symcalc.report.writer import known_formats
+    from symcalc.verify.check import check_equations
+
+    def member(objective: Objective) -> Member:
+        kernel = compile(objective.at_any_size)
+        artist = compile(objective.at_any_size, backend="numpy")
+        page = kernel_page(kernel, check_equations(kernel.derivation), artist)
+        return objective, kernel.derivation, page
+
+    return write_book(objectives, member, out, known_formats(formats))
 
 
 def benchmark(obj: Objective | str, **options: Any) -> Benchmark:

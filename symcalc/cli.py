@@ -387,10 +387,14 @@ def report(
     domain: Domains = None,
     default: Default = None,
 ) -> None:
-    """Write the page of each objective: derivation, picture, checks, code."""
+    """Write the page of each objective: derivation, picture, checks, code; with --all the book."""
     objectives = arguments.objectives(what, everything, wrt, shape, domain, default)
     wanted = tuple(arguments.parts("--format", formats))
     console = terminal.output()
+    if everything:
+        for path in api.book(objectives, out, wanted):
+            console.print(str(path), soft_wrap=True)
+        return
     with terminal.progress(console, len(objectives)) as begin:
         for objective in objectives:
             begin(objective.name)

@@ -13,18 +13,22 @@ from symcalc.report.slices import Array, Evaluate
 from symcalc.verify.verdict import CheckReport
 
 
-def kernel_page(kernel: Kernel, checks: CheckReport | None = None) -> Page:
+def kernel_page(
+    kernel: Kernel, checks: CheckReport | None = None, artist: Kernel | None = None
+) -> Page:
     """Make the page of a compiled objective.
 
     Args:
-        kernel: the kernel, which draws its own pictures.
+        kernel: the kernel, whose source is shown.
         checks: what `check` said of it; the section is left out without.
+        artist: the kernel of the same objective that the pictures are drawn with; a NumPy kernel
+            spares a compilation. The kernel itself if not given.
 
     Returns:
         The page; `write` puts it into files.
     """
     derivation = kernel.derivation
-    drawn = figures(kernel.objective, derivation, evaluator(kernel))
+    drawn = figures(kernel.objective, derivation, evaluator(artist or kernel))
     rows = () if checks is None else check_rows(checks)
     return build_page(
         kernel.objective, derivation, source=kernel.source, checks=rows, figures=drawn

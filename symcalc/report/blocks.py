@@ -20,7 +20,20 @@ class Code:
     text: str
 
 
-Inline: TypeAlias = str | Math | Code
+@dataclass(frozen=True)
+class Link:
+    """A link to another page of the same book.
+
+    Args:
+        text: what is read.
+        page: the other page's name, which names its file.
+    """
+
+    text: str
+    page: str
+
+
+Inline: TypeAlias = str | Math | Code | Link
 Line: TypeAlias = tuple[Inline, ...]
 
 

@@ -17,6 +17,7 @@ from symcalc.report.blocks import (
     Formula,
     Inline,
     Line,
+    Link,
     Listing,
     Math,
     Page,
@@ -96,6 +97,8 @@ def _inline(part: Inline) -> str:
         return mathml(part.latex)
     if isinstance(part, Code):
         return f"<code>{escape(part.text)}</code>"
+    if isinstance(part, Link):
+        return f'<a href="{escape(part.page, quote=True)}.html">{escape(part.text)}</a>'
     return escape(part)
 
 

@@ -18,6 +18,7 @@ from symcalc.report.blocks import (
     Formula,
     Inline,
     Line,
+    Link,
     Listing,
     Math,
     Page,
@@ -69,6 +70,8 @@ def _inline(part: Inline) -> str:
         return f"$`{_supported(part.latex)}`$"
     if isinstance(part, Code):
         return f"`{part.text}`"
+    if isinstance(part, Link):
+        return f"[{_plain(part.text)}]({part.page}.md)"
     return _plain(part)
 
 

@@ -58,6 +58,26 @@ def check_kernel(kernel: Kernel, single: Kernel | None = None, seed: int = 0) ->
     return CheckReport(objective.name, tuple(rows))
 
 
+def check_equations(derivation: Derivation, seed: int = 0) -> CheckReport:
+    """Hold the equations of a derivation alone before ball arithmetic, at a few typical points.
+
+    No kernel is compiled. `check_kernel` holds these equations and the kernels at many more points.
+
+    Args:
+        derivation: whose equations are held.
+        seed: of the points.
+
+    Returns:
+        The report; its truth value is whether every row passed.
+    """
+    objective = derivation.objective
+    points = [
+        replace(draw(objective, primes(objective, sizes), seed + number, kind), at=kind)
+        for number, (sizes, kind) in enumerate(TYPICAL)
+    ]
+    return CheckReport(objective.name, tuple(formula_rows(derivation, points)))
+
+
 def points_of(objective: Objective, seed: int) -> Iterator[Point]:
     """Yield the points of a check: typical ones, tails and ties, then corners."""
     for number, (sizes, kind) in enumerate(TYPICAL):
