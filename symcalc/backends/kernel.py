@@ -386,6 +386,13 @@ class Kernel(FirstOrder):
     def __repr__(self) -> str:
         return f"Kernel({self.objective.name}, dtype={self.dtype}, modes={sorted(self._ready)})"
 
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        title = f"<code>{escape(self.objective.name)}</code>, {self.dtype}"
+        source = f"<pre>{escape(self.source)}</pre>"
+        return f"<details><summary>Kernel {title}</summary>{source}</details>"
+
 
 def _rebuilt(
     objective: Objective, wrt: tuple[str, ...], dtype: str, build: Build, checked: bool

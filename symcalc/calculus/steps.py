@@ -45,6 +45,17 @@ class Step:
         """What the formula costs for all entries, before the step and after."""
         return operations(self.before), operations(self.after)
 
+    def latex(self) -> str:
+        """Return the step as aligned LaTeX: the formula before it, and after it."""
+        from symcalc.notation.latex import latex
+
+        before, after = (latex(side, None, self.indices) for side in (self.before, self.after))
+        rows = [f"{latex(self.left)} &= {before}", f"&= {after}"]
+        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+
+    def _repr_latex_(self) -> str:
+        return f"$$\n{self.latex()}\n$$"
+
     def holds(self, seed: int = 0, points: int = 2) -> bool:
         """Whether both sides agree at random points, in ball arithmetic of 200 bits.
 

@@ -59,7 +59,8 @@ def write_book(
     yield from write(reading(), out, wanted)
     contents = index(members)
     for name in wanted:
-        yield from write(replace(contents, name="README" if name == "md" else "index"), out, (name,))
+        called = "README" if name == "md" else "index"
+        yield from write(replace(contents, name=called), out, (name,))
 
 
 def index(members: Iterable[Member]) -> Page:
