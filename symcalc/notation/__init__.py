@@ -84,6 +84,7 @@ from symcalc.notation.spelling import (
     Scalar,
     Simplex,
 )
+from symcalc.notation.updates import becomes
 from symcalc.notation.vocabulary import max, min
 
 __all__ = [
