@@ -174,10 +174,15 @@ class Frame:
 
     @property
     def has_door(self) -> bool:
-        """Whether the kernel may be called at once: whether arrays and parts are few enough."""
+        """Whether the kernel may be called at once: it replaces nothing, and is short enough."""
+        return not self.is_long and not self.program.replaced
+
+    @property
+    def is_long(self) -> bool:
+        """Whether there are so many arrays or parts that each part is a function of its own."""
         written, read = len(self.program.written), len(self.program.inputs)
         few = written * (read + (written - 1) / 2) <= MOST_PAIRS
-        return few and not self.program.replaced and len(sections(self.program)) <= MOST_PARTS
+        return not few or len(sections(self.program)) > MOST_PARTS
 
     @property
     def needs_work(self) -> bool:

@@ -16,6 +16,9 @@ class Stepping(FirstOrder):
     def step(self, /, *arrays: Any, **named: Any) -> None:
         """Replace the state by what it becomes: m, v, theta <- their next values, in place.
 
+        Shapes, hyperparameters and labels are looked at before anything is written; real arrays
+        are not held against their domains.
+
         Args:
             arrays: the inputs in declared order; those of the state are written to, and must be
                 writable C-contiguous arrays of the kernel's dtype.
@@ -69,4 +72,3 @@ class Stepping(FirstOrder):
             plan.run(inputs, numbers, flat)
 
         return step
-

@@ -362,7 +362,9 @@ def _cosh(x: Any) -> Any:
 
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     sp.exp: _series_or("exp"), sp.log: _series_or("log"), sp.tanh: _tanh, sp.cosh: _cosh,
-    sp.erf: _series_or("erf"), sp.erfc: _series_or("erfc"), sp.loggamma: _series_or("lgamma"),
+    sp.erf: _series_or("erf"), sp.erfc: _series_or("erfc"),
+    sp.sin: _series_or("sin"), sp.cos: _series_or("cos"),
+    sp.loggamma: _series_or("lgamma"),
     type(sp.pi): lambda: _pi(), type(sp.E): lambda: ball(1).exp(),
 }  # fmt: skip
 

@@ -388,7 +388,8 @@ def _is_infinite(node: Any) -> bool:
 
 
 _NODES = (
-    sp.Add, sp.Mul, sp.Pow, sp.Number, sp.NumberSymbol, sp.Symbol, sp.exp, sp.log, Access, Atom,
+    sp.Add, sp.Mul, sp.Pow, sp.Number, sp.NumberSymbol, sp.Symbol, sp.exp, sp.log, sp.sin, sp.cos,
+    Access, Atom,
     Let, Where, Recurrence, Reduction, GaussianExpectation, Relational, sp.And, sp.Or, sp.Not,
 )  # fmt: skip
 
