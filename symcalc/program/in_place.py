@@ -40,31 +40,33 @@ def can_replace(program: Program, output: Tensor, given: Tensor) -> bool:
         return False
     order = list(_statements(program))
     writes = [p for p, s in enumerate(order) if getattr(s.node, "target", None) == output]
-    if len(writes) != 1 or not isinstance(order[writes[0]].node, Assign):
+    if len(writes) != 1:
         return False
     write = order[writes[0]]
-    if program.stages[write.stage].index not in (None, *write.node.places):
+    if not isinstance(write.node, Assign):
+        return False
+    places = write.node.places
+    if program.stages[write.stage].index not in (None, *places):
         return False
     return all(
-        _is_before(statement, access, write) and position <= writes[0]
+        _is_before(statement, access, write, places) and position <= writes[0]
         for position, statement in enumerate(order)
         for access in _reads(statement.node)
         if access.tensor == given
     )
 
 
-def _is_before(statement: _Statement, access: Access, write: _Statement) -> bool:
-    """Whether a look comes before anything it looks at is written."""
+def _is_before(
+    statement: _Statement, access: Access, write: _Statement, places: tuple[Any, ...]
+) -> bool:
+    """Whether a look comes before anything it looks at is written, at these places."""
     if statement.stage != write.stage:
         return statement.stage < write.stage
-    places: tuple[Any, ...] = write.node.places
     if statement.path == write.path:
         return bool(access.places == places)
     shared = _shared(statement.path, write.path)
     return all(
-        mine == place
-        for mine, place in zip(access.places, places, strict=True)
-        if place in shared
+        mine == place for mine, place in zip(access.places, places, strict=True) if place in shared
     )
 
 
