@@ -30,7 +30,7 @@ SCALAR_MATH = (
 )  # fmt: skip
 SPECIAL_MATH = ("polygamma",)
 PRODUCTS = ("product_nn", "product_nt", "product_tn", "product_tt")
-PLAIN_MATH = ("sqrt", "copysign")
+PLAIN_MATH = ("sqrt", "copysign", "sin", "cos")
 
 _WHOLE = (sp.floor, sp.Mod, sp.Min, sp.Max)  # of indices and extents
 _SUM, _PRODUCT, _UNIT = 1, 2, 3

@@ -237,7 +237,8 @@ def _divergence(x: Any, y: Any) -> Any:
 
 
 _FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
-    sp.exp: np.exp, sp.log: np.log, sp.cosh: np.cosh, atoms.abs: np.abs, atoms.sign: np.sign,
+    sp.exp: np.exp, sp.log: np.log, sp.sin: np.sin, sp.cos: np.cos,
+    sp.cosh: np.cosh, atoms.abs: np.abs, atoms.sign: np.sign,
     atoms.expm1: np.expm1, atoms.log1p: np.log1p, atoms.tanh: np.tanh,
     atoms.maximum: np.maximum, atoms.minimum: np.minimum, atoms.erf: _through_balls("erf"),
     atoms.lgamma: _through_balls("lgamma"), atoms.digamma: _through_balls("digamma"),

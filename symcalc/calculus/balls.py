@@ -350,6 +350,8 @@ _RULES: tuple[tuple[Any, Rule], ...] = (
     (sp.exp, lambda e, env: evaluate(e.args[0], env).exp()),
     (sp.tanh, lambda e, env: tanh(evaluate(e.args[0], env))),
     (sp.cosh, lambda e, env: cosh(evaluate(e.args[0], env))),
+    (sp.sin, lambda e, env: evaluate(e.args[0], env).sin()),
+    (sp.cos, lambda e, env: evaluate(e.args[0], env).cos()),
     (sp.erf, lambda e, env: evaluate(e.args[0], env).erf()),
     (sp.erfc, lambda e, env: evaluate(e.args[0], env).erfc()),
     (sp.loggamma, lambda e, env: evaluate(e.args[0], env).lgamma()),

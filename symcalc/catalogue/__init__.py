@@ -15,7 +15,7 @@ from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
 
 FAMILIES = ("regression", "classification", "regularizers", "normalization", "layers",
-            "reinforcement")  # fmt: skip
+            "optimizers", "reinforcement")  # fmt: skip
 
 
 @functools.cache

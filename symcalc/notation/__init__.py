@@ -3,6 +3,7 @@
 from symcalc.notation.atoms import (
     abs,
     clip,
+    cos,
     digamma,
     erf,
     erfc,
@@ -19,10 +20,12 @@ from symcalc.notation.atoms import (
     log_sigmoid,
     maximum,
     minimum,
+    pi,
     relu,
     sech,
     sigmoid,
     sign,
+    sin,
     softplus,
     sqrt,
     stop_gradient,
@@ -84,6 +87,7 @@ from symcalc.notation.spelling import (
     Scalar,
     Simplex,
 )
+from symcalc.notation.updates import becomes
 from symcalc.notation.vocabulary import max, min
 
 __all__ = [
@@ -91,12 +95,12 @@ __all__ = [
     "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective",
     "Parameter", "ParseError", "PlusMinusOne", "Positive", "PositiveReal", "Probability",
     "Real", "Scalar", "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "argmax",
-    "argmin", "clip", "compose", "cumprod", "cumsum", "define", "digamma", "eq", "erf", "erfc",
-    "exp", "expectation", "expm1", "expm1x", "extent", "gaussian_expectation",
-    "gaussian_log_density", "gaussian_pathwise", "gaussian_score", "indices", "inf", "kl_div",
-    "let", "lgamma", "log", "log1mexp", "log1p", "log_cosh", "log_ratio", "log_sigmoid",
-    "logsumexp", "max", "maximum", "mean", "min", "minimum", "ne", "norm2", "objective",
-    "parse", "prod", "relu", "reverse_cumsum", "reverse_scan", "scan", "score_function", "sech",
-    "sigmoid", "sign", "softplus", "sqrt", "stop_gradient", "sum", "tanh", "trigamma",
-    "variable", "weighted", "where", "xlogy",
+    "argmin", "becomes", "clip", "compose", "cos", "cumprod", "cumsum", "define", "digamma",
+    "eq", "erf", "erfc", "exp", "expectation", "expm1", "expm1x", "extent",
+    "gaussian_expectation", "gaussian_log_density", "gaussian_pathwise", "gaussian_score",
+    "indices", "inf", "kl_div", "let", "lgamma", "log", "log1mexp", "log1p", "log_cosh",
+    "log_ratio", "log_sigmoid", "logsumexp", "max", "maximum", "mean", "min", "minimum", "ne",
+    "norm2", "objective", "parse", "pi", "prod", "relu", "reverse_cumsum", "reverse_scan",
+    "scan", "score_function", "sech", "sigmoid", "sign", "sin", "softplus", "sqrt",
+    "stop_gradient", "sum", "tanh", "trigamma", "variable", "weighted", "where", "xlogy",
 ]  # fmt: skip

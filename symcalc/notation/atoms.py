@@ -447,6 +447,19 @@ def log(x: Any) -> Any:
     return sp.log(x)
 
 
+pi: Any = sp.pi
+
+
+def sin(x: Any) -> Any:
+    """Sine, of an angle in radians."""
+    return sp.sin(x)
+
+
+def cos(x: Any) -> Any:
+    """Cosine, of an angle in radians."""
+    return sp.cos(x)
+
+
 def sqrt(x: Any) -> Any:
     """Square root."""
     return sp.sqrt(x)

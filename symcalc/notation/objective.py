@@ -26,6 +26,7 @@ from symcalc.notation.scans import Recurrence
 from symcalc.notation.sense import check_sense, use_of
 from symcalc.notation.spelling import ArraySpec, read_annotation
 from symcalc.notation.tensors import Access, Tensor, dims_of, free_indices
+from symcalc.notation.updates import Becomes, states, whole
 
 REDUCTIONS = ("mean", "sum", "none")
 RESERVED = ("self", "out", "value_out", "cotangent", "tangents", "vector", "vectors", "at")
@@ -103,6 +104,8 @@ class Objective:
             over a model.
         sizes: the sizes that dims must have, where they are fixed.
         spelling: the Python that makes it, where it is made of others: `sc.compose(...)`.
+        state: for an update, the inputs that a step replaces, each with the name of the definition
+            that it becomes; the first, which has no such name, becomes the value.
     """
 
     name: str
@@ -121,6 +124,7 @@ class Objective:
     model: str = ""
     sizes: tuple[Size, ...] = ()
     spelling: str = ""
+    state: tuple[tuple[str, str], ...] = ()
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Write the formula on other arguments, inside the formula of another objective.
@@ -290,6 +294,7 @@ def make_objective(
     body: Any,
     wrt: str | tuple[str, ...] | None,
     standing: tuple[Index, ...] = (),
+    state: tuple[tuple[str, Defined], ...] = (),
     **described: Any,
 ) -> Objective:
     """Check a formula against its inputs and make the objective.
@@ -301,6 +306,8 @@ def make_objective(
         body: the formula; what it reads besides the inputs it has defined itself.
         wrt: what to differentiate by.
         standing: the order of the result's axes; that of the inputs' dims if not given.
+        state: for an update, the inputs that a step replaces and what each becomes; the first
+            becomes the value, and its tensor is not looked at.
         described: the other fields of the objective.
 
     Raises:
@@ -315,7 +322,10 @@ def make_objective(
             raise NotationError(
                 f"{name}: {taken!r} is both an argument and a dim: rename the one or the other"
             )
-    definitions, (body,) = gathered((body,), arguments | {dim.name for dim in dims})
+    others = tuple(tensor for _, tensor in state[1:])
+    definitions, (body, *kept) = gathered(
+        (body, *map(whole, others)), arguments | {dim.name for dim in dims}
+    )
     definitions = tuple(dataclasses.replace(d, body=adopt(d.body)) for d in definitions)
     body = adopt(body)
     known = {*inputs, *(meant.tensor for meant in definitions)}
@@ -342,7 +352,10 @@ def make_objective(
     names = _check_wrt(name, inputs, wrt, body)
     return Objective(
         name, inputs, parameters, body, tuple(outputs), names, not isinstance(wrt, tuple),
-        definitions=definitions, **described,
+        definitions=definitions,
+        state=tuple((of, "" if access is None else access.tensor.name)
+                    for (of, _), access in zip(state, (None, *kept), strict=False)),
+        **described,
     )  # fmt: skip
 
 
@@ -375,7 +388,8 @@ def _is_infinite(node: Any) -> bool:
 
 
 _NODES = (
-    sp.Add, sp.Mul, sp.Pow, sp.Number, sp.NumberSymbol, sp.Symbol, sp.exp, sp.log, Access, Atom,
+    sp.Add, sp.Mul, sp.Pow, sp.Number, sp.NumberSymbol, sp.Symbol, sp.exp, sp.log, sp.sin, sp.cos,
+    Access, Atom,
     Let, Where, Recurrence, Reduction, GaussianExpectation, Relational, sp.And, sp.Or, sp.Not,
 )  # fmt: skip
 
@@ -452,7 +466,7 @@ def objective(
     reference: str = "",
     name: str | None = None,
 ) -> Any:
-    """Make an Objective of a function that returns a formula.
+    """Make an Objective of a function that returns a formula, or what a state `becomes`.
 
     @objective(wrt="prediction") above a function whose parameters are annotated as in
     `symcalc.notation.spelling` and whose body is mathematics.
@@ -492,6 +506,8 @@ def objective(
                 symbols.append(parameters[-1].symbol)
         try:
             made = function(*symbols)
+            state = states(made, tuple(inputs)) if isinstance(made, Becomes) else ()
+            made = state[0][1] if state else made
             layer = made.definition if isinstance(made, Defined) else None
             body = expression(made if layer is None else layer.body)
         except SymcalcError as error:
@@ -505,7 +521,7 @@ def objective(
         summary, _, notes = inspect.cleandoc(function.__doc__ or "").partition("\n")
         return make_objective(
             title, tuple(inputs), tuple(parameters), body, wrt,
-            () if layer is None else layer.indices,
+            () if layer is None else layer.indices, state,
             summary=summary.strip(), notes=notes.strip(), reference=reference,
             family=(function.__module__ or "").rpartition(".")[2],
         )  # fmt: skip

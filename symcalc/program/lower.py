@@ -133,7 +133,7 @@ def lower(
     plain = one_sum(factored(inlined(apart, set(outputs), matrices.operands), namer))
     plain = buffered(plain, set(outputs) - {value, *measures}, namer)
     plain, pivots = recentred(plain, set(inputs), set(outputs), namer, _is_outer)
-    tasks = [_task(equation) for equation in plain]
+    tasks = [_task(equation) for equation in _constants_first(plain)]
     taken = {dim.name for dim in dims_of(inputs)} | {t.name for t in inputs}
     taken |= {p.name for p in objective.parameters} | {t.target.name for t in tasks}
     own = {
@@ -161,6 +161,16 @@ def _needed(equations: tuple[Equation, ...], outputs: tuple[Tensor, ...]) -> tup
         if equation.target in needed:
             needed |= {access.tensor for access in equation.body.atoms(Access)}
     return tuple(e for e in equations if e.target in needed)
+
+
+def _constants_first(equations: list[Equation]) -> list[Equation]:
+    """Put numbers made of hyperparameters and sizes alone first: no loop need end for them."""
+    constants: dict[Tensor, Equation] = {}
+    for equation in equations:
+        read = {access.tensor for access in equation.body.atoms(Access)}
+        if not equation.body.atoms(Index) and read <= constants.keys():
+            constants[equation.target] = equation
+    return [*constants.values(), *(e for e in equations if e.target not in constants)]
 
 
 def _task(equation: Equation) -> Task:

@@ -146,6 +146,7 @@ class Program:
         measures: the scalar outputs that tell whether the inputs lie in their domains.
         needs: what the extents must at least be.
         pivots: what each block of a pass measures means from.
+        replaced: the outputs that are written where an input was, and those inputs.
     """
 
     name: str
@@ -160,6 +161,13 @@ class Program:
     measures: tuple[Tensor, ...] = ()
     needs: tuple[Need, ...] = ()
     pivots: tuple[Pivot, ...] = ()
+    replaced: tuple[tuple[Tensor, Tensor], ...] = ()
+
+    @property
+    def read_only(self) -> tuple[Tensor, ...]:
+        """The inputs that no output replaces."""
+        gone = {given for _, given in self.replaced}
+        return tuple(tensor for tensor in self.inputs if tensor not in gone)
 
     @property
     def numbers(self) -> tuple[Tensor, ...]:
