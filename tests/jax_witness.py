@@ -255,8 +255,10 @@ class Reading:
         if not self.noise or (isinstance(data, float) and np.isinf(data)):
             return data
         errors = 1 + self.noise * self.rng.normal(size=(2, *jnp.shape(data)))
-        still = jax.lax.stop_gradient(data)
-        return errors[0] * still + errors[1] * (data - still)
+        finite = jnp.isfinite(data)
+        number = jnp.where(finite, data, 0.0)
+        still = jax.lax.stop_gradient(number)
+        return jnp.where(finite, errors[0] * still + errors[1] * (number - still), data)
 
     def exactly(self, node: Any, live: Named | None) -> Named:
         """The value of a node without noise of its own."""

@@ -157,8 +157,8 @@ class Slopes:
 
     def _all_but_one(self, equation: Equation, index: Index) -> list[Access]:
         """The products of all factors before a place and behind it, laid out as the factors are."""
-        order = layout(equation.inner)
-        indices = tuple(sorted((*equation.indices, index), key=[*order, index].index))
+        order = [*layout(equation.inner), index, *equation.indices]  # one may stand nowhere inside
+        indices = tuple(sorted((*equation.indices, index), key=order.index))
         sides = zip(("prefix", "suffix"), all_but_one(equation.inner, index), strict=True)
         return [Access(self._helper(equation, name, side, indices), *indices)
                 for name, side in sides]  # fmt: skip

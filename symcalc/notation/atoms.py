@@ -359,7 +359,7 @@ class log1mexp(Atom):
     nargs = 1
     is_primitive = True
     latex = r"\operatorname{{log1mexp}}\left({0}\right)"
-    partials = staticmethod(lambda x: (1 / expm1(x),))
+    partials = staticmethod(lambda x: (-sp.exp(-x) / expm1(-x),))
     definition = staticmethod(lambda x: sp.log(1 - sp.exp(-x)))
 
 

@@ -363,3 +363,15 @@ def test_powers_in_kernels(formula):
     value, slope = formula("sum(i, x[i]**11)").value_and_grad([-1.5])
     assert value == pytest.approx(-(1.5**11), rel=1e-15)
     assert slope[0] == pytest.approx(11 * 1.5**10, rel=1e-15)
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_derivatives_of_log1mexp_vanish_where_its_argument_is_large(backend):
+    kernel = sc.compile(
+        sc.parse("sum(i, log1mexp(x[i]))", wrt="x", domains={"x": "positive"}), backend=backend
+    )
+    x = np.array([0.5, 400.0, 710.0, 745.0, 1e5])
+    small = np.exp(-x)  # the slope is exp(-x)/(1 - exp(-x)), the curvature minus that over 1 - ...
+    np.testing.assert_allclose(kernel.grad(x), small / (1 - small), rtol=1e-14, atol=5e-324)
+    curvature = kernel.hvp(x, vector=np.ones(5))
+    np.testing.assert_allclose(curvature, -small / (1 - small) ** 2, rtol=1e-14, atol=5e-324)

@@ -1,7 +1,6 @@
 """Networks: their equations, their numbers, their training."""
 
 import itertools
-import time
 
 import numpy as np
 import pytest
@@ -131,11 +130,8 @@ def test_gradient_descent_learns_exclusive_or():
     np.testing.assert_array_equal(z > 0, y == 1)
 
 
-def test_a_hundred_layers_are_defined_at_once():
-    sc.mlp((2, 2, 2))
-    start = time.perf_counter()
+def test_a_hundred_layers_are_two_hundred_definitions():
     made = sc.mlp((3, *[2] * 99, 1), "tanh", "mse")
-    assert time.perf_counter() - start < 3  # a second on a machine that does nothing else
     assert len(made.definitions) == 199
     assert made.model == "z100"
     assert str(made.definitions[-1]) == "z100[i, k] = b100[k] + sum(j, W100[k, j]*h99[i, j])"

