@@ -10,14 +10,17 @@ from symcalc.notation import (
     Scalar,
     exp,
     indices,
+    inf,
     let,
     logsumexp,
     mean,
+    ne,
     norm2,
     objective,
     relu,
     softplus,
     sum,
+    where,
 )
 
 
@@ -68,13 +71,37 @@ def info_nce(
 ) -> Formula:
     """Each query is to pick its own key among the keys of the batch.
 
-    Similarity is the inner product over the temperature: rows of length 1 make it the cosine,
-    as in nt_xent in one direction.
+    Similarity is the inner product over the temperature: rows of length 1 make it the cosine.
     """
     i, j, k = indices("n n d")
     own = sum(k, queries[i, k] * keys[i, k])
     similarity = let("similarity", sum(k, queries[i, k] * keys[j, k]) / temperature)
     return mean(i, logsumexp(j, similarity) - own / temperature)
+
+
+@objective(wrt=("queries", "keys"), reference="Chen et al. (2020), arXiv:2002.05709, equation 1")
+def nt_xent(
+    queries: Real[Array, "n d"], keys: Real[Array, "n d"], temperature: Positive = 0.5
+) -> Formula:
+    """Each view is to pick its twin among all other views of the batch: the loss of SimCLR.
+
+    Row i of queries and row i of keys are two views of one example; all 2n views are averaged.
+    Similarity is the cosine over the temperature; a zero row has none.
+    """
+    i, j, k = indices("n n d")
+
+    def cosine(a: Formula, b: Formula) -> Formula:
+        lengths = norm2(k, a[i, k]) * norm2(k, b[j, k])
+        return sum(k, a[i, k] * b[j, k]) / lengths / temperature
+
+    own = sum(k, queries[i, k] * keys[i, k]) / norm2(k, queries[i, k]) / norm2(k, keys[i, k])
+    from_query = logsumexp(j, cosine(queries, keys))
+    from_key = logsumexp(j, cosine(keys, queries))
+    among_queries = logsumexp(j, where(ne(i, j), cosine(queries, queries), -inf))
+    among_keys = logsumexp(j, where(ne(i, j), cosine(keys, keys), -inf))
+    first = from_query + softplus(among_queries - from_query)
+    second = from_key + softplus(among_keys - from_key)
+    return mean(i, (first + second) / 2 - own / temperature)
 
 
 @objective(wrt=("x", "y"), reference="PyTorch, torch.nn.MarginRankingLoss")
