@@ -213,7 +213,8 @@ def js_divergence(q: Probability[Array, "n c"], p: Simplex[Array, "n c"]) -> For
     """
     i, k = indices("n c")
     m = (p[i, k] + q[i, k]) / 2
-    return mean(i, sum(k, kl_div(p[i, k], m) + kl_div(q[i, k], m)) / 2)
+    both = kl_div(p[i, k], m) + kl_div(q[i, k], m)
+    return mean(i, sum(k, where(p[i, k] > 0, both, q[i, k] * log(2))) / 2)
 
 
 @objective(wrt="scores", reference="Freund and Schapire (1997), doi:10.1006/jcss.1997.1504")

@@ -86,7 +86,8 @@ def nt_xent(
     """Each view is to pick its twin among all other views of the batch: the loss of SimCLR.
 
     Row i of queries and row i of keys are two views of one example; all 2n views are averaged.
-    Similarity is the cosine over the temperature; a zero row has none.
+    Similarity is the cosine over the temperature: a zero row has none, and gives not-a-number, as
+    does the gradient of a batch of one example, which has no other view.
     """
     i, j, k = indices("n n d")
 

@@ -5,12 +5,13 @@ from symcalc.notation import (
     Formula,
     NonNegative,
     NonNegativeReal,
+    OneToTwo,
     Positive,
     PositiveReal,
     Probability,
     Real,
-    Scalar,
     abs,
+    eq,
     exp,
     expm1,
     indices,
@@ -241,14 +242,15 @@ def gamma_nll(log_mean: Real[Array, "n"], target: PositiveReal[Array, "n"]) -> F
 
 @objective(wrt="log_mean", reference="Jørgensen (1987), doi:10.1111/j.2517-6161.1987.tb01685.x")
 def tweedie(
-    log_mean: Real[Array, "n"], target: NonNegativeReal[Array, "n"], power: Scalar = 1.5
+    log_mean: Real[Array, "n"], target: NonNegativeReal[Array, "n"], power: OneToTwo = 1.5
 ) -> Formula:
-    """Half of Tweedie's deviance, for targets with a mass at zero; power lies between 1 and 2.
+    """Half of Tweedie's deviance, for targets with a mass at zero.
 
-    What does not depend on the mean is left out, as in scikit-learn's HalfTweedieLoss. At power 1
-    and 2 themselves it is undefined: poisson_nll and gamma_nll are its limits.
+    It is kept up to a term that does not depend on the mean, so that it is smooth in the power:
+    at 1 it is poisson_nll, at 2 gamma_nll, up to such a term.
     """
     i = indices("n")
-    above = exp((2 - power) * log_mean[i]) / (2 - power)
-    below = target[i] * exp((1 - power) * log_mean[i]) / (1 - power)
-    return mean_of(i, above - below)
+    z = log_mean[i]
+    above = where(eq(power, 2), z, expm1((2 - power) * z) / (2 - power))
+    below = where(eq(power, 1), z, expm1((1 - power) * z) / (1 - power))
+    return mean_of(i, above - target[i] * below)

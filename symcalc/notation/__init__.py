@@ -79,6 +79,7 @@ from symcalc.notation.spelling import (
     Mask,
     NonNegative,
     NonNegativeReal,
+    OneToTwo,
     PlusMinusOne,
     Positive,
     PositiveReal,
@@ -93,8 +94,8 @@ from symcalc.notation.vocabulary import max, min
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "Array", "DerivationError", "Formula", "Fraction",
     "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective",
-    "Parameter", "ParseError", "PlusMinusOne", "Positive", "PositiveReal", "Probability",
-    "Real", "Scalar", "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "argmax",
+    "OneToTwo", "Parameter", "ParseError", "PlusMinusOne", "Positive", "PositiveReal",
+    "Probability", "Real", "Scalar", "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "argmax",
     "argmin", "becomes", "clip", "compose", "cos", "cumprod", "cumsum", "define", "digamma",
     "eq", "erf", "erfc", "exp", "expectation", "expm1", "expm1x", "extent",
     "gaussian_expectation", "gaussian_log_density", "gaussian_pathwise", "gaussian_score",

@@ -48,8 +48,7 @@ def tukey(r, c):
 def overlap(p, t, alpha, beta, s):
     hit = (p * t).sum(1)
     return (
-        1
-        - (hit + s) / (hit + alpha * (p * (1 - t)).sum(1) + beta * ((1 - p) * t).sum(1) + s)
+        1 - (hit + s) / (hit + alpha * (p * (1 - t)).sum(1) + beta * ((1 - p) * t).sum(1) + s)
     ).mean()
 
 
@@ -59,7 +58,8 @@ PEERS = [
     ("mae", {}, lambda t, f, a: f.l1_loss(a.prediction, a.target)),
     ("huber", {"delta": 0.7}, lambda t, f, a: f.huber_loss(a.prediction, a.target, delta=0.7)),
     ("log_cosh", {}, lambda t, f, a: (a.prediction - a.target).cosh().log().mean()),
-    ("smooth_l1", {"beta": 0.7}, lambda t, f, a: f.smooth_l1_loss(a.prediction, a.target, beta=0.7)),
+    ("smooth_l1", {"beta": 0.7},
+     lambda t, f, a: f.smooth_l1_loss(a.prediction, a.target, beta=0.7)),
     ("smooth_l1", {"beta": 0}, lambda t, f, a: f.l1_loss(a.prediction, a.target)),
     ("pseudo_huber", {"delta": 0.7},
      lambda t, f, a: (0.49 * ((1 + ((a.prediction - a.target) / 0.7) ** 2).sqrt() - 1)).mean()),
@@ -89,8 +89,12 @@ PEERS = [
      lambda t, f, a: -(t.distributions.Gamma(t.ones(6).double(), (-a.log_mean).exp())
                        .log_prob(a.target)).mean()),
     ("tweedie", {"power": 1.3},
-     lambda t, f, a: ((0.7 * a.log_mean).exp() / 0.7
-                      + a.target * (-0.3 * a.log_mean).exp() / 0.3).mean()),
+     lambda t, f, a: ((0.7 * a.log_mean).expm1() / 0.7
+                      + a.target * (-0.3 * a.log_mean).expm1() / 0.3).mean()),
+    ("tweedie", {"power": 1},
+     lambda t, f, a: f.poisson_nll_loss(a.log_mean, a.target) - 1),
+    ("tweedie", {"power": 2},
+     lambda t, f, a: (a.log_mean + a.target * (-a.log_mean).expm1()).mean()),
     ("binary_cross_entropy", {}, lambda t, f, a: f.binary_cross_entropy(a.probability, a.target)),
     ("bce_with_logits", {},
      lambda t, f, a: f.binary_cross_entropy_with_logits(a.logits, a.targets)),
@@ -159,3 +163,69 @@ def test_every_loss_is_compared():
     families = ("regression", "classification", "metric")
     losses = {name for name, entry in sc.catalogue().items() if entry.family in families}
     assert losses == {name for name, *_ in PEERS}
+
+
+ROW, ONE, INF = [[0.0, 1.0]], [1.0], np.inf
+# Name, inputs, hyperparameters, value and first gradient where floating point is at its ends.
+ENDS = [
+    ("binary_cross_entropy", ([0.0], [0.0]), {}, 0, [1]),
+    ("binary_cross_entropy", (ONE, ONE), {}, 0, [-1]),
+    ("binary_cross_entropy", ([0.0], ONE), {}, INF, [-INF]),
+    ("focal", (ONE, ONE), {"gamma": 0}, 0, [-1]),
+    ("focal", (ONE, ONE), {"gamma": 0.5}, 0, [0]),
+    ("focal", ([0.0], [0.0]), {"gamma": 0.5}, 0, [0]),
+    ("focal", ([0.0], ONE), {"gamma": 2}, INF, [-INF]),
+    ("focal_with_logits", ([-800.0], ONE), {"alpha": 1.0}, 800, [-1]),
+    ("focal_with_logits", ([800.0], ONE), {"gamma": 0.0}, 0, [0]),
+    ("categorical_cross_entropy", (ROW, ROW), {}, 0, [[0, -1]]),
+    ("js_divergence", (ROW, ROW), {}, 0, [[np.log(2) / 2, 0]]),
+    ("poly_loss", ([[800.0, 0.0]], [1]), {}, 801, [[1, -1]]),
+    ("soft_cross_entropy", ([[-INF, 0.0]], ROW), {}, 0, [[0, 0]]),
+    ("cosine_embedding", ([[0.0, 0.0]], [[0.0, 0.0]], ONE), {}, 1, [[0, 0]]),
+    ("triplet", ([[0.0]], [[0.0]], [[0.0]]), {}, 1, [[0]]),
+    ("contrastive", ([[0.0]], [[0.0]], ONE), {}, 0.5, [[0]]),
+    ("listnet", ([[-800.0, 0.0]], [[800.0, -800.0]]), {}, 800, [[-1, 1]]),
+    ("bpr", ([-800.0], [0.0]), {}, 800, [-1]),
+    ("smooth_l1", ([0.0], [0.0]), {"beta": 0}, 0, [0]),
+    ("pseudo_huber", ([1e100], [0.0]), {}, 1e100, [1]),
+    ("tukey", ([1e200], [0.0]), {"c": 3.0}, 1.5, [0]),
+    ("welsch", ([1e200], [0.0]), {"c": 2.0}, 2, [0]),
+    ("cauchy", ([1e-9], [0.0]), {}, 5e-19, [1e-9]),
+    ("poisson_nll", ([-INF], [0.0]), {}, 0, [0]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "arrays", "parameters", "value", "gradient"), ENDS)
+def test_the_ends_of_the_range_are_limits(kernel, name, arrays, parameters, value, gradient):
+    call = kernel(name, backend="numpy").value_and_grad
+    got, slope = call(*map(np.array, arrays), **parameters)
+    assert got == pytest.approx(value, rel=1e-14)
+    slope = slope[0] if isinstance(slope, tuple) else slope
+    np.testing.assert_allclose(slope, gradient, rtol=1e-12)
+
+
+REFUSED = [
+    ("binary_cross_entropy", ([1.2], ONE), {}, "probability"),
+    ("focal", ([0.5], ONE), {"gamma": -1.0}, "gamma"),
+    ("focal", ([0.5], [0.5]), {}, "target"),
+    ("label_smoothing_cross_entropy", (ROW, [2]), {}, "labels"),
+    ("multiclass_hinge", (ROW, [-1]), {}, "labels"),
+    ("soft_cross_entropy", (ROW, [[0.5, 0.6]]), {}, "probabilities"),
+    ("brier", (ROW, [[1.0, 1.0]]), {}, "one_hot"),
+    ("dice", (ROW, ROW), {"smooth": 0.0}, "smooth"),
+    ("cosine_embedding", (ROW, ROW, [0.0]), {}, "labels"),
+    ("info_nce", (ROW, ROW), {"temperature": 0.0}, "temperature"),
+    ("info_nce", (ROW, ROW * 2), {}, "keys"),
+    ("tweedie", (ONE, ONE), {"power": 2.5}, "power"),
+    ("gamma_nll", (ONE, [0.0]), {}, "target"),
+    ("squared_log_error", ([-2.0], ONE), {}, "prediction"),
+    ("tukey", (ONE, ONE), {"c": 0.0}, "c"),
+    ("pinball", (ONE, ONE), {"quantile": 1.5}, "quantile"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "arrays", "parameters", "culprit"), REFUSED)
+def test_bad_input_is_refused_by_name(kernel, name, arrays, parameters, culprit):
+    call = kernel(name, backend="numpy").value_and_grad
+    with pytest.raises(sc.ArgumentError, match=f"{name}: {culprit}"):
+        call(*map(np.array, arrays), **parameters)
