@@ -3,12 +3,12 @@
 from symcalc.notation import (
     Array,
     Formula,
+    Fraction,
     NonNegative,
     NonNegativeReal,
     OneToTwo,
     Positive,
     PositiveReal,
-    Probability,
     Real,
     abs,
     eq,
@@ -98,7 +98,7 @@ def pseudo_huber(
 
 @objective(wrt="prediction", reference="Koenker and Bassett (1978), doi:10.2307/1913643")
 def pinball(
-    prediction: Real[Array, "n"], target: Real[Array, "n"], quantile: Probability = 0.5
+    prediction: Real[Array, "n"], target: Real[Array, "n"], quantile: Fraction = 0.5
 ) -> Formula:
     """Absolute error tilted so that its minimizer is the quantile.
 
@@ -112,7 +112,7 @@ def pinball(
 
 @objective(wrt="prediction", reference="Newey and Powell (1987), doi:10.2307/1911031")
 def expectile(
-    prediction: Real[Array, "n"], target: Real[Array, "n"], tau: Probability = 0.5
+    prediction: Real[Array, "n"], target: Real[Array, "n"], tau: Fraction = 0.5
 ) -> Formula:
     """Squared error tilted so that its minimizer is the expectile.
 
