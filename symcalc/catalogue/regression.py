@@ -16,6 +16,7 @@ from symcalc.notation import (
     expm1,
     indices,
     log1p,
+    mean,
     objective,
     relu,
     sqrt,
@@ -23,7 +24,6 @@ from symcalc.notation import (
     where,
 )
 from symcalc.notation import log_cosh as log_cosh_of
-from symcalc.notation import mean as mean_of
 
 
 @objective(
@@ -35,7 +35,7 @@ def mse(prediction: Real[Array, "n"], target: Real[Array, "n"]) -> Formula:
     The convention is PyTorch's: no factor one half.
     """
     i = indices("n")
-    return mean_of(i, (prediction[i] - target[i]) ** 2)
+    return mean(i, (prediction[i] - target[i]) ** 2)
 
 
 @objective(
@@ -48,7 +48,7 @@ def mae(prediction: Real[Array, "n"], target: Real[Array, "n"]) -> Formula:
     At zero residual the derivative is taken as zero.
     """
     i = indices("n")
-    return mean_of(i, abs(prediction[i] - target[i]))
+    return mean(i, abs(prediction[i] - target[i]))
 
 
 @objective(wrt="prediction", reference="Huber (1964), doi:10.1214/aoms/1177703732")
@@ -59,14 +59,14 @@ def huber(prediction: Real[Array, "n"], target: Real[Array, "n"], delta: Positiv
     """
     i = indices("n")
     r = prediction[i] - target[i]
-    return mean_of(i, where(abs(r) <= delta, r**2 / 2, delta * (abs(r) - delta / 2)))
+    return mean(i, where(abs(r) <= delta, r**2 / 2, delta * (abs(r) - delta / 2)))
 
 
 @objective(wrt="prediction", reference="Green (1990), doi:10.1109/42.52985")
 def log_cosh(prediction: Real[Array, "n"], target: Real[Array, "n"]) -> Formula:
     """Logarithm of the hyperbolic cosine: smooth everywhere, linear in the tails."""
     i = indices("n")
-    return mean_of(i, log_cosh_of(prediction[i] - target[i]))
+    return mean(i, log_cosh_of(prediction[i] - target[i]))
 
 
 @objective(wrt="prediction", reference="Girshick (2015), arXiv:1504.08083, equation 3")
@@ -79,7 +79,7 @@ def smooth_l1(
     """
     i = indices("n")
     r = prediction[i] - target[i]
-    return mean_of(i, where(abs(r) < beta, r**2 / (2 * beta), abs(r) - beta / 2))
+    return mean(i, where(abs(r) < beta, r**2 / (2 * beta), abs(r) - beta / 2))
 
 
 @objective(wrt="prediction", reference="Charbonnier et al. (1994), doi:10.1109/ICIP.1994.413553")
@@ -93,7 +93,7 @@ def pseudo_huber(
     """
     i = indices("n")
     r = prediction[i] - target[i]
-    return mean_of(i, r**2 / (1 + sqrt(1 + (r / delta) ** 2)))
+    return mean(i, r**2 / (1 + sqrt(1 + (r / delta) ** 2)))
 
 
 @objective(wrt="prediction", reference="Koenker and Bassett (1978), doi:10.2307/1913643")
@@ -107,7 +107,7 @@ def pinball(
     """
     i = indices("n")
     r = target[i] - prediction[i]
-    return mean_of(i, quantile * relu(r) + (1 - quantile) * relu(-r))
+    return mean(i, quantile * relu(r) + (1 - quantile) * relu(-r))
 
 
 @objective(wrt="prediction", reference="Newey and Powell (1987), doi:10.2307/1911031")
@@ -121,7 +121,7 @@ def expectile(
     """
     i = indices("n")
     r = target[i] - prediction[i]
-    return mean_of(i, where(r >= 0, tau, 1 - tau) * r**2)
+    return mean(i, where(r >= 0, tau, 1 - tau) * r**2)
 
 
 @objective(wrt="prediction", reference="Vapnik (1995), doi:10.1007/978-1-4757-2440-0")
@@ -133,7 +133,7 @@ def epsilon_insensitive(
     On the wall of the tube the derivative is taken as zero.
     """
     i = indices("n")
-    return mean_of(i, relu(abs(prediction[i] - target[i]) - epsilon))
+    return mean(i, relu(abs(prediction[i] - target[i]) - epsilon))
 
 
 @objective(
@@ -147,7 +147,7 @@ def squared_log_error(
     The convention is scikit-learn's mean_squared_log_error.
     """
     i = indices("n")
-    return mean_of(i, (log1p(prediction[i]) - log1p(target[i])) ** 2)
+    return mean(i, (log1p(prediction[i]) - log1p(target[i])) ** 2)
 
 
 @objective(wrt="prediction", reference="Black and Anandan (1996), doi:10.1006/cviu.1996.0006")
@@ -158,7 +158,7 @@ def cauchy(prediction: Real[Array, "n"], target: Real[Array, "n"], c: Positive =
     """
     i = indices("n")
     r = prediction[i] - target[i]
-    return mean_of(i, c**2 / 2 * log1p((r / c) ** 2))
+    return mean(i, c**2 / 2 * log1p((r / c) ** 2))
 
 
 @objective(
@@ -173,7 +173,7 @@ def tukey(prediction: Real[Array, "n"], target: Real[Array, "n"], c: Positive = 
     i = indices("n")
     r = prediction[i] - target[i]
     u = (r / c) ** 2
-    return mean_of(i, where(abs(r) <= c, r**2 / 2 * (1 - u + u**2 / 3), c**2 / 6))
+    return mean(i, where(abs(r) <= c, r**2 / 2 * (1 - u + u**2 / 3), c**2 / 6))
 
 
 @objective(wrt="prediction", reference="Dennis and Welsch (1978), doi:10.1080/03610917808812083")
@@ -184,7 +184,7 @@ def welsch(prediction: Real[Array, "n"], target: Real[Array, "n"], c: Positive =
     """
     i = indices("n")
     r = prediction[i] - target[i]
-    return mean_of(i, -(c**2) / 2 * expm1(-((r / c) ** 2)))
+    return mean(i, -(c**2) / 2 * expm1(-((r / c) ** 2)))
 
 
 @objective(wrt="prediction", reference="Lange, Little and Taylor (1989), doi:10.2307/2290063")
@@ -200,14 +200,14 @@ def student_t_nll(
     """
     i = indices("n")
     r = (prediction[i] - target[i]) / scale
-    return mean_of(i, (df + 1) / 2 * log1p(r**2 / df))
+    return mean(i, (df + 1) / 2 * log1p(r**2 / df))
 
 
 @objective(
-    wrt=("mean", "log_variance"), reference="Nix and Weigend (1994), doi:10.1109/ICNN.1994.374138"
+    wrt=("mu", "log_variance"), reference="Nix and Weigend (1994), doi:10.1109/ICNN.1994.374138"
 )
 def gaussian_nll(
-    mean: Real[Array, "n"], log_variance: Real[Array, "n"], target: Real[Array, "n"]
+    mu: Real[Array, "n"], log_variance: Real[Array, "n"], target: Real[Array, "n"]
 ) -> Formula:
     """Negative log-likelihood of a normal distribution whose mean and variance are predicted.
 
@@ -215,7 +215,7 @@ def gaussian_nll(
     is given by its logarithm and needs no floor.
     """
     i = indices("n")
-    return mean_of(i, (log_variance[i] + (mean[i] - target[i]) ** 2 * exp(-log_variance[i])) / 2)
+    return mean(i, (log_variance[i] + (mu[i] - target[i]) ** 2 * exp(-log_variance[i])) / 2)
 
 
 @objective(wrt="log_rate", reference="Nelder and Wedderburn (1972), doi:10.2307/2344614")
@@ -226,7 +226,7 @@ def poisson_nll(log_rate: Real[Array, "n"], count: NonNegativeReal[Array, "n"]) 
     is left out. A log-rate of minus infinity is a rate of zero.
     """
     i = indices("n")
-    return mean_of(i, exp(log_rate[i]) - weighted(count[i], log_rate[i]))
+    return mean(i, exp(log_rate[i]) - weighted(count[i], log_rate[i]))
 
 
 @objective(wrt="log_mean", reference="McCullagh and Nelder (1989), doi:10.1007/978-1-4899-3242-6")
@@ -237,7 +237,7 @@ def gamma_nll(log_mean: Real[Array, "n"], target: PositiveReal[Array, "n"]) -> F
     is left out.
     """
     i = indices("n")
-    return mean_of(i, log_mean[i] + target[i] * exp(-log_mean[i]))
+    return mean(i, log_mean[i] + target[i] * exp(-log_mean[i]))
 
 
 @objective(wrt="log_mean", reference="Jørgensen (1987), doi:10.1111/j.2517-6161.1987.tb01685.x")
@@ -253,4 +253,4 @@ def tweedie(
     z = log_mean[i]
     above = where(eq(power, 2), z, expm1((2 - power) * z) / (2 - power))
     below = where(eq(power, 1), z, expm1((1 - power) * z) / (1 - power))
-    return mean_of(i, above - target[i] * below)
+    return mean(i, above - target[i] * below)
