@@ -14,8 +14,8 @@ from symcalc.notation.errors import UnknownObjectiveError
 from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
 
-FAMILIES = ("regression", "classification", "regularizers", "normalization", "layers",
-            "optimizers", "reinforcement")  # fmt: skip
+FAMILIES = ("regression", "classification", "metric", "regularizers", "normalization",
+            "layers", "optimizers", "reinforcement")  # fmt: skip
 
 
 @functools.cache

@@ -79,6 +79,7 @@ from symcalc.notation.spelling import (
     Mask,
     NonNegative,
     NonNegativeReal,
+    OneToTwo,
     PlusMinusOne,
     Positive,
     PositiveReal,
@@ -92,7 +93,7 @@ from symcalc.notation.vocabulary import max, min
 
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "Array", "DerivationError", "Formula", "Fraction",
-    "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective",
+    "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective", "OneToTwo",
     "Parameter", "ParseError", "PlusMinusOne", "Positive", "PositiveReal", "Probability",
     "Real", "Scalar", "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "argmax",
     "argmin", "becomes", "clip", "compose", "cos", "cumprod", "cumsum", "define", "digamma",

@@ -81,8 +81,9 @@ class Domain:
         if self.rows_sum_to_one:
             raw = rng.gamma(1.0, size=shape) + 1e-3
             return raw / raw.sum(axis=-1, keepdims=True)
-        if self.lower == 0 and self.upper == 1:
-            return rng.uniform(0.02, 0.98, size=shape)
+        if -np.inf < self.lower and self.upper < np.inf:
+            width = self.upper - self.lower
+            return self.lower + width * rng.uniform(0.02, 0.98, size=shape)
         if self.lower == 0:
             return rng.gamma(2.0, size=shape) + 0.05
         return rng.normal(size=shape) * 1.5
@@ -101,6 +102,7 @@ NONNEGATIVE = Domain("non-negative numbers", lower=0.0, symbol=r"\mathbb{R}_{\ge
 WEIGHTS = Domain("weights, not negative and not all zero", lower=0.0, positive_total=True,
                  symbol=r"\mathbb{R}_{\ge 0}")  # fmt: skip
 PROBABILITY = Domain("probabilities, 0 to 1", lower=0.0, upper=1.0, symbol="[0, 1]")
+ONE_TO_TWO = Domain("numbers from 1 to 2", lower=1.0, upper=2.0, symbol="[1, 2]")
 SIMPLEX = Domain(
     "probability rows (each sums to 1)",
     lower=0.0,
@@ -127,6 +129,7 @@ NAMED = {
     "positive": POSITIVE,
     "nonnegative": NONNEGATIVE,
     "probability": PROBABILITY,
+    "one_to_two": ONE_TO_TWO,
     "simplex": SIMPLEX,
     "plus_minus_one": PLUS_MINUS_ONE,
     "mask": MASK,

@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     Positive: TypeAlias = Any
     NonNegative: TypeAlias = Any
     Fraction: TypeAlias = Any
+    OneToTwo: TypeAlias = Any
 else:
     Formula = Any
     Array = _ArraySpelled
@@ -97,6 +98,7 @@ else:
     Positive = PositiveReal = _Spelled(domains.POSITIVE)
     NonNegative = NonNegativeReal = _Spelled(domains.NONNEGATIVE)
     Probability = Fraction = _Spelled(domains.PROBABILITY)
+    OneToTwo = _Spelled(domains.ONE_TO_TWO)
     Simplex = _Spelled(domains.SIMPLEX)
     PlusMinusOne = _Spelled(domains.PLUS_MINUS_ONE)
     Mask = _Spelled(domains.MASK)
@@ -122,6 +124,6 @@ def read_annotation(name: str, annotation: Any) -> ArraySpec | Domain:
 
 __all__ = [
     "Array", "ArraySpec", "Formula", "Fraction", "Label", "Mask", "NonNegative", "NonNegativeReal",
-    "PlusMinusOne", "Positive", "PositiveReal", "Probability", "Real", "Scalar", "Simplex",
-    "array_spec", "read_annotation",
+    "OneToTwo", "PlusMinusOne", "Positive", "PositiveReal", "Probability", "Real", "Scalar",
+    "Simplex", "array_spec", "read_annotation",
 ]  # fmt: skip
