@@ -82,6 +82,7 @@ from symcalc.notation.spelling import (
     OneToTwo,
     PlusMinusOne,
     Positive,
+    PositiveFraction,
     PositiveReal,
     Probability,
     Real,
@@ -94,8 +95,8 @@ from symcalc.notation.vocabulary import max, min
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "Array", "DerivationError", "Formula", "Fraction",
     "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective", "OneToTwo",
-    "Parameter", "ParseError", "PlusMinusOne", "Positive", "PositiveReal", "Probability",
-    "Real", "Scalar", "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "argmax",
+    "Parameter", "ParseError", "PlusMinusOne", "Positive", "PositiveFraction", "PositiveReal",
+    "Probability", "Real", "Scalar", "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "argmax",
     "argmin", "becomes", "clip", "compose", "cos", "cumprod", "cumsum", "define", "digamma",
     "eq", "erf", "erfc", "exp", "expectation", "expm1", "expm1x", "extent",
     "gaussian_expectation", "gaussian_log_density", "gaussian_pathwise", "gaussian_score",
