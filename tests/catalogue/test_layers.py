@@ -7,7 +7,29 @@ import pytest
 
 import symcalc as sc
 
-SIZES = {"n": 5, "d": 4, "m": 3}
+SIZES = {"n": 5, "d": 4, "m": 3, "g": 2, "c": 3, "l": 4, "p": 2, "h": 2, "t": 6, "s": 3, "v": 7}
+
+
+def statistics(f, a):
+    mean, var = a.running_mean.clone(), a.running_var.clone()
+    f.batch_norm(a.x.detach(), mean, var, training=True, momentum=0.3)
+    return 0.7 * a.running_mean + 0.3 * a.x.mean(0), mean, var
+
+
+def group_norm(f, a):
+    x = a.x.reshape(5, 6, 4)
+    return f.group_norm(x, 2, a.gamma.flatten(), a.beta.flatten()).reshape(5, 2, 3, 4)
+
+
+def residual(f, a):
+    return a.x + f.linear(f.linear(a.x, a.weight1, a.bias1).relu(), a.weight2, a.bias2)
+
+
+def multi_head(f, a, mask=None):
+    q, k, v = (f.linear(a.x, w.flatten(0, 1)).reshape(5, 2, 2).transpose(0, 1)
+               for w in (a.wq, a.wk, a.wv))  # fmt: skip
+    heads = f.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return f.linear(heads.transpose(0, 1).reshape(5, 4), a.wo.flatten(1))
 
 # Name, hyperparameters, and the same by torch: f is torch.nn.functional, a the inputs by name.
 PEERS = [
@@ -29,6 +51,40 @@ PEERS = [
     ("clip_by_value", {"max_value": 0.6}, lambda t, f, a: a.gradient.clamp(-0.6, 0.6)),
     ("dropout", {"keep_prob": 0.8}, lambda t, f, a: a.x * a.mask / 0.8),
     ("dropout_expectation", {"keep_prob": 0.8}, lambda t, f, a: 1 * a.x),
+    ("batch_norm", {},
+     lambda t, f, a: f.batch_norm(a.x, None, None, a.gamma, a.beta, training=True)),
+    ("batch_norm_inference", {},
+     lambda t, f, a: f.batch_norm(a.x, a.running_mean, a.running_var, a.gamma, a.beta)),
+    ("batch_norm_statistics", {"momentum": 0.3}, lambda t, f, a: statistics(f, a)[0]),
+    ("layer_norm", {}, lambda t, f, a: f.layer_norm(a.x, (4,), a.gamma, a.beta)),
+    ("rms_norm", {"eps": 1e-3}, lambda t, f, a: f.rms_norm(a.x, (4,), a.gamma, 1e-3)),
+    ("group_norm", {}, lambda t, f, a: group_norm(f, a)),
+    ("instance_norm", {}, lambda t, f, a: f.instance_norm(a.x, weight=a.gamma, bias=a.beta)),
+    ("weight_norm", {}, lambda t, f, a: t._weight_norm(a.v, a.g[:, None])),
+    ("dense", {}, lambda t, f, a: f.linear(a.x, a.weight, a.bias)),
+    ("linear", {}, lambda t, f, a: f.linear(a.x, a.weight)),
+    ("residual", {}, lambda t, f, a: residual(f, a)),
+    ("sigmoid", {}, lambda t, f, a: a.x.sigmoid()),
+    ("tanh", {}, lambda t, f, a: a.x.tanh()),
+    ("relu", {}, lambda t, f, a: a.x.relu()),
+    ("softplus", {}, lambda t, f, a: f.softplus(a.x)),
+    ("gelu", {}, lambda t, f, a: f.gelu(a.x)),
+    ("gelu_tanh", {}, lambda t, f, a: f.gelu(a.x, approximate="tanh")),
+    ("silu", {}, lambda t, f, a: f.silu(a.x)),
+    ("mish", {}, lambda t, f, a: f.mish(a.x)),
+    ("swiglu", {}, lambda t, f, a: f.silu(f.linear(a.x, a.gate)) * f.linear(a.x, a.weight)),
+    ("softmax", {}, lambda t, f, a: a.x.softmax(1)),
+    ("scaled_dot_product_attention", {},
+     lambda t, f, a: f.scaled_dot_product_attention(a.q[None], a.k[None], a.v[None])[0]),
+    ("scaled_dot_product_attention_masked", {},
+     lambda t, f, a: f.scaled_dot_product_attention(a.q[None], a.k[None], a.v[None],
+                                                    attn_mask=a.mask.bool())[0]),
+    ("causal_attention", {},
+     lambda t, f, a: f.scaled_dot_product_attention(a.q[None], a.k[None], a.v[None],
+                                                    is_causal=True)[0]),
+    ("multi_head_attention", {}, lambda t, f, a: multi_head(f, a)),
+    ("conv1d", {}, lambda t, f, a: f.conv1d(a.x, a.weight, a.bias)),
+    ("embedding", {}, lambda t, f, a: f.embedding(a.tokens, a.weight)),
 ]  # fmt: skip
 
 
@@ -57,7 +113,7 @@ def test_value_and_gradient_are_pytorchs(kernel, sample, name, parameters, peer)
 
 
 def test_every_entry_is_compared():
-    families = ("regularizers",)
+    families = ("regularizers", "normalization", "layers")
     entries = {name for name, entry in sc.catalogue().items() if entry.family in families}
     assert entries == {name for name, *_ in PEERS}
 
@@ -73,6 +129,27 @@ ENDS = [
     ("clip_by_global_norm", ([3e200, 4e200],), {"eps": 0.0}, [0.6, 0.8], [0, 0]),
     ("clip_by_value", ([-1.0, 1.0, 9.0, np.inf],), {}, [-1, 1, 1, 1], [1, 1, 0, 0]),
     ("dropout", ([[np.inf, 2.0]], [[0.0, 1.0]]), {}, [[0, 4]], [[0, 2]]),
+    ("layer_norm", ([[2.0, 2.0]], [1.0, 1.0], [0.5, 0.5]), {}, [[0.5, 0.5]], [[0, 0]]),
+    ("batch_norm", ([[2.0], [2.0]], [1.0], [0.5]), {}, [[0.5], [0.5]], [[0], [0]]),
+    ("rms_norm", ([[0.0, 0.0]], [1.0, 2.0]), {}, [[0, 0]], [[1e3, 2e3]]),
+    ("relu", ([[-1.0, 0.0, 2.0]],), {}, [[0, 0, 2]], [[0, 0, 1]]),
+    ("sigmoid", ([[-800.0, 800.0]],), {}, [[0, 1]], [[0, 0]]),
+    ("softplus", ([[-700.0, 800.0]],), {}, [[np.exp(-700), 800]], [[np.exp(-700), 1]]),
+    ("gelu", ([[-30.0, 0.0, 40.0]],), {}, [[-1.4701355886598543e-196, 0, 40]],
+     [[-4.4152899806134e-195, 0.5, 1]]),
+    ("gelu_tanh", ([[-100.0, 100.0]],), {}, [[0, 100]], [[0, 1]]),
+    ("silu", ([[-700.0, 700.0]],), {}, [[-700 * np.exp(-700), 700]],
+     [[-699 * np.exp(-700), 1]]),
+    ("mish", ([[-700.0, 700.0]],), {}, [[-700 * np.exp(-700), 700]],
+     [[-699 * np.exp(-700), 1]]),
+    ("softmax", ([[-np.inf, 800.0, 800.0]],), {}, [[0, 0.5, 0.5]], [[0, 0, 0]]),
+    ("scaled_dot_product_attention_masked",
+     ([[1.0], [2.0]], [[0.5], [800.0]], [[3.0], [4.0]], [[0.0, 0.0], [0.0, 1.0]]), {},
+     [[0], [4]], [[0], [0]]),
+    ("scaled_dot_product_attention", ([[1.0]], [[800.0], [0.0]], [[3.0], [4.0]]), {},
+     [[3]], [[0]]),
+    ("causal_attention", ([[1.0], [1.0]], [[0.0], [800.0]], [[3.0], [4.0]]), {},
+     [[3], [4]], [[0], [0]]),
 ]  # fmt: skip
 
 
@@ -97,6 +174,15 @@ REFUSED = [
     ("dropout", ([[1.0]], [[1.0]]), {"keep_prob": 0.0}, "keep_prob"),
     ("smooth_l1_penalty", ([1.0],), {"beta": 0.0}, "beta"),
     ("group_lasso", ([[1.0]],), {"lam": -1.0}, "lam"),
+    ("batch_norm_inference", ([[1.0]], [1.0], [1.0], [0.0], [-1.0]), {}, "running_var"),
+    ("batch_norm_statistics", ([1.0], [1.0], [[1.0]]), {"momentum": 1.5}, "momentum"),
+    ("layer_norm", ([[1.0]], [1.0], [1.0]), {"eps": 0.0}, "eps"),
+    ("group_norm", ([[[[1.0]]]], [[1.0, 1.0]], [[1.0]]), {}, "gamma"),
+    ("scaled_dot_product_attention_masked", ([[1.0]], [[1.0]], [[1.0]], [[2.0]]), {}, "mask"),
+    ("scaled_dot_product_attention", ([[1.0]], [[1.0, 2.0]], [[1.0]]), {}, "k"),
+    ("conv1d", ([[[1.0]]], [[[1.0, 2.0]]], [0.0]), {}, ""),
+    ("embedding", ([2], [[1.0], [1.0]]), {}, "tokens"),
+    ("embedding", ([-1], [[1.0], [1.0]]), {}, "tokens"),
 ]  # fmt: skip
 
 
@@ -115,3 +201,40 @@ def test_dropout_is_x_in_expectation_over_its_masks(kernel):
         weight = np.prod(np.where(mask == 1, keep, 1 - keep))
         total += weight * kernel("dropout", backend="numpy")(x, mask, keep_prob=keep)
     np.testing.assert_allclose(total, x, rtol=1e-14)
+
+
+def test_running_statistics_are_pytorchs(kernel, sample):
+    torch = pytest.importorskip("torch")
+    arrays = sample(sc.get("batch_norm_statistics"), 1, **SIZES)
+    inputs = SimpleNamespace(**{k: torch.from_numpy(v.copy()) for k, v in arrays.items()})
+    _, mean, var = statistics(torch.nn.functional, inputs)
+    kernel("batch_norm_statistics", backend="numpy").step(**arrays, momentum=0.3)
+    np.testing.assert_allclose(arrays["running_mean"], mean.numpy(), rtol=1e-13)
+    np.testing.assert_allclose(arrays["running_var"], var.numpy(), rtol=1e-13)
+
+
+def test_what_has_no_direction_or_no_variance_is_not_a_number(kernel):
+    zero = kernel("weight_norm", backend="numpy")(np.zeros((1, 2)), np.ones(1))
+    assert np.isnan(zero).all()
+    mean, var = np.zeros(1), np.ones(1)
+    kernel("batch_norm_statistics", backend="numpy").step(mean, var, np.ones((1, 1)))
+    np.testing.assert_allclose(mean, 0.1)
+    assert np.isnan(var).all()
+    assert np.isnan(kernel("softmax", backend="numpy")([[-np.inf, -np.inf]])).all()
+
+
+def test_a_hidden_key_that_is_not_finite_does_not_reach_a_query(kernel):
+    call = kernel("scaled_dot_product_attention_masked", backend="numpy").vjp
+    q, mask = np.array([[1.0], [0.5]]), np.array([[1.0, 0.0], [0.0, 0.0]])
+    k, v = np.array([[2.0], [np.nan]]), np.array([[3.0], [4.0]])
+    out, slopes = call(q, k, v, mask, cotangent=np.ones((2, 1)))
+    np.testing.assert_array_equal(out, [[3], [0]])
+    for slope, expected in zip(slopes, ([[0], [0]], [[0], [0]], [[1], [0]]), strict=True):
+        np.testing.assert_array_equal(slope, expected)
+
+
+def test_gradients_of_an_embedding_add_up_at_a_token_that_comes_twice(kernel):
+    call = kernel("embedding", backend="numpy").vjp
+    out, slope = call([1, 1, 0], np.arange(6.0).reshape(3, 2), cotangent=np.ones((3, 2)))
+    np.testing.assert_array_equal(out, [[2, 3], [2, 3], [0, 1]])
+    np.testing.assert_array_equal(slope, [[1, 1], [2, 2], [0, 0]])
