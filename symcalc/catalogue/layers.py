@@ -45,7 +45,8 @@ def linear(x: Real[Array, "n d"], weight: Real[Array, "m d"]) -> Formula:
 
 
 @objective(
-    wrt=("x", "weight1", "bias1", "weight2", "bias2"), reference="He et al. (2016), arXiv:1512.03385"
+    wrt=("x", "weight1", "bias1", "weight2", "bias2"),
+    reference="He et al. (2016), arXiv:1512.03385",
 )
 def residual(
     x: Real[Array, "n d"],
@@ -129,9 +130,7 @@ def mish(x: Real[Array, "n d"]) -> Formula:
 
 
 @objective(wrt=("x", "gate", "weight"), reference="Shazeer (2020), arXiv:2002.05202, equation 5")
-def swiglu(
-    x: Real[Array, "n d"], gate: Real[Array, "m d"], weight: Real[Array, "m d"]
-) -> Formula:
+def swiglu(x: Real[Array, "n d"], gate: Real[Array, "m d"], weight: Real[Array, "m d"]) -> Formula:
     """A linear map of each row, gated by the silu of another: silu(x G^T) * (x W^T).
 
     Both weights have a row for each output, as in PyTorch; there is no bias.
@@ -176,7 +175,8 @@ def scaled_dot_product_attention_masked(
     """
     i, j, a, b = indices("n m a:d b:p")
     seen = eq(mask[i, j], 1)
-    score = let("score", where(seen, sum(a, q[i, a] * k[j, a]) / sqrt(extent(a)), -inf))
+    hidden = where(eq(sum(j, mask[i, j]), 0), 0, -inf)  # of nothing there is no softmax
+    score = let("score", where(seen, sum(a, q[i, a] * k[j, a]) / sqrt(extent(a)), hidden))
     share = let("share", where(seen, exp(score - logsumexp(j, score)), 0))
     return sum(j, share * v[j, b])
 
@@ -193,8 +193,9 @@ def causal_attention(
 
 
 @objective(
-    wrt=("x", "wq", "wk", "wv", "wo"), reference="Vaswani et al. (2017), arXiv:1706.03762, section 3.2.2"
-)  # fmt: skip
+    wrt=("x", "wq", "wk", "wv", "wo"),
+    reference="Vaswani et al. (2017), arXiv:1706.03762, section 3.2.2",
+)
 def multi_head_attention(
     x: Real[Array, "n d"],
     wq: Real[Array, "h p d"],
@@ -217,16 +218,18 @@ def multi_head_attention(
     return sum(h, a, wo[b, h, a] * head[h, i, a])
 
 
-@objective(wrt=("x", "weight", "bias"), reference="LeCun et al. (1989), doi:10.1162/neco.1989.1.4.541")
+@objective(
+    wrt=("x", "weight", "bias"), reference="LeCun et al. (1989), doi:10.1162/neco.1989.1.4.541"
+)
 def conv1d(
-    x: Real[Array, "n c t"], weight: Real[Array, "m c s"], bias: Real[Array, "m"]
+    x: Real[Array, "n c l"], weight: Real[Array, "m c w"], bias: Real[Array, "m"]
 ) -> Formula:
     """Cross-correlation along the last axis, over all channels, as PyTorch's Conv1d has it.
 
-    The stride is 1 and nothing is padded: the output is s - 1 shorter than the input.
+    The stride is 1 and nothing is padded: the output is w - 1 shorter than the input.
     """
-    i, k, c, t, s = indices("n k:m c t s")
-    return sum(c, s, x[i, c, t + s] * weight[k, c, s]) + bias[k]
+    i, k, c, t, s = indices("n k:m c t:l s:w")
+    return define("out", (i, k, t), sum(c, s, x[i, c, t + s] * weight[k, c, s]) + bias[k])
 
 
 @objective(wrt="weight", reference="Bengio et al. (2003), JMLR 3, 1137")

@@ -97,9 +97,7 @@ def batch_norm_statistics(
 
 
 @objective(wrt=("x", "gamma"), reference="Zhang and Sennrich (2019), arXiv:1910.07467")
-def rms_norm(
-    x: Real[Array, "n d"], gamma: Real[Array, "d"], eps: Positive = 1e-6
-) -> Formula:
+def rms_norm(x: Real[Array, "n d"], gamma: Real[Array, "d"], eps: Positive = 1e-6) -> Formula:
     """Each row divided by its root mean square, then scaled; no mean is taken off.
 
     eps stands inside the root. PyTorch's default is the machine epsilon of the dtype.
@@ -116,7 +114,7 @@ def group_norm(
     beta: Real[Array, "g c"],
     eps: Positive = 1e-5,
 ) -> Formula:
-    """Each sample normalized over every group of channels and their places, then scaled per channel.
+    """Each sample normalized over every group of channels, then scaled and shifted by channel.
 
     The groups are an axis of their own: PyTorch's (n, channels, places) is to be reshaped to
     (n, groups, channels of a group, places). The variance is the biased one.
@@ -129,7 +127,10 @@ def group_norm(
     return gamma[q, k] * xhat + beta[q, k]
 
 
-@objective(wrt=("x", "gamma", "beta"), reference="Ulyanov, Vedaldi and Lempitsky (2016), arXiv:1607.08022")  # fmt: skip
+@objective(
+    wrt=("x", "gamma", "beta"),
+    reference="Ulyanov, Vedaldi and Lempitsky (2016), arXiv:1607.08022",
+)
 def instance_norm(
     x: Real[Array, "n c l"],
     gamma: Real[Array, "c"],
