@@ -89,7 +89,7 @@ def relu(x: Real[Array, "n d"]) -> Formula:
 
 @objective(wrt="x", reference="Dugas et al. (2001), NIPS 13, 472")
 def softplus(x: Real[Array, "n d"]) -> Formula:
-    """log(1 + exp(x)) of each entry: a smooth positive part.
+    """A smooth positive part of each entry, log(1 + exp(x)).
 
     PyTorch's, with beta = 1, is x itself beyond its threshold; this one is exact everywhere.
     """
