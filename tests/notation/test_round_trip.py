@@ -21,7 +21,13 @@ def read_back(objective):
     return sc.parse(text(objective.body), wrt=objective.wrt, shapes=shapes, domains=domains)
 
 
-@pytest.mark.parametrize("name", sc.catalogue())
+def is_one_formula(objective):
+    """Whether text can say all of it: it defines no tensors, and reads a bare name as a number."""
+    whole = not objective.definitions and not objective.state
+    return whole and all(tensor.shape for tensor in objective.inputs)
+
+
+@pytest.mark.parametrize("name", [n for n, o in sc.catalogue().items() if is_one_formula(o)])
 def test_the_catalogue_is_read_back(alike, name):
     objective = sc.get(name)
     read = read_back(objective)
