@@ -13,6 +13,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import sympy as sp
+from sympy.simplify.cse_main import tree_cse
 
 from symcalc.calculus.expansion import expanded
 from symcalc.notation.atoms import Atom, stop_gradient
@@ -37,6 +38,18 @@ class Held(sp.Function):
     def fdiff(self, argindex: int = 1) -> Any:
         """Return zero."""
         return sp.Integer(0)
+
+
+def _shared(expressions: list[Any]) -> tuple[list[tuple[Any, Any]], list[Any]]:
+    """Name what stands in expressions more than once, as it is, so that it is written once.
+
+    Nothing is named where a choice is made: the side not taken may have no value.
+    """
+    if any(expression.has(sp.Piecewise) for expression in expressions):
+        return [], expressions
+    names = (sp.Dummy(real=True) for _ in itertools.count())
+    parts, results = tree_cse(expressions, names, order="none")
+    return parts, results
 
 
 class Unrolled:
@@ -125,10 +138,14 @@ class Unrolled:
         symbols = list(self.symbols.values())
         parameters = [p.symbol for p in self.objective.parameters]
         plain = {symbol: sp.Dummy(real=True) for symbol in (*symbols, *parameters)}
+        parts, results = _shared(expressions)
+        parts = [(name, part.xreplace(plain)) for name, part in parts]
+        results = [result.xreplace(plain) for result in results]
         function = sp.lambdify(
             list(plain.values()),
-            [e.xreplace(plain) for e in expressions],
+            results,
             modules=[{"Held": lambda value: value}, "mpmath"],
+            cse=lambda _: (parts, results),
         )
         found = []
         with mpmath.workdps(DIGITS):
