@@ -22,7 +22,7 @@ from symcalc.verify.comparison import (
     rounding,
 )
 from symcalc.verify.differences import EPS, difference
-from symcalc.verify.sampling import Point, draw, primes
+from symcalc.verify.sampling import Point, draw, modest, primes
 from symcalc.verify.unrolled import Unrolled
 from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS, CheckReport, CheckRow
 
@@ -122,7 +122,8 @@ def _against_sibling(kernel: Kernel, sibling: Kernel, seed: int) -> Iterator[Com
     """
     objective = kernel.objective
     for number, (kind, sizes) in enumerate(SIBLING_CASES):
-        point = draw(objective, primes(objective, sizes), seed + 100 + number, kind)
+        extents = modest(objective, primes(objective, sizes))
+        point = draw(objective, extents, seed + 100 + number, kind)
         value, gradients = outcome(kernel, point)
         other_value, others = outcome(sibling, point)
         nearby = [outcome(sibling.unchecked, point.nudged(NUDGE, turn)) for turn in range(3)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
 from symcalc.program.needs import needs
 
+GRID = 2**16
 _ROUNDS = 8  # one range may be made of what another has enlarged
 
 
@@ -88,6 +90,18 @@ def primes(objective: Objective, sizes: tuple[int, ...]) -> dict[str, int]:
     """Give the dims of an objective these sizes in turn, or larger ones for a range's sake."""
     given = {dim.name: sizes[place % len(sizes)] for place, dim in enumerate(objective.dims)}
     return roomy(objective, given)
+
+
+def modest(objective: Objective, extents: dict[str, int]) -> dict[str, int]:
+    """Return sizes whose product is at most GRID: the largest is halved until it is.
+
+    The NumPy backend holds what runs over all dims at once as one array.
+    """
+    found = dict(extents)
+    while math.prod(found.values()) > GRID:
+        largest = max(found, key=lambda name: found[name])
+        found[largest] //= 2
+    return roomy(objective, found)
 
 
 def roomy(objective: Objective, extents: dict[str, int]) -> dict[str, int]:

@@ -9,7 +9,7 @@ import symcalc as sc
 from symcalc.notation.tensors import Access
 from symcalc.verify.formula import Formula
 from symcalc.verify.sampling import draw, primes
-from symcalc.verify.verdict import FAIL, PASS
+from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS
 
 
 def verdicts(derivation, product, kind="typical", sizes=(2, 3), seed=1):
@@ -23,7 +23,10 @@ def verdicts(derivation, product, kind="typical", sizes=(2, 3), seed=1):
 def test_every_objective_passes(name, kind):
     derivation = sc.derive(sc.get(name).at_any_size)
     found = verdicts(derivation, derivation.hvp, kind)
-    assert {verdict for _, _, verdict in found} == {PASS}
+    # At a kink a slope jumps: where its own derivative has no enclosure, nothing is claimed.
+    undecided = {of for of, _, verdict in found if verdict == INCONCLUSIVE}
+    assert undecided <= ({"hvp"} if kind == "ties" else set())
+    assert {verdict for _, _, verdict in found} <= {PASS, INCONCLUSIVE}
     assert {wrt for of, wrt, _ in found if of == "gradient"} == set(derivation.wrt)
 
 
