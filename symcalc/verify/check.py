@@ -84,7 +84,9 @@ def _row(method: str, comparison: Comparison) -> CheckRow:
     if came.shape != expected.shape:
         return CheckRow(method, comparison.wrt, f"shape {came.shape}, expected {expected.shape}",
                         np.inf, 0.0, FAIL, came.size)  # fmt: skip
-    error = np.abs(came - expected)
+    same = np.isinf(came) & (came == expected)  # both overflow
+    bound = np.where(same, 0.0, bound)
+    error = np.abs(np.subtract(came, expected, out=np.zeros_like(came), where=~same))
     error[~np.isfinite(error)] = np.inf  # NaN equals nothing, itself least of all
     if not came.size:
         return CheckRow(method, comparison.wrt, "no entries", 0.0, 0.0, INCONCLUSIVE, 0)
@@ -110,9 +112,15 @@ def _against_unrolled(kernel: Kernel, seed: int) -> Iterator[Comparison]:
             if place == 0:
                 size = 1.0 + abs(near_value - true_value) / NUDGE
                 yield Comparison("value", value, true_value, rounding(true_value, size), at)
-            moves = float(np.max(np.abs(near - truth))) / NUDGE
-            largest = max(float(np.max(np.abs(truth))), entries_scale(point), moves)
+            with np.errstate(invalid="ignore"):
+                moves = _largest(near - truth) / NUDGE
+            largest = max(_largest(truth), entries_scale(point), moves)
             yield Comparison(wrt, gradients[place], truth, rounding(truth, largest), at)
+
+
+def _largest(values: Any) -> float:
+    """The greatest size among the finite values; zero if there is none."""
+    return float(np.max(np.abs(values[np.isfinite(values)]), initial=0.0))
 
 
 def _against_sibling(kernel: Kernel, sibling: Kernel, seed: int) -> Iterator[Comparison]:
