@@ -64,7 +64,11 @@ def kernels(name):
     return sc.compile(name), sc.compile(name, backend="numpy")
 
 
-@pytest.mark.parametrize("name", sc.catalogue())
+# Brute force writes these out to minutes' length; test_formula holds their equations.
+TOO_LONG = ("multi_head_attention", "transformer_block")
+
+
+@pytest.mark.parametrize("name", [name for name in sc.catalogue() if name not in TOO_LONG])
 def test_every_objective_passes(name):
     report = sc.check(name)
     assert report, str(report)
