@@ -7,7 +7,7 @@ from symcalc.backends.kernel import Kernel
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.equal import same_formula, same_gradient
 from symcalc.catalogue import catalogue, get
-from symcalc.catalogue.networks import mlp
+from symcalc.catalogue.mlp import mlp
 from symcalc.notation import *  # noqa: F403
 
 __version__ = "0.1.0"

@@ -102,6 +102,8 @@ NONNEGATIVE = Domain("non-negative numbers", lower=0.0, symbol=r"\mathbb{R}_{\ge
 WEIGHTS = Domain("weights, not negative and not all zero", lower=0.0, positive_total=True,
                  symbol=r"\mathbb{R}_{\ge 0}")  # fmt: skip
 PROBABILITY = Domain("probabilities, 0 to 1", lower=0.0, upper=1.0, symbol="[0, 1]")
+POSITIVE_FRACTION = Domain("numbers above 0, up to 1", lower=0.0, upper=1.0, open_lower=True,
+                           symbol="(0, 1]")  # fmt: skip
 ONE_TO_TWO = Domain("numbers from 1 to 2", lower=1.0, upper=2.0, symbol="[1, 2]")
 SIMPLEX = Domain(
     "probability rows (each sums to 1)",
@@ -129,6 +131,7 @@ NAMED = {
     "positive": POSITIVE,
     "nonnegative": NONNEGATIVE,
     "probability": PROBABILITY,
+    "positive_fraction": POSITIVE_FRACTION,
     "one_to_two": ONE_TO_TWO,
     "simplex": SIMPLEX,
     "plus_minus_one": PLUS_MINUS_ONE,

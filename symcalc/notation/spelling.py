@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     Positive: TypeAlias = Any
     NonNegative: TypeAlias = Any
     Fraction: TypeAlias = Any
+    PositiveFraction: TypeAlias = Any
     OneToTwo: TypeAlias = Any
 else:
     Formula = Any
@@ -98,6 +99,7 @@ else:
     Positive = PositiveReal = _Spelled(domains.POSITIVE)
     NonNegative = NonNegativeReal = _Spelled(domains.NONNEGATIVE)
     Probability = Fraction = _Spelled(domains.PROBABILITY)
+    PositiveFraction = _Spelled(domains.POSITIVE_FRACTION)
     OneToTwo = _Spelled(domains.ONE_TO_TWO)
     Simplex = _Spelled(domains.SIMPLEX)
     PlusMinusOne = _Spelled(domains.PLUS_MINUS_ONE)
@@ -124,6 +126,6 @@ def read_annotation(name: str, annotation: Any) -> ArraySpec | Domain:
 
 __all__ = [
     "Array", "ArraySpec", "Formula", "Fraction", "Label", "Mask", "NonNegative", "NonNegativeReal",
-    "OneToTwo", "PlusMinusOne", "Positive", "PositiveReal", "Probability", "Real", "Scalar",
-    "Simplex", "array_spec", "read_annotation",
+    "OneToTwo", "PlusMinusOne", "Positive", "PositiveFraction", "PositiveReal", "Probability",
+    "Real", "Scalar", "Simplex", "array_spec", "read_annotation",
 ]  # fmt: skip
