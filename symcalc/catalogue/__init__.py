@@ -15,7 +15,7 @@ from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
 
 FAMILIES = ("regression", "classification", "metric", "regularizers", "normalization",
-            "layers", "optimizers", "reinforcement")  # fmt: skip
+            "layers", "optimizers", "reinforcement", "generative")  # fmt: skip
 
 
 @functools.cache
