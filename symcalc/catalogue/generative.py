@@ -123,9 +123,7 @@ def wgan_gp(
     return distance + penalty * mean(a, (norm2(k, slopes[a, k]) - 1) ** 2)
 
 
-@objective(
-    wrt=("real_scores", "fake_scores"), reference="Lim and Ye (2017), arXiv:1705.02894"
-)
+@objective(wrt=("real_scores", "fake_scores"), reference="Lim and Ye (2017), arXiv:1705.02894")
 def hinge_gan_discriminator(
     real_scores: Real[Array, "n"], fake_scores: Real[Array, "m"]
 ) -> Formula:

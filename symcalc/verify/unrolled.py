@@ -1,4 +1,4 @@
-"""Brute force: the formula written out entry by entry, differentiated by SymPy, to 30 digits.
+"""Brute force: the formula written out entry by entry, differentiated by SymPy, to 80 digits.
 
 It knows nothing of adjoints, indices or kernels: sums are sums of terms, atoms are their textbook
 definitions, and the derivative is SymPy's own.
@@ -26,7 +26,7 @@ from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.verify.sampling import Point, size
 
-DIGITS = 30
+DIGITS = 80
 
 
 class Held(sp.Function):
@@ -121,7 +121,7 @@ class Unrolled:
         return entries, [self.value.diff(entry) for entry in entries]
 
     def _evaluate(self, expressions: list[Any], nudges: tuple[float, ...]) -> list[list[float]]:
-        """Evaluate expressions to thirty digits, once for each nudge."""
+        """Evaluate expressions to eighty digits, once for each nudge."""
         symbols = list(self.symbols.values())
         parameters = [p.symbol for p in self.objective.parameters]
         plain = {symbol: sp.Dummy(real=True) for symbol in (*symbols, *parameters)}
