@@ -91,8 +91,9 @@ def kto(
 def _standardized(rewards: Formula, g: Formula, j: Formula, eps: Formula) -> Formula:
     """Each reward less its group's mean, over its group's deviation."""
     center = let("center", mean(j, rewards[g, j]))
-    spread = sum(j, (rewards[g, j] - center) ** 2) / maximum(extent(j) - 1, 1)
-    return (rewards[g, j] - center) / (sqrt(spread) + eps)
+    biased = mean(j, (rewards[g, j] - center) ** 2)
+    deviation = sqrt(biased * extent(j) / maximum(extent(j) - 1, 1))
+    return (rewards[g, j] - center) / (deviation + eps)
 
 
 def _token_loss(

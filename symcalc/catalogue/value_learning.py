@@ -89,9 +89,7 @@ def q_learning_update(
     error = define(
         "error",
         i,
-        rewards[i]
-        + gamma * (1 - dones[i]) * best[next_states[i]]
-        - q[states[i], actions[i]],
+        rewards[i] + gamma * (1 - dones[i]) * best[next_states[i]] - q[states[i], actions[i]],
     )
     here = eq(states[i], s) & eq(actions[i], k)
     return becomes(q=q[s, k] + lr * sum(i, where(here, error[i], 0)))

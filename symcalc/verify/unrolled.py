@@ -38,6 +38,9 @@ class Held(sp.Function):
         """Return zero."""
         return sp.Integer(0)
 
+    def _eval_is_real(self) -> bool:
+        return True
+
 
 class Unrolled:
     """An objective at fixed extents, as plain SymPy in one symbol an entry.
