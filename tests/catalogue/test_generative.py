@@ -116,9 +116,7 @@ def test_the_optimal_discriminator_solves_the_game_and_its_value_is_jensen_shann
     p, q = np.array([[0.2, 0.5, 0.3]]), np.array([[0.6, 0.1, 0.3]])
     best = kernel("optimal_discriminator", backend="numpy")(q, p)
     logits = np.log(best / (1 - best))
-    loss = sc.parse(
-        "mean(i, sum(k, p[i,k]*softplus(-z[i,k]) + q[i,k]*softplus(z[i,k])))", wrt="z"
-    )
+    loss = sc.parse("mean(i, sum(k, p[i,k]*softplus(-z[i,k]) + q[i,k]*softplus(z[i,k])))", wrt="z")
     value, slope = sc.compile(loss, backend="numpy").value_and_grad(z=logits, p=p, q=q)
     np.testing.assert_allclose(slope, 0, atol=1e-16)
     game_value = kernel("gan_value", backend="numpy")(q, p)

@@ -263,9 +263,7 @@ def test_trpos_fisher_vector_product_of_a_linear_policy_is_the_kernels_own(kerne
     vector = np.random.default_rng(1).normal(size=(4, 3))
     found = sc.compile(policy, backend="numpy").fvp(**point, vector=vector)
     logits = point["x"] @ point["weight"].T + point["bias"]
-    through = kernel("policy_kl", backend="numpy").hvp(
-        logits, logits, vector=point["x"] @ vector.T
-    )
+    through = kernel("policy_kl", backend="numpy").hvp(logits, logits, vector=point["x"] @ vector.T)
     np.testing.assert_allclose(found, through.T @ point["x"], rtol=1e-12, atol=1e-15)
 
 

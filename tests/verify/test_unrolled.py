@@ -33,3 +33,12 @@ def test_points_are_seeded_and_leave_defaults():
     one, two = (draw(objective, primes(objective, (5,)), 3) for _ in range(2))
     np.testing.assert_array_equal(one.arrays[0], two.arrays[0])
     assert one.hyper["delta"] != 1.0
+
+
+def test_a_held_value_is_a_real_number():
+    """The absolute value of one is differentiated as that of any other."""
+    objective = sc.parse("mean(i, abs(z[i] - stop_gradient(max(k, z[k]*y[k]))))", wrt="z")
+    point = Point({"n": 2}, (np.array([1.0, 2.0]), np.array([3.0, 1.0])), {})
+    (value, gradient), _ = Unrolled(objective, point).gradient("z")
+    assert value == (2 + 1) / 2
+    np.testing.assert_allclose(gradient, [-0.5, -0.5])
