@@ -17,11 +17,18 @@ def read_back(objective):
         item.name: f"label {item.domain.below}" if item.domain.integer else words[item.domain]
         for item in (*objective.inputs, *objective.parameters)
     }
-    shapes = {t.name: " ".join(map(str, t.shape)) for t in objective.inputs}
+    shapes = {t.name: " ".join(str(e).replace(" ", "") for e in t.shape) for t in objective.inputs}
     return sc.parse(text(objective.body), wrt=objective.wrt, shapes=shapes, domains=domains)
 
 
-@pytest.mark.parametrize("name", sc.catalogue())
+# Text has no definitions and no arrays without axes: updates and schedules are not written in it.
+WRITTEN = [
+    name for name, entry in sc.catalogue().items()
+    if not entry.definitions and all(tensor.shape for tensor in entry.inputs)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
 def test_the_catalogue_is_read_back(alike, name):
     objective = sc.get(name)
     read = read_back(objective)
