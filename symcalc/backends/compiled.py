@@ -110,6 +110,7 @@ class Compiled:
         wanted = task(self.derivation, mode)
         names = {e.target.name for e in wanted.equations} | {t.name for t in wanted.inputs}
         names |= {p.name for p in self.objective.parameters}
+        names |= {dim.name for dim in self.objective.dims}
         looks = self._checked and not wanted.in_place
         watched = (checked_tensors if looks else label_tensors)(wanted.inputs)
         equations, checks = domain_checks(wanted.inputs, watched, Namer(names), self.dtype)

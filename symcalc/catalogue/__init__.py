@@ -15,7 +15,8 @@ from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
 
 FAMILIES = ("regression", "classification", "metric", "regularizers", "normalization",
-            "layers", "networks", "optimizers", "reinforcement")  # fmt: skip
+            "layers", "networks", "optimizers", "reinforcement", "value_learning", "preferences",
+            "generative")  # fmt: skip
 
 
 @functools.cache

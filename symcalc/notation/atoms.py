@@ -276,6 +276,12 @@ class maximum(Atom):
     definition = staticmethod(lambda a, b: sp.Piecewise((a, a >= b), (b, True)))
     kinks = staticmethod(lambda a, b: (Kink(a, b, "a tie of max goes to the first"),))
 
+    def _eval_is_positive(self) -> bool | None:
+        return True if any(side.is_positive for side in self.args) else None
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        return True if any(side.is_nonnegative for side in self.args) else None
+
 
 class minimum(Atom):
     """The lesser of two; at a tie the derivative goes to the first."""

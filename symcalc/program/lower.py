@@ -126,7 +126,8 @@ def lower(
         measures: those outputs that tell whether the inputs lie in their domains.
     """
     namer = Namer({e.target.name for e in equations} | {t.name for t in inputs}
-                  | {p.name for p in objective.parameters})  # fmt: skip
+                  | {p.name for p in objective.parameters}
+                  | {dim.name for dim in objective.dims})  # fmt: skip
     alive = cumulated(_needed(equations, outputs), namer)
     matrices = MatrixProducts(namer)
     apart = matrices.run(Decomposer(namer).run(settled(alive, namer)))

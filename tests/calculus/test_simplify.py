@@ -183,3 +183,15 @@ def test_a_step_knows_what_it_saves():
     assert str(before) == "c n additions, 2 c n divisions, c n choices"
     assert str(after) == "c n additions, c n divisions, c n choices"
     assert before["divisions"] == 2 * after["divisions"]
+
+
+def test_factors_that_join_when_a_shared_one_leaves_are_shared_all_the_same():
+    """sqrt(m)/sqrt(c) and 1/sqrt(m) part ways only while another factor stands between them."""
+    made = sc.parse(
+        "mean(i, mean(j, min(z[i,j]*r[i,j]/(e + sqrt(v[i])/sqrt(max(n_j - 1, 1))), "
+        "clip(z[i,j], -1, 1)*r[i,j]/(e + sqrt(v[i])/sqrt(max(n_j - 1, 1))))))",
+        wrt="z", domains={"v": "nonnegative", "e": "positive"},
+    )  # fmt: skip
+    derivation = sc.derive(made)
+    assert all(step.holds() for step in derivation.steps)
+    assert sc.derive(sc.get("grpo")).gradient["log_probs"] is not None

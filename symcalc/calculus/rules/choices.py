@@ -81,12 +81,13 @@ def shared_factors(expression: Any, context: Context) -> Any:
         if not isinstance(node, Where) or 0 in node.args[1:]:
             return node
         when, then, otherwise = node.args
-        outside = sp.Integer(1)
-        for factor in sp.Mul.make_args(then):
-            if not factor.is_number and factor in sp.Mul.make_args(otherwise):
-                then, otherwise = without(then, factor), without(otherwise, factor)
-                outside *= factor
-        return node if outside == 1 else outside * Where(when, then, otherwise)
+        sides = sp.Mul.make_args(then), sp.Mul.make_args(otherwise)
+        shared = [f for f in sides[0] if not f.is_number and f in sides[1]]
+        if not shared:
+            return node
+        # All at once: what is left may join into other factors.
+        rest = (sp.Mul(*(f for f in side if f not in shared)) for side in sides)
+        return sp.Mul(*shared) * Where(when, *rest)
 
     return bottom_up(expression, change)
 
