@@ -25,6 +25,7 @@ from symcalc.calculus.series import (
     order_of,
     pi,
     polygamma,
+    power,
     reciprocal,
     root,
     tanh,
@@ -185,13 +186,12 @@ def _power(expression: Any, env: Environment) -> Any:
     base, exponent = expression.args
     value = evaluate(base, env)
     if exponent.is_Integer:
-        power = int(exponent)
-        return value**power if power >= 0 else reciprocal(value, env) ** (-power)
+        return power(value if exponent > 0 else reciprocal(value, env), abs(int(exponent)))
     if exponent == sp.Rational(1, 2):
         return root(value, env)
     if isinstance(exponent, sp.Rational) and exponent.q == 2:
         half = root(value, env)
-        return half**exponent.p if exponent.p > 0 else reciprocal(half, env) ** (-exponent.p)
+        return power(half if exponent.p > 0 else reciprocal(half, env), abs(int(exponent.p)))
     return (logarithm(value, env) * evaluate(exponent, env)).exp()
 
 

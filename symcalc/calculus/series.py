@@ -54,6 +54,14 @@ def reciprocal(value: Any, env: Environment) -> Any:
     return _quotient(ball(1), value)
 
 
+def power(value: Any, exponent: int) -> Any:
+    """A whole power, multiplied out: FLINT has none of a ball around zero that has a radius."""
+    if exponent < 2:
+        return value if exponent else ball(1)
+    half = power(value, exponent // 2)
+    return half * half * value if exponent % 2 else half * half
+
+
 def _quotient(a: Any, b: Any) -> Any:
     try:
         return a / b

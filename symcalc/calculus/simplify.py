@@ -18,7 +18,7 @@ from symcalc.calculus.rules.choices import (
     one_choice,
     shared_factors,
 )
-from symcalc.calculus.rules.factors import collected, common_factors, one_power, one_sign
+from symcalc.calculus.rules.factors import collected, common_factors, one_power, one_sign, squares
 from symcalc.calculus.rules.sums import equal_sums
 from symcalc.calculus.steps import Step
 from symcalc.notation.conditions import Where
@@ -181,6 +181,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("factors that both sides of a choice share", shared_factors),
     ("powers of one base", one_power),
     ("common factors", common_factors),
+    ("a perfect square", squares),
     ("common factors of some terms", collected),
     ("a common sign", one_sign),
 )

@@ -122,7 +122,7 @@ class Bounded:
     @property
     def is_shift(self) -> bool:
         """Whether it is a power of two: multiplying by it rounds nothing."""
-        if not self.is_exact or self.exact == 0:
+        if not self.is_exact or self.exact == 0 or not self.exact.is_finite():
             return False
         return abs(int(self.exact.man_exp()[0])) == 1
 
@@ -242,6 +242,13 @@ class Arithmetic:
 
     def divide(self, above: Bounded, below: Bounded) -> Bounded:
         """Return a quotient."""
+        return self._quotient(above, below, 0.5)
+
+    def share_of(self, above: Bounded, below: Bounded) -> Bounded:
+        """Return a quotient that may be a product with a reciprocal which others share."""
+        return self._quotient(above, below, 1.5)
+
+    def _quotient(self, above: Bounded, below: Bounded, ulps: float) -> Bounded:
         exact = above.exact / below.exact
         if above.is_nothing and exact == 0:
             return Bounded(exact, ZERO, self.format)
@@ -251,7 +258,7 @@ class Arithmetic:
         error = (above.error + abs(exact) * below.error) / least
         if below.is_shift:
             return self.shifted(exact, error)
-        return self.rounded(exact, error)
+        return self.rounded(exact, error, ulps)
 
     def root(self, value: Bounded) -> Bounded:
         """Return a square root."""

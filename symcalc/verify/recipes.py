@@ -1,8 +1,9 @@
 """Recipes: expressions of a program as functions that compute with bounded numbers.
 
-They follow the code that is generated: what is multiplied is divided afterwards, powers are
-products, a number with a denominator is one number over another. In which order terms and factors
-are taken in is left open, so that no renaming of common parts matters.
+They follow the code that is generated: what is multiplied is divided afterwards, or multiplied by
+a reciprocal that several share, powers are products, a number with a denominator is one number over
+another. In which order terms and factors are taken in is left open, so that no renaming of common
+parts matters.
 """
 
 from __future__ import annotations
@@ -220,7 +221,7 @@ def _product(expression: Any) -> Recipe:
     if not below:
         return lambda w: w.arithmetic.multiply([factor(w) for factor in above])
     above = above or [recipe(sp.Integer(1))]
-    return lambda w: w.arithmetic.divide(
+    return lambda w: w.arithmetic.share_of(
         w.arithmetic.multiply([factor(w) for factor in above]),
         w.arithmetic.multiply([factor(w) for factor in below]),
     )
