@@ -242,13 +242,6 @@ class Arithmetic:
 
     def divide(self, above: Bounded, below: Bounded) -> Bounded:
         """Return a quotient."""
-        return self._quotient(above, below, 0.5)
-
-    def share_of(self, above: Bounded, below: Bounded) -> Bounded:
-        """Return a quotient that may be a product with a reciprocal which others share."""
-        return self._quotient(above, below, 1.5)
-
-    def _quotient(self, above: Bounded, below: Bounded, ulps: float) -> Bounded:
         exact = above.exact / below.exact
         if above.is_nothing and exact == 0:
             return Bounded(exact, ZERO, self.format)
@@ -258,7 +251,7 @@ class Arithmetic:
         error = (above.error + abs(exact) * below.error) / least
         if below.is_shift:
             return self.shifted(exact, error)
-        return self.rounded(exact, error, ulps)
+        return self.rounded(exact, error)
 
     def root(self, value: Bounded) -> Bounded:
         """Return a square root."""
