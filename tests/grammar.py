@@ -23,7 +23,8 @@ import symcalc.notation as sn
 from symcalc.notation import domains
 from symcalc.notation.definitions import gathered
 from symcalc.notation.dims import Dim, Index
-from symcalc.notation.objective import Objective, Parameter, make_objective
+from symcalc.notation.objective import Objective, make_objective
+from symcalc.notation.parameters import Parameter
 from symcalc.notation.tensors import Access, Tensor, dims_of
 
 Scope = tuple[Index, ...]

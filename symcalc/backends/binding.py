@@ -14,7 +14,7 @@ from symcalc.backends.executable import Sizes
 from symcalc.backends.sizes import size_function
 from symcalc.notation.dims import Dim, sole_dim
 from symcalc.notation.errors import ArgumentError, ArgumentTypeError
-from symcalc.notation.objective import Parameter
+from symcalc.notation.parameters import Parameter
 from symcalc.notation.tensors import Tensor
 
 _DOUBLE = np.dtype(np.float64)

@@ -21,8 +21,9 @@ from symcalc.calculus.rewriting import refreshed
 from symcalc.calculus.simplify import simplified
 from symcalc.calculus.steps import Step
 from symcalc.calculus.structure import Structure, structure_of
+from symcalc.notation.checking import check_differentiable
 from symcalc.notation.dims import Index
-from symcalc.notation.objective import Objective, check_differentiable
+from symcalc.notation.objective import Objective
 from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access, Tensor
 

@@ -15,12 +15,14 @@ from typing import Any
 
 from symcalc.catalogue import get
 from symcalc.notation import atoms
+from symcalc.notation.averages import outer_means
 from symcalc.notation.calls import Instance
 from symcalc.notation.composition import stacked
 from symcalc.notation.definitions import define
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import NotationError
-from symcalc.notation.objective import Objective, Size, make_objective, outer_means
+from symcalc.notation.objective import Objective, make_objective
+from symcalc.notation.parameters import Size
 from symcalc.notation.reductions import Mean
 from symcalc.notation.tensors import Access, Tensor
 

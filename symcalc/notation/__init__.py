@@ -37,6 +37,7 @@ from symcalc.notation.atoms import (
 from symcalc.notation.compare import eq, ne
 from symcalc.notation.composition import compose
 from symcalc.notation.conditions import let, where
+from symcalc.notation.decorator import objective
 from symcalc.notation.definitions import define
 from symcalc.notation.dims import FAR as inf
 from symcalc.notation.dims import indices
@@ -58,7 +59,8 @@ from symcalc.notation.expectations import (
     score_function,
     variable,
 )
-from symcalc.notation.objective import Objective, Parameter, objective
+from symcalc.notation.objective import Objective
+from symcalc.notation.parameters import Parameter
 from symcalc.notation.parser import parse
 from symcalc.notation.recurrences import cumprod, cumsum, reverse_cumsum, reverse_scan, scan
 from symcalc.notation.reductions import (

@@ -15,7 +15,8 @@ from symcalc.notation.domains import NAMED, REAL, Domain, labels
 from symcalc.notation.errors import NotationError, ParseError
 from symcalc.notation.expectations import variable
 from symcalc.notation.infer import Inferred, infer
-from symcalc.notation.objective import Objective, Parameter, make_objective
+from symcalc.notation.objective import Objective, make_objective
+from symcalc.notation.parameters import Parameter
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.notation.vocabulary import BINDINGS, FUNCTIONS, PLACE_AT, SCALARS
 
