@@ -26,6 +26,7 @@ from symcalc.calculus.series import (
     pi,
     polygamma,
     power,
+    power_of_zero,
     reciprocal,
     root,
     tanh,
@@ -192,7 +193,10 @@ def _power(expression: Any, env: Environment) -> Any:
     if isinstance(exponent, sp.Rational) and exponent.q == 2:
         half = root(value, env)
         return power(half if exponent.p > 0 else reciprocal(half, env), abs(int(exponent.p)))
-    return (logarithm(value, env) * evaluate(exponent, env)).exp()
+    raised = evaluate(exponent, env)
+    if constant(value) == 0 and raised > 0 and env.get(Side) is not Side.LEFT:
+        return power_of_zero(value, raised)
+    return (logarithm(value, env) * raised).exp()
 
 
 def truth(when: Any, env: Environment) -> bool:

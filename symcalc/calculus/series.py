@@ -62,6 +62,17 @@ def power(value: Any, exponent: int) -> Any:
     return half * half * value if exponent % 2 else half * half
 
 
+def power_of_zero(value: Any, exponent: Any) -> Any:
+    """Zero to a positive power, from the right: of t**1.4 the first two coefficients are zero."""
+    import flint
+
+    if not hasattr(value, "length"):
+        return ball(0)
+    order = next((k for k in range(value.prec) if not value[k] == 0), value.prec)
+    known = min(int(float((exponent * order).lower().floor().mid())) + 1, value.prec)
+    return flint.arb_series([0], prec=known)
+
+
 def _quotient(a: Any, b: Any) -> Any:
     try:
         return a / b

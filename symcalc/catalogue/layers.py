@@ -109,9 +109,14 @@ def gelu(x: Real[Array, "n d"]) -> Formula:
 
 @objective(wrt="x", reference="Hendrycks and Gimpel (2016), arXiv:1606.08415, section 2")
 def gelu_tanh(x: Real[Array, "n d"]) -> Formula:
-    """The tanh approximation of gelu, x (1 + tanh(u)) / 2, written as x sigmoid(2u)."""
+    """The tanh approximation of gelu, x (1 + tanh(u)) / 2, written as x sigmoid(2u).
+
+    In u = sqrt(2/pi) (x + 0.044715 x^3) an entry counts as at most 30 in size: beyond, the sigmoid
+    is 0 or 1 in any floating point, and a cube would overflow.
+    """
     i, j = indices("n d")
-    u = let("u", sqrt(2 / pi) * (x[i, j] + 0.044715 * x[i, j] ** 3))
+    held = atoms.clip(x[i, j], -30, 30)
+    u = let("u", sqrt(2 / pi) * (held + 0.044715 * held**3))
     return x[i, j] * atoms.sigmoid(2 * u)
 
 
@@ -176,7 +181,8 @@ def scaled_dot_product_attention_masked(
     i, j, a, b = indices("n m a:d b:p")
     seen = eq(mask[i, j], 1)
     hidden = where(eq(sum(j, mask[i, j]), 0), 0, -inf)  # of nothing there is no softmax
-    score = let("score", where(seen, sum(a, q[i, a] * k[j, a]) / sqrt(extent(a)), hidden))
+    dot = sum(a, q[i, a] * k[j, a]) / sqrt(extent(a))
+    score = let("score", dot + where(seen, 0, hidden))
     share = let("share", where(seen, exp(score - logsumexp(j, score)), 0))
     return sum(j, share * v[j, b])
 

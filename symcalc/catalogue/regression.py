@@ -11,6 +11,7 @@ from symcalc.notation import (
     PositiveReal,
     Real,
     abs,
+    clip,
     eq,
     exp,
     expm1,
@@ -154,7 +155,8 @@ def squared_log_error(
 def cauchy(prediction: Real[Array, "n"], target: Real[Array, "n"], c: Positive = 2.385) -> Formula:
     """Robust loss that grows like a logarithm: c^2/2 log(1 + (r/c)^2).
 
-    The default c keeps 95% efficiency under standard normal noise.
+    The default c keeps 95% efficiency under standard normal noise. Its domain ends where the
+    square of r/c overflows.
     """
     i = indices("n")
     r = prediction[i] - target[i]
@@ -180,10 +182,11 @@ def tukey(prediction: Real[Array, "n"], target: Real[Array, "n"], c: Positive = 
 def welsch(prediction: Real[Array, "n"], target: Real[Array, "n"], c: Positive = 2.985) -> Formula:
     """Robust loss that levels off: c^2/2 (1 - exp(-(r/c)^2)).
 
-    The default c keeps 95% efficiency under standard normal noise.
+    The default c keeps 95% efficiency under standard normal noise. A residual counts as at most
+    40 c in size: beyond, the exponential is 0 in any floating point.
     """
     i = indices("n")
-    r = prediction[i] - target[i]
+    r = clip(prediction[i] - target[i], -40 * c, 40 * c)
     return mean(i, -(c**2) / 2 * expm1(-((r / c) ** 2)))
 
 
@@ -196,7 +199,8 @@ def student_t_nll(
 ) -> Formula:
     """Negative log-likelihood of residuals under Student's t.
 
-    What depends on df and scale alone is left out, so that it is zero at zero residual.
+    What depends on df and scale alone is left out, so that it is zero at zero residual. Its domain
+    ends where the square of r overflows.
     """
     i = indices("n")
     r = (prediction[i] - target[i]) / scale
@@ -253,4 +257,4 @@ def tweedie(
     z = log_mean[i]
     above = where(eq(power, 2), z, expm1((2 - power) * z) / (2 - power))
     below = where(eq(power, 1), z, expm1((1 - power) * z) / (1 - power))
-    return mean(i, above - target[i] * below)
+    return mean(i, above - weighted(target[i], below))

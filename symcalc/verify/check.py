@@ -27,7 +27,15 @@ from symcalc.verify.corners import corners
 from symcalc.verify.formula import Finding, Formula
 from symcalc.verify.sampling import Point, draw, primes
 from symcalc.verify.slopes import slope_rows
-from symcalc.verify.verdict import FAIL, GRADIENT, INCONCLUSIVE, PASS, CheckReport, CheckRow
+from symcalc.verify.verdict import (
+    FAIL,
+    GRADIENT,
+    INCONCLUSIVE,
+    PASS,
+    VALUE,
+    CheckReport,
+    CheckRow,
+)
 
 POWER_SERIES = "power series"
 TYPICAL = (((2, 3), "typical"), ((3, 2), "typical"), ((3, 2), "tails"), ((2, 3), "ties"))
@@ -53,7 +61,7 @@ def check_kernel(kernel: Kernel, single: Kernel | None = None, seed: int = 0) ->
         held = [*accuracy.witness(kernel, None, points), *block_readings(kernel, seed)]
         if single is not None:
             rounded = [r for r in map(accuracy.as_single, points) if r is not None]
-            held += accuracy.witness(single, None, rounded, (accuracy.VALUE, GRADIENT))
+            held += accuracy.witness(single, None, rounded, (VALUE, GRADIENT))
         rows += [*accuracy.rows(held), *slope_rows(kernel, seed)]
     return CheckReport(objective.name, tuple(rows))
 
