@@ -6,6 +6,7 @@ An activation is a layer here and an atom in the notation, under one name; the a
 
 from symcalc.notation import (
     Array,
+    Finite,
     Formula,
     Label,
     Mask,
@@ -172,17 +173,19 @@ def scaled_dot_product_attention(
 
 @objective(wrt=("q", "k", "v"), reference="Vaswani et al. (2017), arXiv:1706.03762, section 3.2.3")
 def scaled_dot_product_attention_masked(
-    q: Real[Array, "n d"], k: Real[Array, "m d"], v: Real[Array, "m p"], mask: Mask[Array, "n m"]
+    q: Finite[Array, "n d"],
+    k: Finite[Array, "m d"],
+    v: Finite[Array, "m p"],
+    mask: Mask[Array, "n m"],
 ) -> Formula:
     """Attention in which a query sees only the keys for which its mask is 1.
 
-    A query that sees none gives zeros, and no gradient.
+    A query that sees none gives zeros, and no gradient. What no query sees must be finite too.
     """
     i, j, a, b = indices("n m a:d b:p")
     seen = eq(mask[i, j], 1)
     hidden = where(eq(sum(j, mask[i, j]), 0), 0, -inf)  # of nothing there is no softmax
-    dot = sum(a, q[i, a] * k[j, a]) / sqrt(extent(a))
-    score = let("score", dot + where(seen, 0, hidden))
+    score = let("score", where(seen, sum(a, q[i, a] * k[j, a]) / sqrt(extent(a)), hidden))
     share = let("share", where(seen, exp(score - logsumexp(j, score)), 0))
     return sum(j, share * v[j, b])
 

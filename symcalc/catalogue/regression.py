@@ -257,4 +257,4 @@ def tweedie(
     z = log_mean[i]
     above = where(eq(power, 2), z, expm1((2 - power) * z) / (2 - power))
     below = where(eq(power, 1), z, expm1((1 - power) * z) / (1 - power))
-    return mean(i, above - weighted(target[i], below))
+    return mean(i, above - where(target[i] > 0, target[i] * below, 0))

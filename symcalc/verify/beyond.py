@@ -3,7 +3,8 @@
 A Hessian's product with a vector is a sum of entries times components. Where an entry is beyond the
 greatest number, the kernel has an infinity for it, and zero times that, or the difference of two,
 is undefined: there the product is not held to its truth, however small that may be. So it is with
-the Jacobian of a layer, and with a mean whose sum is beyond.
+the Jacobian of a layer, with a mean whose sum is beyond, and with what is differentiated if it is
+beyond itself.
 """
 
 from __future__ import annotations
@@ -47,12 +48,17 @@ class Beyond:
         try:
             if of in (HVP, DIAGONAL):
                 return any(self._holds_beyond(name, 2) for name in self.objective.wrt)
-            return of == GRADIENT and self._holds_beyond(wrt, 1)
+            return of == GRADIENT and (self._is_beyond() or self._holds_beyond(wrt, 1))
         except NoEnclosureError:
             return False
 
+    def _is_beyond(self) -> bool:
+        """Whether an entry of the value itself is beyond the greatest number."""
+        entries = Enclosures(self.objective, self.point).entries()
+        return any(not is_representable(entry, self.format) for entry in entries.flat)
+
     def _holds_beyond(self, wrt: str, order: int) -> bool:
-        share = math.prod(self.point.extents.values()) if self.objective.is_scalar else 1
+        share = math.prod(self.point.extents.values())  # a sum may overflow before its mean
         return any(
             not is_representable(end * share, self.format)
             for truth in self._truths()
