@@ -21,6 +21,7 @@ from symcalc.calculus.series import (
     ball,
     constant,
     cosh,
+    falls_below,
     logarithm,
     order_of,
     pi,
@@ -30,6 +31,7 @@ from symcalc.calculus.series import (
     reciprocal,
     root,
     tanh,
+    times,
 )
 from symcalc.notation.atoms import Atom, sigmoid, stop_gradient, weighted
 from symcalc.notation.conditions import Let, Where
@@ -167,7 +169,7 @@ def _product(expression: Any, env: Environment) -> Any:
     """The product; where an entry is zero and the rest is infinite, its limit, which is zero."""
     factors = expression.args
     values = [evaluate(factor, env) for factor in factors]
-    product = functools.reduce(lambda a, b: a * b, values)
+    product = functools.reduce(times, values)
     if hasattr(product, "length") or not product.is_nan():
         return product
     zeros = [
@@ -194,7 +196,7 @@ def _power(expression: Any, env: Environment) -> Any:
         half = root(value, env)
         return power(half if exponent.p > 0 else reciprocal(half, env), abs(int(exponent.p)))
     raised = evaluate(exponent, env)
-    if constant(value) == 0 and raised > 0 and env.get(Side) is not Side.LEFT:
+    if constant(value) == 0 and raised > 0 and not falls_below(value, env):
         return power_of_zero(value, raised)
     return (logarithm(value, env) * raised).exp()
 
