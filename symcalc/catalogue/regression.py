@@ -25,6 +25,7 @@ from symcalc.notation import (
     where,
 )
 from symcalc.notation import log_cosh as log_cosh_of
+from symcalc.notation import mean as average
 
 
 @objective(
@@ -208,10 +209,10 @@ def student_t_nll(
 
 
 @objective(
-    wrt=("mu", "log_variance"), reference="Nix and Weigend (1994), doi:10.1109/ICNN.1994.374138"
+    wrt=("mean", "log_variance"), reference="Nix and Weigend (1994), doi:10.1109/ICNN.1994.374138"
 )
 def gaussian_nll(
-    mu: Real[Array, "n"], log_variance: Real[Array, "n"], target: Real[Array, "n"]
+    mean: Real[Array, "n"], log_variance: Real[Array, "n"], target: Real[Array, "n"]
 ) -> Formula:
     """Negative log-likelihood of a normal distribution whose mean and variance are predicted.
 
@@ -219,7 +220,7 @@ def gaussian_nll(
     is given by its logarithm and needs no floor.
     """
     i = indices("n")
-    return mean(i, (log_variance[i] + (mu[i] - target[i]) ** 2 * exp(-log_variance[i])) / 2)
+    return average(i, (log_variance[i] + (mean[i] - target[i]) ** 2 * exp(-log_variance[i])) / 2)
 
 
 @objective(wrt="log_rate", reference="Nelder and Wedderburn (1972), doi:10.2307/2344614")
