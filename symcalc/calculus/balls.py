@@ -192,11 +192,12 @@ def _power(expression: Any, env: Environment) -> Any:
         return power(value if exponent > 0 else reciprocal(value, env), abs(int(exponent)))
     if exponent == sp.Rational(1, 2):
         return root(value, env)
-    if isinstance(exponent, sp.Rational) and exponent.q == 2:
+    starts_at_zero = constant(value) == 0 and not falls_below(value, env)
+    if exponent.is_Rational and exponent.q == 2 and not (starts_at_zero and exponent > 1):
         half = root(value, env)
         return power(half if exponent.p > 0 else reciprocal(half, env), abs(int(exponent.p)))
     raised = evaluate(exponent, env)
-    if constant(value) == 0 and raised > 0 and not falls_below(value, env):
+    if starts_at_zero and raised > 0:
         return power_of_zero(value, raised)
     return (logarithm(value, env) * raised).exp()
 
