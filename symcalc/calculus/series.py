@@ -63,7 +63,7 @@ def power(value: Any, exponent: int) -> Any:
 
 
 def times(a: Any, b: Any) -> Any:
-    """The product; of t**k times another series as many more terms are known as that starts late."""
+    """The product; of one that starts late as many more terms are known, if nothing else is."""
     if hasattr(a, "length") and hasattr(b, "length"):
         import flint
 

@@ -151,8 +151,8 @@ def _logit(probability: Any) -> Any:
 def _chosen(product: Any) -> Any:
     """Write a product with an indicator as a choice, so that zero times infinity is zero.
 
-    So it is with any choice of zero beside what may overflow, a quotient or an exponential. The condition is the one for zero, which NaN
-    does not meet: NaN still propagates.
+    So it is with any choice of zero beside what may overflow, a quotient or an exponential. The
+    condition is the one for zero, which NaN does not meet: NaN still propagates.
     """
     for factor in product.args:
         if not isinstance(factor, Where) or 0 not in factor.args[1:]:
