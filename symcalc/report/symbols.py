@@ -181,7 +181,7 @@ def symbols(objective: Objective, derivation: Any) -> dict[str, Glyph]:
         if name == "softmax" and policy:
             wishes = (Glyph(r"\pi"), *wishes)
         barred = taken | {look for other, look in own.items() if other != name}
-        found = next((w for w in wishes if _look(w) not in barred), glyph(name))
+        found = next((w for w in wishes if _look(w) not in barred), glyph(name, chosen))
         chosen[name] = found
         taken.add(_look(found))
     return chosen
