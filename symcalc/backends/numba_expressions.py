@@ -52,6 +52,7 @@ class ExpressionWriter:
         self.single = single
         self.place = place
         self.names = names
+        self.narrow: frozenset[str] = frozenset()  # names of numbers that the code holds in float32
         self.unsigned: Any = None
         self.used: set[str] = set()
         self.tables: dict[str, tuple[float, ...]] = {}
@@ -150,7 +151,9 @@ class ExpressionWriter:
         if expression in (sp.oo, -sp.oo):
             return (self.infinity(), _UNIT) if expression > 0 else (f"-{self.infinity()}", _SUM)
         if isinstance(expression, sp.Symbol):
-            return self.names.get(expression.name, expression.name), _UNIT
+            text = self.names.get(expression.name, expression.name)
+            widened = not self.single and text in self.narrow
+            return (f"np.float64({text})" if widened else text), _UNIT
         if isinstance(expression, sp.Number) or (
             not expression.free_symbols and not expression.args
         ):

@@ -151,15 +151,15 @@ def _logit(probability: Any) -> Any:
 def _chosen(product: Any) -> Any:
     """Write a product with an indicator as a choice, so that zero times infinity is zero.
 
-    So it is with any choice of zero beside a quotient. The condition is the one for zero, which NaN
-    does not meet: NaN still propagates.
+    So it is with any choice of zero beside what may overflow, a quotient or an exponential. The
+    condition is the one for zero, which NaN does not meet: NaN still propagates.
     """
     for factor in product.args:
         if not isinstance(factor, Where) or 0 not in factor.args[1:]:
             continue
         rest = sp.Mul(*(other for other in product.args if other is not factor))
         when, then, otherwise = factor.args
-        if {then, otherwise} != {0, 1} and not _divides(rest):
+        if {then, otherwise} != {0, 1} and not _may_overflow(rest):
             continue
         rest = _chosen(rest) if isinstance(rest, sp.Mul) else rest
         if otherwise == 0:
@@ -168,10 +168,10 @@ def _chosen(product: Any) -> Any:
     return product
 
 
-def _divides(product: Any) -> bool:
-    """Whether a product has a divisor that may be too small."""
-    below = (f for f in sp.Mul.make_args(product) if f.is_Pow and f.exp.is_negative)
-    return any(factor.base.atoms(Access) for factor in below)
+def _may_overflow(product: Any) -> bool:
+    """Whether there is a divisor that may be too small, or an exponential."""
+    below = (f for f in product.atoms(sp.Pow) if f.exp.is_negative)
+    return bool(product.atoms(sp.exp)) or any(factor.base.atoms(Access) for factor in below)
 
 
 def divisors(below: Sequence[Any]) -> list[list[Any]]:
