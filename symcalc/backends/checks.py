@@ -159,7 +159,7 @@ def _good(domain: Domain, entry: Any, dtype: np.dtype[Any]) -> Any:
     if domain.upper < float("inf"):
         conditions.append(sp.LessThan(entry, sp.nsimplify(domain.upper), evaluate=False))
     if domain.finite:
-        most = sp.Float(float(np.finfo(dtype).max))
+        most = sp.Float(float(np.finfo(dtype).max) / 2)  # what is beyond is looked at
         conditions.append(sp.LessThan(absolute(entry), most, evaluate=False))
     return sp.And(*conditions)
 

@@ -20,7 +20,7 @@ from symcalc.program.primitives import (
     FiniteTop,
     ShiftedExp,
     divisors,
-)  # fmt: skip
+)
 
 # Where a function comes from, by its name in the notation.
 VECTOR_MATH = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symcalc.notation.dims import Dim, Index
-from symcalc.notation.parameters import Parameter
+from symcalc.notation.objective import Parameter
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.needs import Need
 from symcalc.program.pivots import Pivot, Recentred
@@ -151,8 +151,8 @@ class Program:
         measures: the scalar outputs that tell whether the inputs lie in their domains.
         needs: what the extents must at least be.
         pivots: what each block of a pass measures means from.
-        replaced: the outputs that are written where an input was, and those inputs.
         powers: (tensor, powers) where a tensor is kept with powers of two.
+        replaced: the outputs that are written where an input was, and those inputs.
     """
 
     name: str
@@ -167,8 +167,8 @@ class Program:
     measures: tuple[Tensor, ...] = ()
     needs: tuple[Need, ...] = ()
     pivots: tuple[Pivot, ...] = ()
-    replaced: tuple[tuple[Tensor, Tensor], ...] = ()
     powers: tuple[tuple[Tensor, Powers], ...] = ()
+    replaced: tuple[tuple[Tensor, Tensor], ...] = ()
 
     @property
     def read_only(self) -> tuple[Tensor, ...]:

@@ -124,7 +124,7 @@ KINKS = {
     "group_lasso": ["norm2("],
     "smooth_l1_penalty": ["= beta"],
     "total_variation": ["x[i + 1]"],
-    "clip_by_global_norm": ["/max_norm"],
+    "clip_by_global_norm": ["= max_norm"],
     "clip_by_value": ["= -max_value", "= max_value"],
     "weight_norm": ["norm2"],
     "relu": ["x[i, j] = 0"],
