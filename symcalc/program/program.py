@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symcalc.notation.dims import Dim, Index
-from symcalc.notation.objective import Parameter
+from symcalc.notation.parameters import Parameter
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.needs import Need
 from symcalc.program.pivots import Pivot, Recentred
