@@ -1,0 +1,62 @@
+"""The learning commands: a table, a picture, a path; status 2 and one message for bad input."""
+
+import xml.etree.ElementTree as ET
+
+import pytest
+from typer.testing import CliRunner
+
+from symcalc.cli import app
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["learn", *arguments], prog_name="symcalc")
+
+
+def test_xor_ends_with_its_picture(tmp_path):
+    result = run("xor", "--steps", "400", "--out", str(tmp_path / "new"), "--format", "svg,png")
+    assert result.exit_code == 0, result.output
+    assert "100%" in result.stdout
+    assert result.stdout.split()[-2:] == [
+        str(tmp_path / "new" / f"xor.{s}") for s in ("svg", "png")
+    ]
+    assert ET.parse(tmp_path / "new" / "xor.svg").getroot().tag.endswith("svg")
+    assert (tmp_path / "new" / "xor.png").read_bytes().startswith(b"\x89PNG")
+    again = tmp_path / "again"
+    run("xor", "--steps", "400", "--out", str(again))
+    assert (again / "xor.svg").read_bytes() == (tmp_path / "new" / "xor.svg").read_bytes()
+
+
+def test_linear_regression_reads_a_file(tmp_path):
+    rows = "\n".join(f"{k},{k % 3},{2 * k + k % 3}" for k in range(20))
+    (tmp_path / "data.csv").write_text(f"a,b,y\n{rows}\n")
+    result = run("linear_regression", "--csv", str(tmp_path / "data.csv"), "--target", "y",
+                 "--out", str(tmp_path))  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "20 rows, 2 features" in result.stdout
+    assert (tmp_path / "linear_regression.svg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments"),
+    [
+        ("--format: expected svg or png, got 'gif'", ("xor", "--format", "gif")),
+        ("steps: expected a whole number from 1 on, got 0", ("xor", "--steps", "0")),
+        ("optimizer: no 'adamm' in the catalogue", ("xor", "--optimizer", "adamm")),
+        ("widths", ("xor", "--hidden", "0")),
+        ("lr: expected", ("xor", "--lr", "-1")),
+        ("--target: not together with", ("linear_regression", "--target", "y")),
+        (
+            "nowhere.csv: No such file",
+            ("linear_regression", "--csv", "nowhere.csv", "--target", "y"),
+        ),
+        ("File exists", ("xor", "--out", "a_file")),
+    ],
+)
+def test_bad_input_is_told_in_one_message(tmp_path, monkeypatch, words, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_file").write_text("")
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert words in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
