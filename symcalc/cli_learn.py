@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,6 +68,72 @@ def linear_regression(
         "linear_regression", out, formats,
         lambda told: lesson.train(data, epochs, batch, lr, seed, told),
     )  # fmt: skip
+
+
+@app.command()
+def compare(
+    optimizers: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="Of the catalogue.", show_default="eight")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="That each has.")] = 1000,
+    out: Out = _OUT,
+    formats: Formats = "svg",
+) -> None:
+    """Race the optimizers on Rosenbrock's valley, a narrow bowl and logistic regression."""
+    from symcalc.learn import compare as lesson
+
+    names = lesson.OPTIMIZERS if optimizers is None else arguments.parts("--optimizers", optimizers)
+    _show("compare", out, formats, lambda told: lesson.compare(names, steps=steps, progress=told))
+
+
+class Problem(StrEnum):
+    """The problems whose convergence is bounded."""
+
+    quadratic = "quadratic"
+    logistic = "logistic"
+
+
+@app.command()
+def convergence(
+    problem: Annotated[Problem, typer.Argument(help="Which one.")] = Problem.quadratic,
+    matrix: Annotated[
+        str | None,
+        typer.Option(metavar="ROW;...", help="The quadratic's: '20,1;1,2'.", show_default="2 x 2"),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="NUMBER,...", help="The quadratic's.", show_default="ones")
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The logistic one's.", show_default="two clouds"),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="With --csv: of labels 0 and 1.")
+    ] = None,
+    lam: Annotated[
+        float | None, typer.Option(help="The logistic one's penalty.", show_default="0.01")
+    ] = None,
+    rate: Annotated[float, typer.Option(help="The rate times L, at most 1.")] = 1.0,
+    steps: Annotated[int, typer.Option(help="Of gradient descent.")] = 200,
+    out: Out = _OUT,
+    formats: Formats = "svg",
+) -> None:
+    """Hold gradient descent against its bounds: 1/L, (1 - alpha mu), L d^2/(2k)."""
+    from symcalc.learn import convergence as lesson
+    from symcalc.learn import problems, tables
+
+    if problem is Problem.quadratic:
+        arguments.refuse("quadratic", {"--csv": csv, "--target": target, "--lam": lam})
+        meant = problems.bowl_from_text(matrix, start)
+    else:
+        arguments.refuse("logistic", {"--matrix": matrix, "--start": start})
+        penalty = 1e-2 if lam is None else lam
+        if csv is None:
+            arguments.refuse("logistic without --csv", {"--target": target})
+            meant = problems.two_clouds(lam=penalty)
+        else:
+            meant = problems.logistic_from_table(tables.read_csv(csv, target), penalty)
+    _show("convergence", out, formats, lambda told: lesson.converge(meant, steps, rate, told))
 
 
 def _show(name: str, out: Path, formats: str, train: Callable[[Progress], Lesson]) -> None:

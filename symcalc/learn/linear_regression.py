@@ -107,10 +107,7 @@ def train(
         raise ArgumentError(f"epochs: expected a whole number from 1 on, got {epochs}")
     if batch < 1:
         raise ArgumentError(f"batch: expected a whole number from 1 on, got {batch}")
-    x = data.x - data.x.mean(axis=0)
-    deviations = x.std(axis=0)
-    x = x / np.where(deviations > 0, deviations, 1.0)
-    y = (data.y - data.y.mean()) / data.y.std()
+    x, y = data.standardized, (data.y - data.y.mean()) / data.y.std()
     batch = min(batch, len(y))
     steps = epochs * -(-len(y) // batch)
     run = minimize(

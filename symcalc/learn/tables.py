@@ -30,6 +30,13 @@ class Table:
     target: str
     y: np.ndarray
 
+    @property
+    def standardized(self) -> np.ndarray:
+        """The features less their means, over their deviations; one that never varies is zero."""
+        centred = self.x - self.x.mean(axis=0)
+        deviations = centred.std(axis=0)
+        return np.asarray(centred / np.where(deviations > 0, deviations, 1.0))
+
 
 def read_csv(path: Path, target: str | None) -> Table:
     """Read a CSV file whose first line names the columns and whose cells are numbers.

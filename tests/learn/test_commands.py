@@ -2,6 +2,7 @@
 
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -36,6 +37,31 @@ def test_linear_regression_reads_a_file(tmp_path):
     assert (tmp_path / "linear_regression.svg").is_file()
 
 
+def test_convergence_tells_that_no_bound_is_crossed(tmp_path):
+    result = run("convergence", "--matrix", "20,1;1,2", "--start=1,-3", "--out", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["bounds", "crossed", "no"] in lines
+    largest = 11 + np.sqrt(82)  # of 20 1, 1 2
+    assert ["largest", "curvature", "L,", "1/L", f"{largest:.6g}", f"{1 / largest:.6g}"] in lines
+    assert (tmp_path / "convergence.svg").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compare", "--steps", "200"),
+        ("convergence", "logistic"),
+        ("compare", "--optimizers", "sgd"),
+    ],
+)
+def test_the_others_end_with_theirs(tmp_path, arguments):
+    result = run(*arguments, "--out", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert ET.parse(tmp_path / f"{arguments[0]}.svg").getroot().tag.endswith("svg")
+
+
 @pytest.mark.parametrize(
     ("words", "arguments"),
     [
@@ -49,6 +75,13 @@ def test_linear_regression_reads_a_file(tmp_path):
             "nowhere.csv: No such file",
             ("linear_regression", "--csv", "nowhere.csv", "--target", "y"),
         ),
+        ("--matrix: expected numbers", ("convergence", "--matrix", "a")),
+        ("--csv: not together with quadratic", ("convergence", "--csv", "data.csv")),
+        ("--start: not together with logistic", ("convergence", "logistic", "--start", "1")),
+        ("alpha L above 0 and at most 1", ("convergence", "--rate", "1.5")),
+        ("lam: expected a number above 0", ("convergence", "logistic", "--lam", "0")),
+        ("optimizer: no 'sdg'", ("compare", "--optimizers", "sdg")),
+        ("--optimizers: expected words between commas", ("compare", "--optimizers", "sgd,")),
         ("File exists", ("xor", "--out", "a_file")),
     ],
 )

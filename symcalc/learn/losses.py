@@ -1,0 +1,45 @@
+"""What the lessons minimize besides entries of the catalogue: those under a model, and examples."""
+
+from symcalc.catalogue import get
+from symcalc.notation import (
+    Array,
+    Formula,
+    NonNegative,
+    Probability,
+    Real,
+    define,
+    indices,
+    let,
+    objective,
+    sum,
+)
+
+
+@objective(wrt="theta", reference="Rosenbrock (1960), doi:10.1093/comjnl/3.3.175")
+def rosenbrock(theta: Real[Array, "n"]) -> Formula:
+    """A bent valley: 100 (theta[i+1] - theta[i]^2)^2 + (1 - theta[i])^2, summed."""
+    i = indices("n")
+    return sum(i, 100 * (theta[i + 1] - theta[i] ** 2) ** 2 + (1 - theta[i]) ** 2)
+
+
+@objective(wrt="theta")
+def quadratic(
+    theta: Real[Array, "n"], matrix: Real[Array, "n n"], linear: Real[Array, "n"]
+) -> Formula:
+    """Half theta^T A theta, less b^T theta."""
+    i, j = indices("n n")
+    pull = let("pull", sum(j, matrix[i, j] * theta[j]))
+    return sum(i, theta[i] * (pull / 2 - linear[i]))
+
+
+@objective(wrt="theta", reference="Cox (1958), doi:10.1111/j.2517-6161.1958.tb00292.x")
+def penalized_logistic(
+    theta: Real[Array, "d"],
+    x: Real[Array, "n d"],
+    y: Probability[Array, "n"],
+    lam: NonNegative = 1e-2,
+) -> Formula:
+    """Mean cross-entropy of log-odds x theta, and half lam times the squared length of theta."""
+    i, j = indices("n d")
+    logits = define("logits", i, sum(j, x[i, j] * theta[j]))
+    return get("bce_with_logits")(logits, y) + get("l2")(theta, lam=lam)
