@@ -29,7 +29,7 @@ def objectives(
     described: dict[str, dict[str, Any]] = {
         "shapes": {k: " ".join(parts("--shape", v)) for k, v in _pairs("--shape", shape)},
         "domains": dict(_pairs("--domain", domain)),
-        "defaults": {k: _number(k, v) for k, v in _pairs("--default", default)},
+        "defaults": {k: finite(f"--default: {k}", v) for k, v in _pairs("--default", default)},
     }
     names = tuple(parts("--wrt", wrt)) if wrt is not None else None
     by = names[0] if names and len(names) == 1 else names
@@ -73,6 +73,26 @@ def parts(option: str, text: str) -> list[str]:
     return found
 
 
+def numbers(option: str, text: str) -> list[float]:
+    """Return finite numbers that commas separate."""
+    return [finite(option, part) for part in parts(option, text)]
+
+
+def finite(option: str, text: str) -> float:
+    """Return a finite number.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ArgumentError(f"{option}: expected a finite number, got {text!r}")
+    return number
+
+
 def _pairs(option: str, given: list[str] | None) -> list[tuple[str, str]]:
     """Return NAME=VALUE options as pairs."""
     pairs: dict[str, str] = {}
@@ -84,16 +104,6 @@ def _pairs(option: str, given: list[str] | None) -> list[tuple[str, str]]:
             raise ArgumentError(f"{option}: {name} is given twice")
         pairs[name] = value
     return list(pairs.items())
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ArgumentError(f"--default: {name}: expected a finite number, got {text!r}")
-    return number
 
 
 def split_shapes(given: list[str] | None) -> tuple[dict[str, int], list[str]]:

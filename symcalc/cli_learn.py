@@ -136,6 +136,62 @@ def convergence(
     _show("convergence", out, formats, lambda told: lesson.converge(meant, steps, rate, told))
 
 
+@app.command()
+def bandit(
+    arms: Annotated[
+        str | None,
+        typer.Option(metavar="NUMBER,...", help="What each pays.", show_default="five arms"),
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Of the policy, sixteen pulls each.")] = 300,
+    runs: Annotated[int, typer.Option(help="How often, for the average.")] = 20,
+    lr: Annotated[float, typer.Option(help="The learning rate.")] = 0.4,
+    seed: Seed = 0,
+    out: Out = _OUT,
+    formats: Formats = "svg",
+) -> None:
+    """Learn which arm pays most, by REINFORCE with and without a baseline."""
+    from symcalc.learn import bandit as lesson
+    from symcalc.learn.environments import Bandit
+
+    world = Bandit() if arms is None else Bandit(tuple(arguments.numbers("--arms", arms)))
+    _show("bandit", out, formats, lambda told: lesson.train(world, steps, runs, lr, seed, told))
+
+
+@app.command()
+def gridworld(
+    rows: Annotated[
+        str | None,
+        typer.Option("--map", metavar="ROW,...", help="Of . # S G P.", show_default="4 x 4"),
+    ] = None,
+    slip: Annotated[float, typer.Option(help="How often a move goes astray.")] = 0.2,
+    gamma: Annotated[float, typer.Option(help="The discount.")] = 0.95,
+    steps: Annotated[int, typer.Option(help="Of sixteen walkers.")] = 4000,
+    seed: Seed = 0,
+    out: Out = _OUT,
+    formats: Formats = "svg",
+) -> None:
+    """Walk a slippery grid: value iteration, Q-learning, actor-critic."""
+    from symcalc.learn import gridworld as lesson
+    from symcalc.learn.environments import GridWorld
+
+    drawn = GridWorld().rows if rows is None else tuple(arguments.parts("--map", rows))
+    world = GridWorld(drawn, slip)
+    _show("gridworld", out, formats, lambda told: lesson.train(world, steps, gamma, seed, told))
+
+
+@app.command()
+def cartpole(
+    steps: Annotated[int, typer.Option(help="Of all poles together, for each method.")] = 120_000,
+    seed: Seed = 0,
+    out: Out = _OUT,
+    formats: Formats = "svg",
+) -> None:
+    """Balance a pole on a cart, by REINFORCE and by PPO."""
+    from symcalc.learn import cartpole as lesson
+
+    _show("cartpole", out, formats, lambda told: lesson.train(steps, seed=seed, progress=told))
+
+
 def _show(name: str, out: Path, formats: str, train: Callable[[Progress], Lesson]) -> None:
     """Train, print the table, write the picture and say where it is."""
     from symcalc.learn import pictures

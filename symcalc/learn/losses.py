@@ -4,6 +4,9 @@ from symcalc.catalogue import get
 from symcalc.notation import (
     Array,
     Formula,
+    Fraction,
+    Label,
+    Mask,
     NonNegative,
     Probability,
     Real,
@@ -43,3 +46,43 @@ def penalized_logistic(
     i, j = indices("n d")
     logits = define("logits", i, sum(j, x[i, j] * theta[j]))
     return get("bce_with_logits")(logits, y) + get("l2")(theta, lam=lam)
+
+
+@objective(wrt="theta", reference="Williams (1992), doi:10.1007/BF00992696")
+def bandit_reinforce(
+    theta: Real[Array, "c"],
+    actions: Label[Array, "n -> c"],
+    returns: Real[Array, "n"],
+    baseline: Real[Array, "n"],
+) -> Formula:
+    """reinforce_with_baseline of a policy that has the same logits theta at every pull."""
+    i, k = indices("n c")
+    logits = define("logits", (i, k), theta[k])
+    return get("reinforce_with_baseline")(logits, actions, returns, baseline)
+
+
+@objective(
+    wrt=("logits", "values"),
+    reference="Sutton and Barto (2018), ISBN 9780262039246, section 13.5",
+)
+def tabular_actor_critic(
+    logits: Real[Array, "s c"],
+    values: Real[Array, "s"],
+    states: Label[Array, "n -> s"],
+    actions: Label[Array, "n -> c"],
+    rewards: Real[Array, "n"],
+    next_states: Label[Array, "n -> s"],
+    dones: Mask[Array, "n"],
+    gamma: Fraction = 0.99,
+) -> Formula:
+    """actor_loss and critic_loss of tables: a row of logits and a value for each state.
+
+    Neither's gradient touches the other's table.
+    """
+    i, k = indices("n c")
+    rows = define("rows", (i, k), logits[states[i], k])
+    here = define("here", i, values[states[i]])
+    ahead = define("ahead", i, values[next_states[i]])
+    actor = get("actor_loss")(rows, actions, here, ahead, rewards, dones, gamma=gamma)
+    critic = get("critic_loss")(here, ahead, rewards, dones, gamma=gamma)
+    return actor + critic

@@ -82,6 +82,11 @@ def test_the_others_end_with_theirs(tmp_path, arguments):
         ("lam: expected a number above 0", ("convergence", "logistic", "--lam", "0")),
         ("optimizer: no 'sdg'", ("compare", "--optimizers", "sdg")),
         ("--optimizers: expected words between commas", ("compare", "--optimizers", "sgd,")),
+        ("--arms: expected a finite number, got 'a'", ("bandit", "--arms", "1,a")),
+        ("arms: expected at least two", ("bandit", "--arms", "1")),
+        ("map: expected one S", ("gridworld", "--map", "..G,...")),
+        ("slip: expected a probability", ("gridworld", "--slip", "2")),
+        ("steps: expected a whole number from 2048 on", ("cartpole", "--steps", "1")),
         ("File exists", ("xor", "--out", "a_file")),
     ],
 )
