@@ -22,6 +22,7 @@ app = typer.Typer(no_args_is_help=True, help="Train: every gradient comes from a
 Out = Annotated[Path, typer.Option(metavar="DIR", help="The folder for the picture.")]
 Formats = Annotated[str, typer.Option("--format", metavar="FORMAT,...", help="svg, png.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
+Toy = Annotated[str, typer.Option("--data", help="moons, ring or clouds.")]
 _OUT = Path("learn")
 
 
@@ -190,6 +191,37 @@ def cartpole(
     from symcalc.learn import cartpole as lesson
 
     _show("cartpole", out, formats, lambda told: lesson.train(steps, seed=seed, progress=told))
+
+
+@app.command()
+def gan(
+    data: Toy = "moons",
+    steps: Annotated[int, typer.Option(help="Of either network, in turn.")] = 8000,
+    lr: Annotated[float, typer.Option(help="The first learning rate.")] = 1e-3,
+    seed: Seed = 0,
+    out: Out = _OUT,
+    formats: Formats = "svg",
+) -> None:
+    """Train a generator against a discriminator on points in the plane."""
+    from symcalc.learn import gan as lesson
+
+    _show("gan", out, formats, lambda told: lesson.train(data, steps, lr, seed, told))
+
+
+@app.command()
+def vae(
+    data: Toy = "moons",
+    steps: Annotated[int, typer.Option(help="Of the optimizer.")] = 8000,
+    lr: Annotated[float, typer.Option(help="The first learning rate.")] = 3e-3,
+    sigma: Annotated[float, typer.Option(help="The decoder's deviation.")] = 0.1,
+    seed: Seed = 0,
+    out: Out = _OUT,
+    formats: Formats = "svg",
+) -> None:
+    """Train a variational autoencoder on points in the plane."""
+    from symcalc.learn import vae as lesson
+
+    _show("vae", out, formats, lambda told: lesson.train(data, steps, lr, sigma, seed, told))
 
 
 def _show(name: str, out: Path, formats: str, train: Callable[[Progress], Lesson]) -> None:

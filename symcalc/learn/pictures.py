@@ -100,3 +100,11 @@ def levels(low: float, high: float, count: int) -> list[float]:
 def colours() -> Any:
     """Return the colours over and over."""
     return itertools.cycle(COLOURS)
+
+
+def scatter(axes: Any, points: Any, title: str, others: Any = None) -> None:
+    """Draw points of the plane, and others over them."""
+    for number, each in enumerate((points,) if others is None else (points, others)):
+        axes.plot(*np.asarray(each).T, ".", color=COLOURS[number], markersize=2.2, alpha=0.6)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_title(title)

@@ -87,6 +87,10 @@ def test_the_others_end_with_theirs(tmp_path, arguments):
         ("map: expected one S", ("gridworld", "--map", "..G,...")),
         ("slip: expected a probability", ("gridworld", "--slip", "2")),
         ("steps: expected a whole number from 2048 on", ("cartpole", "--steps", "1")),
+        ("data: expected one of moons, ring, clouds, got 'eggs'", ("gan", "--data", "eggs")),
+        ("sigma: expected", ("vae", "--sigma", "0")),
+        ("lr: expected", ("gan", "--lr", "-1")),
+        ("steps: expected a whole number from 1 on", ("gan", "--steps", "0")),
         ("File exists", ("xor", "--out", "a_file")),
     ],
 )
