@@ -61,6 +61,7 @@ app = typer.Typer(
 cache_app = typer.Typer(no_args_is_help=True, help="Look at the generated kernels on disk.")
 app.add_typer(cache_app, name="cache")
 app.add_typer(cli_learn.app, name="learn")
+app.command()(cli_learn.graph)
 
 
 def _complete(incomplete: str) -> list[tuple[str, str]]:

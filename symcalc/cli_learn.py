@@ -224,6 +224,29 @@ def vae(
     _show("vae", out, formats, lambda told: lesson.train(data, steps, lr, sigma, seed, told))
 
 
+def graph(
+    formula: Annotated[str, typer.Argument(help="Of numbers, in quotes.")],
+    at: Annotated[str, typer.Option(metavar="NAME=NUMBER,...", help="The point.")],
+    out: Out = _OUT,
+    formats: Formats = "svg",
+) -> None:
+    """Draw a formula's graph, with forward and reverse mode on its nodes."""
+    from symcalc.learn import pictures
+    from symcalc.learn.graph import graph as taken_apart
+
+    point = {name: arguments.finite(f"--at: {name}", number)
+             for name, number in arguments.pairs("--at", arguments.parts("--at", at))}  # fmt: skip
+    made = taken_apart(formula, point)
+    paths = pictures.prepare(out, "graph", tuple(arguments.parts("--format", formats)))
+    console = terminal.output()
+    for line in made.outline():
+        console.print(line, soft_wrap=True)
+    console.print(_table(made.table()))
+    console.print(_table(made.edges()))
+    for path in pictures.save(made.draw(), paths):
+        console.print(str(path), soft_wrap=True)
+
+
 def _show(name: str, out: Path, formats: str, train: Callable[[Progress], Lesson]) -> None:
     """Train, print the table, write the picture and say where it is."""
     from symcalc.learn import pictures

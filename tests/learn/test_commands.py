@@ -62,6 +62,35 @@ def test_the_others_end_with_theirs(tmp_path, arguments):
     assert ET.parse(tmp_path / f"{arguments[0]}.svg").getroot().tag.endswith("svg")
 
 
+def test_the_graph_is_printed_and_drawn(tmp_path):
+    arguments = ["graph", "x*y + sin(x)", "--at", "x=2,y=3", "--out", str(tmp_path)]
+    result = CliRunner().invoke(app, arguments, prog_name="symcalc")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "v3 = v1 + v2 = 6.9093, adjoint 1"
+    assert ["v1", "x", "*", "y", "6", "3", "2", "1"] in [line.split() for line in lines]
+    assert "sin(x)" in (tmp_path / "graph.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments"),
+    [
+        ("at: missing y", ("x*y", "--at", "x=1")),
+        ("--at: expected NAME=VALUE, got 'x'", ("x*y", "--at", "x")),
+        ("--at: x is given twice", ("x*y", "--at", "x=1,x=2")),
+        ("--at: y: expected a finite number, got 'a'", ("x*y", "--at", "x=1,y=a")),
+        ("invalid syntax", ("x*", "--at", "x=1")),
+        ("--format: expected svg or png", ("x*x", "--at", "x=1", "--format", "pdf")),
+    ],
+)
+def test_a_bad_graph_is_told_in_one_message(tmp_path, monkeypatch, words, arguments):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["graph", *arguments], prog_name="symcalc")
+    assert result.exit_code == 2, result.output
+    assert words in result.stderr
+    assert result.stdout == ""
+
+
 @pytest.mark.parametrize(
     ("words", "arguments"),
     [
