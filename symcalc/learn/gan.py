@@ -11,7 +11,7 @@ import numpy as np
 from symcalc.catalogue.mlp import network
 from symcalc.learn.choices import use
 from symcalc.learn.kernels import kernel_of
-from symcalc.learn.lesson import Progress, seconds, silent
+from symcalc.learn.lesson import Progress, check_positive, seconds, silent
 from symcalc.learn.losses import generator, network_discriminator, network_generator
 from symcalc.learn.model import Model, glorot
 from symcalc.learn.optimizer import Optimizer
@@ -94,6 +94,7 @@ def train(
     sampler = toy(data)
     if steps < 1:
         raise ArgumentError(f"steps: expected a whole number from 1 on, got {steps}")
+    check_positive(lr=lr)
     rng = np.random.default_rng(seed)
     maker = glorot(network((2, HIDDEN, HIDDEN, 2)), rng)
     renamed = {name.replace("W", "V").replace("b", "c"): w for name, w in maker.items()}

@@ -59,8 +59,7 @@ def parse(
         ParseError: the text is no formula of the notation; the place is marked.
         NotationError: the formula does not make sense.
     """
-    bare = {name for name, words in (shapes or {}).items() if words == ""}
-    tree = _Bare(bare).visit(_syntax(text))
+    tree = _with_entries(_syntax(text), {n for n, words in (shapes or {}).items() if words == ""})
     named = frozenset({**(domains or {}), **(defaults or {})})
     found = infer(tree, text, dict(shapes or {}), named)
     given = {key: _domain(key, word) for key, word in dict(domains or {}).items()}
@@ -119,6 +118,18 @@ def _syntax(text: str) -> ast.expr:
         raise ParseError(f"formula: {error.msg}", flat, min(column, len(flat) - 1)) from None
     except (RecursionError, MemoryError, ValueError) as error:
         raise ParseError(f"formula: too deep or not text ({type(error).__name__})") from None
+
+
+def _with_entries(tree: ast.expr, names: set[str]) -> ast.expr:
+    """Return the tree with x[()] for x, where x is one of the names."""
+    if not names:
+        return tree
+    try:
+        made = _Bare(names).visit(tree)
+    except RecursionError:
+        raise ParseError("formula: nested too deeply") from None
+    assert isinstance(made, ast.expr)
+    return made
 
 
 class _Bare(ast.NodeTransformer):

@@ -113,8 +113,8 @@ def test_what_does_not_fit_is_refused():
     for words, train in (
         ("data: expected one of moons, ring, clouds, got 'eggs'", lambda: gan.train("eggs")),
         ("steps: expected a whole number from 1 on, got 0", lambda: vae.train(steps=0)),
-        ("sigma: expected one of the positive numbers", lambda: vae.train(sigma=-1.0)),
-        ("lr: expected one of the positive numbers", lambda: gan.train(lr=-1.0)),
+        ("sigma: expected a number above 0, got -1", lambda: vae.train(sigma=-1.0)),
+        ("lr: expected a number above 0, got -1", lambda: gan.train(lr=-1.0)),
     ):
         with pytest.raises(sc.ArgumentError, match=words):
             train()
