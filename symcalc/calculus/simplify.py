@@ -17,8 +17,9 @@ from symcalc.calculus.rules.choices import (
     nested_choices,
     one_choice,
     shared_factors,
+    steady_choices,
 )
-from symcalc.calculus.rules.factors import collected, common_factors, one_power, one_sign
+from symcalc.calculus.rules.factors import collected, common_factors, one_power, one_sign, squares
 from symcalc.calculus.rules.sums import equal_sums
 from symcalc.calculus.steps import Step
 from symcalc.notation.conditions import Where
@@ -164,6 +165,7 @@ def nothing_recurs(expression: Any, context: Context) -> Any:
 RULES: tuple[tuple[str, Rule], ...] = (
     ("the range of an index decides a condition", decided_conditions),
     ("factors out of the sum", pull_out),
+    ("a choice that a sum does not vary", steady_choices),
     ("a Kronecker delta collapses its sum", use_indicators),
     ("deviations from a mean sum to zero", vanishing_deviations),
     ("the weights of a distribution sum to one", distributions),
@@ -181,6 +183,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("factors that both sides of a choice share", shared_factors),
     ("powers of one base", one_power),
     ("common factors", common_factors),
+    ("a perfect square", squares),
     ("common factors of some terms", collected),
     ("a common sign", one_sign),
 )

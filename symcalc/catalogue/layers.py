@@ -6,6 +6,7 @@ An activation is a layer here and an atom in the notation, under one name; the a
 
 from symcalc.notation import (
     Array,
+    Finite,
     Formula,
     Label,
     Mask,
@@ -109,9 +110,14 @@ def gelu(x: Real[Array, "n d"]) -> Formula:
 
 @objective(wrt="x", reference="Hendrycks and Gimpel (2016), arXiv:1606.08415, section 2")
 def gelu_tanh(x: Real[Array, "n d"]) -> Formula:
-    """The tanh approximation of gelu, x (1 + tanh(u)) / 2, written as x sigmoid(2u)."""
+    """The tanh approximation of gelu, x (1 + tanh(u)) / 2, written as x sigmoid(2u).
+
+    In u = sqrt(2/pi) (x + 0.044715 x^3) an entry counts as at most 30 in size: beyond, the sigmoid
+    is 0 or 1 in any floating point, and a cube would overflow.
+    """
     i, j = indices("n d")
-    u = let("u", sqrt(2 / pi) * (x[i, j] + 0.044715 * x[i, j] ** 3))
+    held = atoms.clip(x[i, j], -30, 30)
+    u = let("u", sqrt(2 / pi) * (held + 0.044715 * held**3))
     return x[i, j] * atoms.sigmoid(2 * u)
 
 
@@ -167,11 +173,14 @@ def scaled_dot_product_attention(
 
 @objective(wrt=("q", "k", "v"), reference="Vaswani et al. (2017), arXiv:1706.03762, section 3.2.3")
 def scaled_dot_product_attention_masked(
-    q: Real[Array, "n d"], k: Real[Array, "m d"], v: Real[Array, "m p"], mask: Mask[Array, "n m"]
+    q: Finite[Array, "n d"],
+    k: Finite[Array, "m d"],
+    v: Finite[Array, "m p"],
+    mask: Mask[Array, "n m"],
 ) -> Formula:
     """Attention in which a query sees only the keys for which its mask is 1.
 
-    A query that sees none gives zeros, and no gradient.
+    A query that sees none gives zeros, and no gradient. What no query sees must be finite too.
     """
     i, j, a, b = indices("n m a:d b:p")
     seen = eq(mask[i, j], 1)

@@ -8,9 +8,9 @@ from symcalc.notation import (
     Positive,
     Real,
     Scalar,
+    define,
     exp,
     indices,
-    inf,
     let,
     logsumexp,
     mean,
@@ -86,23 +86,22 @@ def nt_xent(
     """Each view is to pick its twin among all other views of the batch: the loss of SimCLR.
 
     Row i of queries and row i of keys are two views of one example; all 2n views are averaged.
-    Similarity is the cosine over the temperature: a zero row has none, and gives not-a-number, as
-    does the gradient of a batch of one example, which has no other view.
+    Similarity is the cosine over the temperature: a zero row has none, and gives not-a-number.
     """
     i, j, k = indices("n n d")
+    a = define("a", (i, k), queries[i, k] / norm2(k, queries[i, k]))
+    b = define("b", (i, k), keys[i, k] / norm2(k, keys[i, k]))
+    across = define("across", (i, j), sum(k, a[i, k] * b[j, k]) / temperature)
+    queried = define("queried", (i, j), sum(k, a[i, k] * a[j, k]) / temperature)
+    keyed = define("keyed", (i, j), sum(k, b[i, k] * b[j, k]) / temperature)
 
-    def cosine(a: Formula, b: Formula) -> Formula:
-        lengths = norm2(k, a[i, k]) * norm2(k, b[j, k])
-        return sum(k, a[i, k] * b[j, k]) / lengths / temperature
+    def all_others(own: Formula, other: Formula) -> Formula:
+        both = own + softplus(other - own)  # the logarithm of the sum of two exponentials
+        return logsumexp(j, where(ne(i, j), both, own))
 
-    own = sum(k, queries[i, k] * keys[i, k]) / norm2(k, queries[i, k]) / norm2(k, keys[i, k])
-    from_query = logsumexp(j, cosine(queries, keys))
-    from_key = logsumexp(j, cosine(keys, queries))
-    among_queries = logsumexp(j, where(ne(i, j), cosine(queries, queries), -inf))
-    among_keys = logsumexp(j, where(ne(i, j), cosine(keys, keys), -inf))
-    first = from_query + softplus(among_queries - from_query)
-    second = from_key + softplus(among_keys - from_key)
-    return mean(i, (first + second) / 2 - own / temperature)
+    first = all_others(across[i, j], queried[i, j])
+    second = all_others(across[j, i], keyed[i, j])
+    return mean(i, (first + second) / 2 - across[i, i])
 
 
 @objective(wrt=("x", "y"), reference="PyTorch, torch.nn.MarginRankingLoss")

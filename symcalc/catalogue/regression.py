@@ -11,6 +11,7 @@ from symcalc.notation import (
     PositiveReal,
     Real,
     abs,
+    clip,
     eq,
     exp,
     expm1,
@@ -24,6 +25,7 @@ from symcalc.notation import (
     where,
 )
 from symcalc.notation import log_cosh as log_cosh_of
+from symcalc.notation import mean as average
 
 
 @objective(
@@ -154,7 +156,8 @@ def squared_log_error(
 def cauchy(prediction: Real[Array, "n"], target: Real[Array, "n"], c: Positive = 2.385) -> Formula:
     """Robust loss that grows like a logarithm: c^2/2 log(1 + (r/c)^2).
 
-    The default c keeps 95% efficiency under standard normal noise.
+    The default c keeps 95% efficiency under standard normal noise. Its domain ends where the
+    square of r/c overflows.
     """
     i = indices("n")
     r = prediction[i] - target[i]
@@ -180,10 +183,11 @@ def tukey(prediction: Real[Array, "n"], target: Real[Array, "n"], c: Positive = 
 def welsch(prediction: Real[Array, "n"], target: Real[Array, "n"], c: Positive = 2.985) -> Formula:
     """Robust loss that levels off: c^2/2 (1 - exp(-(r/c)^2)).
 
-    The default c keeps 95% efficiency under standard normal noise.
+    The default c keeps 95% efficiency under standard normal noise. A residual counts as at most
+    40 c in size: beyond, the exponential is 0 in any floating point.
     """
     i = indices("n")
-    r = prediction[i] - target[i]
+    r = clip(prediction[i] - target[i], -40 * c, 40 * c)
     return mean(i, -(c**2) / 2 * expm1(-((r / c) ** 2)))
 
 
@@ -196,7 +200,8 @@ def student_t_nll(
 ) -> Formula:
     """Negative log-likelihood of residuals under Student's t.
 
-    What depends on df and scale alone is left out, so that it is zero at zero residual.
+    What depends on df and scale alone is left out, so that it is zero at zero residual. Its domain
+    ends where the square of r overflows.
     """
     i = indices("n")
     r = (prediction[i] - target[i]) / scale
@@ -204,10 +209,10 @@ def student_t_nll(
 
 
 @objective(
-    wrt=("mu", "log_variance"), reference="Nix and Weigend (1994), doi:10.1109/ICNN.1994.374138"
+    wrt=("mean", "log_variance"), reference="Nix and Weigend (1994), doi:10.1109/ICNN.1994.374138"
 )
 def gaussian_nll(
-    mu: Real[Array, "n"], log_variance: Real[Array, "n"], target: Real[Array, "n"]
+    mean: Real[Array, "n"], log_variance: Real[Array, "n"], target: Real[Array, "n"]
 ) -> Formula:
     """Negative log-likelihood of a normal distribution whose mean and variance are predicted.
 
@@ -215,7 +220,7 @@ def gaussian_nll(
     is given by its logarithm and needs no floor.
     """
     i = indices("n")
-    return mean(i, (log_variance[i] + (mu[i] - target[i]) ** 2 * exp(-log_variance[i])) / 2)
+    return average(i, (log_variance[i] + (mean[i] - target[i]) ** 2 * exp(-log_variance[i])) / 2)
 
 
 @objective(wrt="log_rate", reference="Nelder and Wedderburn (1972), doi:10.2307/2344614")
@@ -253,4 +258,4 @@ def tweedie(
     z = log_mean[i]
     above = where(eq(power, 2), z, expm1((2 - power) * z) / (2 - power))
     below = where(eq(power, 1), z, expm1((1 - power) * z) / (1 - power))
-    return mean(i, above - target[i] * below)
+    return mean(i, above - where(target[i] > 0, target[i] * below, 0))

@@ -13,7 +13,6 @@ from symcalc.notation import (
     eq,
     indices,
     let,
-    maximum,
     norm2,
     objective,
     sum,
@@ -91,7 +90,7 @@ def clip_by_global_norm(
     """
     i = indices("n")
     length = let("length", norm2(i, gradient[i]))
-    return gradient[i] / maximum(1, (length + eps) / max_norm)
+    return where(length + eps <= max_norm, gradient[i], max_norm * gradient[i] / (length + eps))
 
 
 @objective(wrt="gradient", reference="Mikolov (2012), PhD thesis, Brno University of Technology")

@@ -14,12 +14,11 @@ from symcalc.notation import (
     gaussian_log_density,
     indices,
     let,
-    log,
+    log_cosh,
     logsumexp,
     mean,
     minimum,
     objective,
-    softplus,
     stop_gradient,
     sum,
     tanh,
@@ -237,13 +236,13 @@ def tanh_gaussian_log_prob(
 ) -> Formula:
     """Log-density of the action tanh(u), u = mu + exp(log_deviation) noise, by reparameterization.
 
-    The logarithm of 1 - tanh(u)^2 is taken as 2 (log 2 - u - softplus(-2u)): nothing is clamped,
-    and no action overflows.
+    The logarithm of 1 - tanh(u)^2 is taken as -2 log(cosh(u)): nothing is clamped, and no action
+    overflows.
     """
     i, k = indices("n d")
     u = mu[i, k] + exp(log_deviation[i, k]) * noise[i, k]
     gaussian = gaussian_log_density(noise[i, k], 0, 1) - log_deviation[i, k]
-    return sum(k, gaussian - 2 * (log(2) - u - softplus(-2 * u)))
+    return sum(k, gaussian + 2 * log_cosh(u))
 
 
 @objective(
@@ -265,7 +264,7 @@ def sac_actor(
     i, k = indices("n d")
     u = mu[i, k] + exp(log_deviation[i, k]) * noise[i, k]
     gaussian = gaussian_log_density(noise[i, k], 0, 1) - log_deviation[i, k]
-    log_density = gaussian - 2 * (log(2) - u - softplus(-2 * u))
+    log_density = gaussian + 2 * log_cosh(u)
     return mean(i, sum(k, temperature * log_density - slopes[i, k] * tanh(u)))
 
 

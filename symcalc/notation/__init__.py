@@ -73,6 +73,7 @@ from symcalc.notation.reductions import (
 )
 from symcalc.notation.spelling import (
     Array,
+    Finite,
     Formula,
     Fraction,
     Label,
@@ -93,16 +94,16 @@ from symcalc.notation.updates import becomes
 from symcalc.notation.vocabulary import max, min
 
 __all__ = [
-    "ArgumentError", "ArgumentTypeError", "Array", "DerivationError", "Formula", "Fraction",
-    "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective", "OneToTwo",
-    "Parameter", "ParseError", "PlusMinusOne", "Positive", "PositiveFraction", "PositiveReal",
-    "Probability", "Real", "Scalar", "Simplex", "SymcalcError", "UnknownObjectiveError", "abs",
-    "argmax", "argmin", "becomes", "clip", "compose", "cos", "cumprod", "cumsum", "define",
-    "digamma", "eq", "erf", "erfc", "exp", "expectation", "expm1", "expm1x", "extent",
-    "gaussian_expectation", "gaussian_log_density", "gaussian_pathwise", "gaussian_score",
-    "indices", "inf", "kl_div", "let", "lgamma", "log", "log1mexp", "log1p", "log_cosh",
-    "log_ratio", "log_sigmoid", "logsumexp", "max", "maximum", "mean", "min", "minimum", "ne",
-    "norm2", "objective", "parse", "pi", "prod", "relu", "reverse_cumsum", "reverse_scan",
-    "scan", "score_function", "sech", "sigmoid", "sign", "sin", "softplus", "sqrt",
+    "ArgumentError", "ArgumentTypeError", "Array", "DerivationError", "Finite", "Formula",
+    "Fraction", "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective",
+    "OneToTwo", "Parameter", "ParseError", "PlusMinusOne", "Positive", "PositiveFraction",
+    "PositiveReal", "Probability", "Real", "Scalar", "Simplex", "SymcalcError",
+    "UnknownObjectiveError", "abs", "argmax", "argmin", "becomes", "clip", "compose", "cos",
+    "cumprod", "cumsum", "define", "digamma", "eq", "erf", "erfc", "exp", "expectation", "expm1",
+    "expm1x", "extent", "gaussian_expectation", "gaussian_log_density", "gaussian_pathwise",
+    "gaussian_score", "indices", "inf", "kl_div", "let", "lgamma", "log", "log1mexp", "log1p",
+    "log_cosh", "log_ratio", "log_sigmoid", "logsumexp", "max", "maximum", "mean", "min",
+    "minimum", "ne", "norm2", "objective", "parse", "pi", "prod", "relu", "reverse_cumsum",
+    "reverse_scan", "scan", "score_function", "sech", "sigmoid", "sign", "sin", "softplus", "sqrt",
     "stop_gradient", "sum", "tanh", "trigamma", "variable", "weighted", "where", "xlogy",
 ]  # fmt: skip

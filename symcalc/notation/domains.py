@@ -24,6 +24,7 @@ class Domain:
         below: for labels, the dim whose extent they stay below.
         rows_sum_to_one: whether the last axis is a probability distribution.
         positive_total: whether the entries must not all be zero.
+        finite: whether infinities are outside.
         symbol: LaTeX for "x is in ...".
     """
 
@@ -36,6 +37,7 @@ class Domain:
     below: Dim | None = None
     rows_sum_to_one: bool = False
     positive_total: bool = False
+    finite: bool = False
     symbol: str = field(default=r"\mathbb{R}", compare=False)
 
     @property
@@ -52,13 +54,20 @@ class Domain:
     def key(self) -> tuple[Any, ...]:
         """What tells it from others, in words and numbers: SymPy sorts by it."""
         below = "" if self.below is None else self.below.name
-        flags = (self.open_lower, self.integer, self.rows_sum_to_one, self.positive_total)
+        flags = (self.open_lower, self.integer, self.rows_sum_to_one, self.positive_total,
+                 self.finite)  # fmt: skip
         return (self.name, self.lower, self.upper, self.values, below, *flags)
 
     @property
     def is_checked(self) -> bool:
         """Whether any value could fall outside."""
-        return bool(self.values or self.below or self.lower > -np.inf or self.upper < np.inf)
+        bounded = self.lower > -np.inf or self.upper < np.inf
+        return bool(self.values or self.below or bounded or self.finite)
+
+    @property
+    def is_real_line(self) -> bool:
+        """Whether real numbers of any sign and size belong."""
+        return not self.integer and self.lower == -np.inf and self.upper == np.inf
 
     def describe(self) -> str:
         """Say in words what belongs: "probabilities, 0 to 1"."""
@@ -90,13 +99,14 @@ class Domain:
 
     def admits(self, value: float) -> bool:
         """Whether one number lies in the domain."""
-        if value != value:
+        if value != value or (self.finite and abs(value) == np.inf):
             return False
         above = value > self.lower if self.open_lower else value >= self.lower
         return above and value <= self.upper and (not self.values or value in self.values)
 
 
 REAL = Domain("real numbers")
+FINITE = Domain("finite numbers", finite=True)
 POSITIVE = Domain("positive numbers", lower=0.0, open_lower=True, symbol=r"\mathbb{R}_{>0}")
 NONNEGATIVE = Domain("non-negative numbers", lower=0.0, symbol=r"\mathbb{R}_{\ge 0}")
 WEIGHTS = Domain("weights, not negative and not all zero", lower=0.0, positive_total=True,
@@ -128,6 +138,7 @@ def labels(below: str) -> Domain:
 
 NAMED = {
     "real": REAL,
+    "finite": FINITE,
     "positive": POSITIVE,
     "nonnegative": NONNEGATIVE,
     "probability": PROBABILITY,

@@ -60,7 +60,7 @@ def parse(
         NotationError: the formula does not make sense.
     """
     tree = _with_entries(_syntax(text), {n for n, words in (shapes or {}).items() if words == ""})
-    named = frozenset({**(domains or {}), **(defaults or {})})
+    named = frozenset({**(shapes or {}), **(domains or {}), **(defaults or {})})
     found = infer(tree, text, dict(shapes or {}), named)
     given = {key: _domain(key, word) for key, word in dict(domains or {}).items()}
     tensors = {

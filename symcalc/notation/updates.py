@@ -85,8 +85,7 @@ def _defined(tensor: Tensor, formula: Any) -> Defined:
         made = define(f"{tensor.name}_next", tuple(found[0] for found in axes), body)
     if made.shape != tensor.shape:
         raise NotationError(
-            f"becomes: {tensor.name}: expected the shape {_shape(tensor)}, got "
-            f"{_shape(made)}"
+            f"becomes: {tensor.name}: expected the shape {_shape(tensor)}, got {_shape(made)}"
         )
     return made
 

@@ -18,6 +18,7 @@ import numpy as np
 from symcalc.backends.kernel import Kernel
 from symcalc.notation.errors import ArgumentError, SymcalcError
 from symcalc.notation.tensors import Tensor
+from symcalc.verify.beyond import Beyond
 from symcalc.verify.bounded import FORMATS, ZERO
 from symcalc.verify.computed import Computed, DiagonalOfProducts, Mode
 from symcalc.verify.conditioning import of_gradient, of_value
@@ -25,10 +26,18 @@ from symcalc.verify.enclosures import Enclosure, Enclosures, NoEnclosureError, p
 from symcalc.verify.running import program_of
 from symcalc.verify.sampling import Point
 from symcalc.verify.ulps import Judgement, Limits, judge, precise
-from symcalc.verify.verdict import GRADIENT, INCONCLUSIVE, PASS, CheckRow
+from symcalc.verify.verdict import (
+    DIAGONAL,
+    GRADIENT,
+    HVP,
+    INCONCLUSIVE,
+    PASS,
+    VALUE,
+    CheckRow,
+)
 
-VALUE, HVP, DIAGONAL = "value", "hvp", "hessian diagonal"
 ALL = (VALUE, GRADIENT, HVP, DIAGONAL)
+_TAIL = 1e18
 
 
 @dataclass(frozen=True)
@@ -128,13 +137,19 @@ def _worse(reading: Reading) -> tuple[int, float]:
 
 
 def as_single(point: Point) -> Point | None:
-    """Return a point rounded to float32, or None where that makes an infinity."""
+    """Return a point rounded to float32, or None where that makes an infinity.
+
+    A tail of 1e20, whose square float64 holds, is one of 1e18, whose square float32 holds.
+    """
 
     def rounded(array: Any) -> Any:
         if array is None or np.asarray(array).dtype.kind == "i":
             return array
+        found = np.asarray(array, np.float64)
+        tail = (np.abs(found) > _TAIL) & np.isfinite(found)
+        found = np.where(tail, np.copysign(_TAIL, found), found)
         with np.errstate(over="ignore"):
-            return np.asarray(array, np.float32).astype(np.float64)
+            return found.astype(np.float32).astype(np.float64)
 
     arrays = tuple(rounded(array) for array in point.arrays)
     hyper = {name: float(rounded(value)) for name, value in point.hyper.items()}
@@ -164,6 +179,7 @@ class Held:
         self.dtype = str(kernel.dtype)
         self.format = FORMATS[self.dtype]
         self.truth = Enclosures(self.objective, point)
+        self.beyond = Beyond(self.objective, point, self.format)
         self.arguments = [self._cast(array) for array in point.arrays]
         self.seed = {} if self.objective.is_scalar else {"cotangent": self._cast(point.cotangent)}
         sizes = ", ".join(f"{name} = {size}" for name, size in point.extents.items())
@@ -267,6 +283,7 @@ class Held:
                 place: self.judged(
                     float(came[place]), expected[place], computed, place,
                     functools.partial(conditioning, place), largest,
+                    functools.partial(self.beyond.any, of, wrt),
                 )
                 for place in places_of(came.shape)
             }  # fmt: skip
@@ -280,6 +297,7 @@ class Held:
     def judged(
         self, came: float, truth: Any, computed: Computed, place: tuple[int, ...],
         conditioning: Callable[[], Any], largest: Any = ZERO,
+        beyond: Callable[[], bool] = lambda: False,
     ) -> Judgement:  # fmt: skip
         """Judge one entry.
 
@@ -291,9 +309,10 @@ class Held:
             place: the entry.
             conditioning: see `Limits`.
             largest: see `judge`.
+            beyond: see `Limits`.
         """
         bound = functools.partial(computed.bound, place)
-        limits = Limits(bound, computed.overflows, conditioning)
+        limits = Limits(bound, computed.overflows, conditioning, beyond)
         found = judge(came, _ends(truth), self.format, limits, largest)
         if found.verdict == PASS or not isinstance(truth, Enclosure) or truth.is_smooth:
             return found

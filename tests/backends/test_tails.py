@@ -5,6 +5,7 @@ import functools
 import mpmath
 import numpy as np
 import pytest
+from entries import entries
 
 import symcalc as sc
 
@@ -215,7 +216,7 @@ def test_a_mean_in_single_precision_is_summed_in_double(kernel):
     assert value == pytest.approx(float(np.float32(0.1)) ** 2, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", [n for n, o in sc.catalogue().items() if o.is_scalar])
+@pytest.mark.parametrize("name", entries(lambda o: o.is_scalar))
 def test_tiny_and_denormal_inputs_are_met(kernel, sample, name):
     arrays = sample(sc.get(name), n=4, c=3, d=4)
     wrt = sc.get(name).wrt[0]

@@ -83,7 +83,7 @@ PEERS = [
                       - t.distributions.StudentT(4.0, a.target, 0.5).log_prob(a.prediction)
                       ).mean()),
     ("gaussian_nll", {},
-     lambda t, f, a: f.gaussian_nll_loss(a.mu, a.target, a.log_variance.exp())),
+     lambda t, f, a: f.gaussian_nll_loss(a.mean, a.target, a.log_variance.exp())),
     ("poisson_nll", {}, lambda t, f, a: f.poisson_nll_loss(a.log_rate, a.count)),
     ("gamma_nll", {},
      lambda t, f, a: -(t.distributions.Gamma(t.ones(6).double(), (-a.log_mean).exp())
