@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -154,7 +153,7 @@ def _by_name(model: Model, path: np.ndarray) -> Mapping[str, np.ndarray]:
     for name, part in model.parameters.items():
         found[name] = path[:, begin : begin + part.size].reshape(-1, *part.shape)
         begin += part.size
-    return MappingProxyType(found)
+    return found
 
 
 def _check_count(name: str, given: Any) -> None:

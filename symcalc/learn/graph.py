@@ -9,24 +9,19 @@ Reference: Griewank and Walther (2008), ISBN 9780898716597, chapter 3
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
 from symcalc.calculus.derive import derive
 from symcalc.learn.kernels import kernel_of
-from symcalc.notation.errors import ArgumentError, ParseError
-from symcalc.notation.objective import Objective
+from symcalc.learn.operations import operations
+from symcalc.notation.errors import ArgumentError
 from symcalc.notation.parser import parse
 from symcalc.notation.text import text as as_text
-from symcalc.notation.vocabulary import SCALARS
-
-MOST = 60  # nodes that a picture has room for
-_NOT_NUMBERS = (ast.Compare, ast.BoolOp)
 
 
 @dataclass(frozen=True)
@@ -152,30 +147,25 @@ def graph(formula: str, at: Mapping[str, float]) -> Graph:
         ArgumentError: a name has no number, a number no name; a node is not finite there.
     """
     point = {name: _number(name, given) for name, given in at.items()}
-    whole = _whole(formula, point)
-    flat = " ".join(formula.split("\n")).strip()
-    builder = _Builder(flat, [t.name for t in whole.inputs])
-    last = builder.visit(ast.parse(flat, mode="eval").body)
-    if last not in builder.parents:
-        raise ArgumentError(f"graph: expected a formula of an operation at least, got {flat!r}")
-    values: dict[str, float] = {name: point[name] for name in builder.inputs}
+    parts = operations(formula, tuple(point))
+    values: dict[str, float] = {name: point[name] for name in parts.inputs}
     partials: dict[str, tuple[str, ...]] = {}
     slopes: dict[str, tuple[float, ...]] = {}
-    for name, parents in builder.parents.items():
-        found = _local(builder.formulas[name], parents, values)
+    for name, parents in parts.parents.items():
+        found = _local(parts.formulas[name], parents, values)
         values[name], partials[name], slopes[name] = found
-    tangents = _forward(builder.inputs, builder.parents, slopes)
-    adjoints = _reverse(builder.inputs, builder.parents, slopes, last)
+    tangents = _forward(parts.inputs, parts.parents, slopes)
+    adjoints = _reverse(parts.inputs, parts.parents, slopes, parts.last)
     nodes = [
         Node(
-            name, builder.formulas.get(name, ""), builder.parents.get(name, ()), value,
+            name, parts.formulas.get(name, ""), parts.parents.get(name, ()), value,
             partials.get(name, ()), slopes.get(name, ()), MappingProxyType(tangents[name]),
             adjoints[name],
         )
         for name, value in values.items()
     ]  # fmt: skip
     _check_finite(nodes)
-    return Graph(flat, MappingProxyType({n: point[n] for n in builder.inputs}), tuple(nodes))
+    return Graph(parts.text, MappingProxyType({n: point[n] for n in parts.inputs}), tuple(nodes))
 
 
 def _number(name: str, given: Any) -> float:
@@ -186,134 +176,6 @@ def _number(name: str, given: Any) -> float:
     if not np.isfinite(number):
         raise ArgumentError(f"at: {name}: expected a finite number, got {given!r:.40}")
     return number
-
-
-def _whole(formula: str, point: Mapping[str, float]) -> Objective:
-    """Read the formula, to find what is wrong with it, and hold its names against the point."""
-    used = {n.id for n in ast.walk(_tree(formula)) if isinstance(n, ast.Name)}
-    for name in point:
-        if name not in used:
-            raise ArgumentError(f"at: {name} does not stand in {formula!r}")
-    if not point:
-        raise ArgumentError("at: expected a number for each name, such as x=2, got none")
-    indexed = {ast.unparse(n.value) for n in ast.walk(_tree(formula)) if _reads_an_index(n)}
-    if indexed:
-        raise ArgumentError(
-            f"graph: expected a formula of numbers, got the array {', '.join(sorted(indexed))}"
-        )
-    whole = parse(formula, wrt=tuple(point), shapes=dict.fromkeys(point, ""))
-    if whole.parameters:
-        missing = ", ".join(p.name for p in whole.parameters)
-        raise ArgumentError(f"at: missing {missing}: expected a number for each name")
-    return whole
-
-
-def _reads_an_index(node: ast.AST) -> TypeGuard[ast.Subscript]:
-    if not isinstance(node, ast.Subscript):
-        return False
-    return not (isinstance(node.slice, ast.Tuple) and not node.slice.elts)
-
-
-def _tree(formula: str) -> ast.AST:
-    """The syntax, if it is any; what is not, `parse` says better."""
-    try:
-        return ast.parse(" ".join(str(formula).split("\n")).strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        parse(formula)
-        raise ParseError(f"formula: cannot be read: {formula!r:.80}") from None
-
-
-class _Builder:
-    """Takes a syntax tree that `parse` has accepted apart, a node an operation."""
-
-    def __init__(self, text: str, inputs: list[str]) -> None:
-        self.text = text
-        self.inputs = inputs
-        self.parents: dict[str, tuple[str, ...]] = {}
-        self.formulas: dict[str, str] = {}
-        self.letter = "v" if not any(n[0] == "v" and n[1:].isdigit() for n in inputs) else "w_"
-
-    def visit(self, node: ast.AST) -> str:
-        """Return the name of the node that computes this part, or the constant as text."""
-        if isinstance(node, (ast.Name, ast.Subscript, ast.Constant)):
-            return ast.unparse(node.value if isinstance(node, ast.Subscript) else node)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd):
-            return self.visit(node.operand)
-        if isinstance(node, ast.Call):
-            return self.visit_call(node)
-        if isinstance(node, (ast.BinOp, ast.UnaryOp, *_NOT_NUMBERS)):
-            return self.made(node)
-        raise ParseError(f"graph: {ast.unparse(node)} is no operation on numbers", self.text)
-
-    def visit_call(self, node: ast.Call) -> str:
-        assert isinstance(node.func, ast.Name)  # parse has seen to it
-        if node.func.id == "let":
-            return self.visit(node.args[1])
-        if node.func.id not in (*SCALARS, "where", "max", "min", "eq", "ne"):
-            raise ParseError(
-                f"graph: expected operations on numbers, got {node.func.id}",
-                self.text, node.col_offset,
-            )  # fmt: skip
-        return self.made(node)
-
-    def made(self, node: Any) -> str:
-        """Name an operation, its operands named before; of constants alone it is one itself."""
-        parts = {id(part): self.operand(part) for part in _operands(node)}
-        formula = ast.unparse(_Renamed(parts).visit(node))
-        read = [n.id for n in ast.walk(ast.parse(formula)) if isinstance(n, ast.Name)]
-        parents = tuple(dict.fromkeys(n for n in read if n in self.inputs or n in self.parents))
-        if not parents:
-            return f"({formula})"
-        for name, known in self.formulas.items():
-            if known == formula:
-                return name
-        name = f"{self.letter}{len(self.formulas) + 1}"
-        if len(self.formulas) + len(self.inputs) >= MOST:
-            raise ArgumentError(f"graph: expected at most {MOST} nodes, to be drawn")
-        self.formulas[name], self.parents[name] = formula, parents
-        return name
-
-    def operand(self, node: ast.AST) -> ast.expr:
-        return ast.parse(self.visit(node), mode="eval").body
-
-
-def _operands(node: ast.AST) -> list[ast.AST]:
-    """The parts that are numbers; a condition is part of the choice that it makes."""
-    if isinstance(node, ast.BinOp):
-        parts: list[ast.AST] = [node.left, node.right]
-    elif isinstance(node, ast.UnaryOp):
-        parts = [node.operand]
-    elif isinstance(node, ast.Compare):
-        parts = [node.left, *node.comparators]
-    elif isinstance(node, ast.BoolOp):
-        parts = list(node.values)
-    else:
-        assert isinstance(node, ast.Call)
-        parts = list(node.args)
-    found = []
-    for part in parts:
-        found += _operands(part) if _is_condition(part) else [part]
-    return found
-
-
-def _is_condition(node: ast.AST) -> bool:
-    if isinstance(node, ast.Call):
-        return isinstance(node.func, ast.Name) and node.func.id in ("eq", "ne")
-    if isinstance(node, ast.BinOp):
-        return isinstance(node.op, (ast.BitAnd, ast.BitOr))
-    if isinstance(node, ast.UnaryOp):
-        return isinstance(node.op, (ast.Not, ast.Invert))
-    return isinstance(node, _NOT_NUMBERS)
-
-
-class _Renamed(ast.NodeTransformer):
-    """Puts names in the places of operands."""
-
-    def __init__(self, parts: Mapping[int, ast.expr]) -> None:
-        self.parts = parts
-
-    def visit(self, node: ast.AST) -> Any:
-        return self.parts[id(node)] if id(node) in self.parts else self.generic_visit(node)
 
 
 def _local(
@@ -331,7 +193,7 @@ def _local(
 
 
 def _forward(
-    inputs: list[str], parents: Mapping[str, tuple[str, ...]], slopes: Mapping[str, Any]
+    inputs: tuple[str, ...], parents: Mapping[str, tuple[str, ...]], slopes: Mapping[str, Any]
 ) -> dict[str, dict[str, float]]:
     """Carry the derivative by each input from node to node."""
     tangents = {name: {by: float(by == name) for by in inputs} for name in inputs}
@@ -344,7 +206,10 @@ def _forward(
 
 
 def _reverse(
-    inputs: list[str], parents: Mapping[str, tuple[str, ...]], slopes: Mapping[str, Any], last: str
+    inputs: tuple[str, ...],
+    parents: Mapping[str, tuple[str, ...]],
+    slopes: Mapping[str, Any],
+    last: str,
 ) -> dict[str, float]:
     """Carry the derivative of the last node back to all that it stands on."""
     adjoints = dict.fromkeys([*inputs, *parents], 0.0) | {last: 1.0}

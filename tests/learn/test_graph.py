@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import symcalc as sc
-from symcalc.learn.graph import MOST, graph
+from symcalc.learn.graph import graph
 from symcalc.learn.graph_picture import layout
+from symcalc.learn.operations import MOST
 
 
 def test_the_textbooks_example_by_hand():

@@ -1,5 +1,7 @@
 """`minimize` takes the steps that the optimizers' papers write, on the batches it says."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -151,6 +153,12 @@ def test_an_update_of_ones_own_may_start_where_it_likes():
     assert np.isnan(found.step_sizes).all()
     with pytest.raises(sc.ArgumentError, match="averaged has no learning rate lr to schedule"):
         run(averaged, schedule="cosine")
+
+
+def test_a_trajectory_pickles():
+    found = run(lr=0.1)
+    again = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(again.parameters["theta"], found.parameters["theta"])
 
 
 def test_the_plot_shows_the_values():
