@@ -51,7 +51,9 @@ class Model:
         shapes = {name: array.shape for name, array in given.items()}
         self.parameters: Mapping[str, np.ndarray] = _parts(self.theta, shapes)
         self.slopes: Mapping[str, np.ndarray] = _parts(self.gradient, shapes)
-        self._out = tuple(self.slopes.values())
+        # Kernels give derivatives by one number as float64, whatever their own type.
+        self._wide = {n: np.zeros(()) for n, s in shapes.items() if not s and dtype != "float64"}
+        self._out = tuple(self._wide.get(name, part) for name, part in self.slopes.items())
 
     def value_and_grad(self, **data: Any) -> float:
         """Return the value on data, and leave the gradient in `gradient`.
@@ -63,6 +65,7 @@ class Model:
             ArgumentError, ArgumentTypeError: as the kernel has it.
         """
         value, _ = self.kernel.value_and_grad(**self.parameters, **data, out=self._out)
+        self._narrow()
         return float(value)
 
     def value(self, **data: Any) -> float:
@@ -87,7 +90,21 @@ class Model:
                 f"{self.objective.name}: data: missing {', '.join(missing)}: an input is a "
                 "parameter with a start, or data"
             )
-        return self.kernel.bind(*arrays, out=self._out, **given)
+        evaluate = self.kernel.bind(*arrays, out=self._out, **given)
+        if not self._wide:
+            return evaluate
+
+        def evaluated() -> Any:
+            value = evaluate()
+            self._narrow()
+            return value
+
+        return evaluated
+
+    def _narrow(self) -> None:
+        """Put derivatives by one number where the gradient has them."""
+        for name, number in self._wide.items():
+            self.slopes[name][...] = number
 
 
 def glorot(objective: Objective, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -93,6 +93,30 @@ def test_an_epoch_sees_every_row_once():
     assert found.values[-1] == pytest.approx(np.mean(Y**2), rel=1e-6)
 
 
+def test_weights_of_samples_go_with_their_rows():
+    """Rows of weight 0 are not there; each row's weight is in its own batch."""
+    start = {"weight": np.zeros(2), "bias": np.array(0.0)}
+    weights = np.array([1.0, 0, 2, 0, 1, 1, 0])
+    options = {"steps": 1, "lr": 0.1, "backend": "numpy"}
+    data = {"x": X, "y": Y, "weights": weights}
+    whole = learn.minimize("linear_regression", start, "sgd", data, **options)
+    assert whole.values[0] == pytest.approx(np.average(Y**2, weights=weights))
+    rows = np.random.default_rng(0).permutation(7)[:4]
+    part = learn.minimize("linear_regression", start, "sgd", data, batch=4, **options)
+    assert part.values[0] == pytest.approx(np.average(Y[rows] ** 2, weights=weights[rows]))
+    assert part.values[1] != whole.values[1]
+
+
+def test_float32_trains_in_float32():
+    start = {"weight": np.zeros(2), "bias": np.array(0.0)}
+    options = {"steps": 200, "lr": 0.05, "backend": "numpy", "batch": 3}
+    found = learn.minimize("linear_regression", start, "adam", {"x": X, "y": Y}, dtype="float32",
+                           **options)  # fmt: skip
+    assert found.final["weight"].dtype == np.float32
+    exact = learn.minimize("linear_regression", start, "adam", {"x": X, "y": Y}, **options)
+    np.testing.assert_allclose(found.final["weight"], exact.final["weight"], rtol=1e-3)
+
+
 def test_the_seed_says_it_all():
     runs = [
         learn.minimize(
