@@ -224,6 +224,25 @@ def vae(
     _show("vae", out, formats, lambda told: lesson.train(data, steps, lr, sigma, seed, told))
 
 
+@app.command()
+def estimators(
+    mu: Annotated[float, typer.Option(help="The mean of z.")] = 1.0,
+    sigma: Annotated[float, typer.Option(help="The deviation of z.")] = 0.5,
+    target: Annotated[float, typer.Option(help="What z is to be near.")] = 0.0,
+    draws: Annotated[int, typer.Option(help="Estimates of either kind.")] = 20_000,
+    seed: Seed = 0,
+    out: Out = _OUT,
+    formats: Formats = "svg",
+) -> None:
+    """Estimate a gradient by reparameterization and by the score function."""
+    from symcalc.learn import estimators as lesson
+
+    _show(
+        "estimators", out, formats,
+        lambda told: lesson.estimate(mu, sigma, target, draws, seed, told),
+    )  # fmt: skip
+
+
 def graph(
     formula: Annotated[str, typer.Argument(help="Of numbers, in quotes.")],
     at: Annotated[str, typer.Option(metavar="NAME=NUMBER,...", help="The point.")],

@@ -52,8 +52,14 @@ def test_convergence_tells_that_no_bound_is_crossed(tmp_path):
     "arguments",
     [
         ("compare", "--steps", "200"),
-        ("convergence", "logistic"),
         ("compare", "--optimizers", "sgd"),
+        ("convergence", "logistic"),
+        ("bandit", "--arms", "1,2", "--runs", "2"),
+        ("gridworld", "--map", "..G,S.P", "--steps", "1000"),
+        ("cartpole", "--steps", "5000"),
+        ("gan", "--steps", "50"),
+        ("vae", "--steps", "50", "--data", "ring"),
+        ("estimators", "--draws", "500"),
     ],
 )
 def test_the_others_end_with_theirs(tmp_path, arguments):
