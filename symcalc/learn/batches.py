@@ -33,6 +33,9 @@ def prepared(model: Model, data: Mapping[str, Any]) -> dict[str, Any]:
                 f"{objective.name}: data: unknown name {name!r}; expected "
                 f"{', '.join(known) or 'none'}"
             )
+        if isinstance(given, np.ma.MaskedArray):  # a mask must not be lost on the way
+            found[name] = given
+            continue
         array = np.asarray(given)
         whole = name in tensors and tensors[name].domain.integer
         fits = array.dtype.kind in ("iu" if whole else "fiub")

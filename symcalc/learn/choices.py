@@ -45,7 +45,11 @@ def use(what: Objective | str, **values: float) -> Choice:
     objective = _found(what)
     state = [name for name, _ in objective.state[1:]]
     known = [*(p.name for p in objective.parameters), *state]
-    for name in values:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+            raise ArgumentTypeError(
+                f"{objective.name}: {name}: expected a number, got {value!r:.60}"
+            )
         if name not in known:
             raise ArgumentTypeError(
                 f"{objective.name}: unknown hyperparameter {name!r}; expected "

@@ -46,7 +46,7 @@ def minimize(
             input. Copied. The gradient is by these.
         optimizer: an update, its name, or `use(name, beta1=0.8)`; the catalogue has sgd, momentum,
             adam and others.
-        data: the other inputs and hyperparameters of the objective, by name.
+        data: the other inputs and hyperparameters of the objective, by name; cast to the dtype.
         steps: how many.
         batch: rows of a minibatch, drawn without replacement; all rows if not given.
         schedule: of the learning rate: "cosine", `use("inverse_time", beta=0.01)`; steps count
@@ -67,6 +67,7 @@ def minimize(
         UnknownObjectiveError: no objective, optimizer or schedule has this name.
     """
     _check_count("steps", steps)
+    _check_count("seed", seed, least=0)
     loss = get(objective) if isinstance(objective, str) else objective
     if not isinstance(loss, Objective):
         raise ArgumentTypeError(
@@ -156,8 +157,8 @@ def _by_name(model: Model, path: np.ndarray) -> Mapping[str, np.ndarray]:
     return found
 
 
-def _check_count(name: str, given: Any) -> None:
+def _check_count(name: str, given: Any, least: int = 1) -> None:
     if isinstance(given, bool) or not isinstance(given, (int, np.integer)):
         raise ArgumentTypeError(f"{name}: expected a whole number, got {given!r:.80}")
-    if given < 1:
-        raise ArgumentError(f"{name}: expected a whole number from 1 on, got {given}")
+    if given < least:
+        raise ArgumentError(f"{name}: expected a whole number from {least} on, got {given}")

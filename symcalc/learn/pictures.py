@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -90,16 +89,6 @@ def save(figure: Any, paths: list[Path]) -> list[Path]:
             nothing = {"Date": None} if path.suffix == ".svg" else {}
             figure.savefig(path, format=path.suffix[1:], dpi=150, metadata=nothing)
     return paths
-
-
-def levels(low: float, high: float, count: int) -> list[float]:
-    """Return levels for contours, evenly spaced in the logarithm."""
-    return [float(v) for v in np.geomspace(low, high, count)]
-
-
-def colours() -> Any:
-    """Return the colours over and over."""
-    return itertools.cycle(COLOURS)
 
 
 def scatter(axes: Any, points: Any, title: str, others: Any = None) -> None:

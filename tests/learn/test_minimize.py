@@ -210,6 +210,7 @@ def test_the_plot_shows_the_values():
         (ValueError, "scale: expected shape", {"scale": (1.0, 2.0, 3.0)}),
         (ValueError, "batch: expected data with a row a sample", {"batch": 2}),
         (ValueError, "backend", {"backend": "fortran"}),
+        (ValueError, "seed: expected a whole number from 0 on, got -1", {"seed": -1}),
     ],
 )
 def test_what_does_not_fit_is_said(error, words, options):
@@ -238,8 +239,23 @@ def test_more_that_does_not_fit():
         learn.minimize(bowl, {"thta": np.ones(2)}, data={"scale": np.ones(2)})
     with pytest.raises(TypeError, match="lr was given twice"):
         run(learn.use("adam", lr=0.1), lr=0.2)
+    masked = np.ma.masked_equal(Y, Y[0])
+    with pytest.raises(TypeError, match="y: expected a plain array, got a masked one"):
+        learn.minimize("linear_regression", start, data={"x": X, "y": masked}, backend="numpy")
+    with pytest.raises(TypeError, match="adam: beta1: expected a number, got 'a'"):
+        learn.use("adam", beta1="a")
     with pytest.raises(TypeError, match="unknown hyperparameter 'beta3'; expected step, lr"):
         learn.use("adam", beta3=1)
+
+
+def test_a_model_computes_from_what_its_parameters_are():
+    model = learn.Model(bowl, {"theta": [1.0, 2.0]}, "numpy")
+    scale = np.array([1.0, 3.0])
+    assert model.value(scale=scale) == 6.5
+    assert model.value_and_grad(scale=scale) == 6.5
+    np.testing.assert_array_equal(model.gradient, [1, 6])
+    model.parameters["theta"][:] = 2
+    assert model.value(scale=scale, sharp=2.0) == 16
 
 
 def test_glorot_needs_widths():
