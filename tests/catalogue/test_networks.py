@@ -227,4 +227,4 @@ def test_the_network_alone_gives_what_the_loss_reads():
     with pytest.raises(sc.NotationError, match="widths: expected at least two"):
         sc.network((2,))
     with pytest.raises(sc.ArgumentError, match="layer 1 has 4 units"):
-        kernel(x, w1[:3], b1[:3], w2, b2)
+        kernel(x, w1[:3], b1[:3], w2[:, :3], b2)
