@@ -186,7 +186,7 @@ def grpo_no_std(
     return mean(g, mean(j, mean(t, where(eq(mask[g, j, t], 1), loss, 0))))
 
 
-@objective(wrt="log_probs", reference="Schulman (2020), http://joschu.net/blog/kl-approx.html")
+@objective(wrt="log_probs", reference="Schulman (2020), joschu.net/blog/kl-approx.html")
 def kl_k1(log_probs: Real[Array, "n"], reference_log_probs: Real[Array, "n"]) -> Formula:
     """Mean log-ratio over samples of the policy: an unbiased estimate of KL(policy, reference).
 
@@ -197,7 +197,7 @@ def kl_k1(log_probs: Real[Array, "n"], reference_log_probs: Real[Array, "n"]) ->
     return mean(i, log_probs[i] - reference_log_probs[i])
 
 
-@objective(wrt="log_probs", reference="Schulman (2020), http://joschu.net/blog/kl-approx.html")
+@objective(wrt="log_probs", reference="Schulman (2020), joschu.net/blog/kl-approx.html")
 def kl_k2(log_probs: Real[Array, "n"], reference_log_probs: Real[Array, "n"]) -> Formula:
     """Half the mean squared log-ratio over samples of the policy: biased, with less variance.
 
@@ -207,7 +207,7 @@ def kl_k2(log_probs: Real[Array, "n"], reference_log_probs: Real[Array, "n"]) ->
     return mean(i, (log_probs[i] - reference_log_probs[i]) ** 2) / 2
 
 
-@objective(wrt="log_probs", reference="Schulman (2020), http://joschu.net/blog/kl-approx.html")
+@objective(wrt="log_probs", reference="Schulman (2020), joschu.net/blog/kl-approx.html")
 def kl_k3(log_probs: Real[Array, "n"], reference_log_probs: Real[Array, "n"]) -> Formula:
     """Mean of exp(-r) - 1 + r at the log-ratio r, over samples of the policy: unbiased, never < 0.
 
