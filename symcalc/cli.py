@@ -21,7 +21,7 @@ from symcalc import __version__, api, arguments, cli_learn, terminal
 from symcalc.catalogue import catalogue
 from symcalc.notation.errors import ArgumentError, SymcalcError
 
-_NEGATED = re.compile(r"-+[^=]*[(\[]")  # -mean(i, x[i]) is a formula and no option
+_NEGATED = re.compile(r"-+[^=]*[(\[*+]")  # -mean(i, x[i]) and -x*y are formulas, no options
 
 
 class Backend(StrEnum):

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich import box
@@ -16,6 +16,8 @@ from symcalc import arguments, terminal
 
 if TYPE_CHECKING:
     from symcalc.learn.lesson import Lesson, Progress
+
+Finished = TypeVar("Finished", bound="Lesson")
 
 app = typer.Typer(no_args_is_help=True, help="Train: every gradient comes from a kernel.")
 
@@ -134,7 +136,9 @@ def convergence(
             meant = problems.two_clouds(lam=penalty)
         else:
             meant = problems.logistic_from_table(tables.read_csv(csv, target), penalty)
-    _show("convergence", out, formats, lambda told: lesson.converge(meant, steps, rate, told))
+    found = _show("convergence", out, formats, lambda t: lesson.converge(meant, steps, rate, t))
+    if not found.holds:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -266,8 +270,8 @@ def graph(
         console.print(str(path), soft_wrap=True)
 
 
-def _show(name: str, out: Path, formats: str, train: Callable[[Progress], Lesson]) -> None:
-    """Train, print the table, write the picture and say where it is."""
+def _show(name: str, out: Path, formats: str, train: Callable[[Progress], Finished]) -> Finished:
+    """Train, print the table, write the picture and say where it is; return what was found."""
     from symcalc.learn import pictures
 
     paths = pictures.prepare(out, name, tuple(arguments.parts("--format", formats)))
@@ -277,6 +281,7 @@ def _show(name: str, out: Path, formats: str, train: Callable[[Progress], Lesson
     console.print(_table(done.table()))
     for path in pictures.save(done.draw(), paths):
         console.print(str(path), soft_wrap=True)
+    return done
 
 
 def _table(rows: list[tuple[str, ...]]) -> Table:

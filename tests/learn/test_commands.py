@@ -78,6 +78,20 @@ def test_the_graph_is_printed_and_drawn(tmp_path):
     assert "sin(x)" in (tmp_path / "graph.svg").read_text()
 
 
+def test_a_formula_may_begin_with_a_sign(tmp_path):
+    arguments = ["graph", "-x*y", "--at", "x=2,y=3", "--out", str(tmp_path)]
+    result = CliRunner().invoke(app, arguments, prog_name="symcalc")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("v2 = v1 * y = -6, adjoint 1")
+
+
+def test_a_bound_that_is_crossed_is_a_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr("symcalc.learn.convergence.Convergence.holds", False)
+    result = run("convergence", "--steps", "5", "--out", str(tmp_path))
+    assert result.exit_code == 1
+    assert "YES" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "arguments"),
     [
