@@ -13,7 +13,14 @@ from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
 from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access
-from symcalc.program.primitives import PATTERNS, UNSIGNED, FinitePlus, ShiftedExp, divisors
+from symcalc.program.primitives import (
+    PATTERNS,
+    UNSIGNED,
+    FinitePlus,
+    FiniteTop,
+    ShiftedExp,
+    divisors,
+)
 
 # Where a function comes from, by its name in the notation.
 VECTOR_MATH = (
@@ -26,7 +33,8 @@ VECTOR_MATH = (
 CHEAP_MATH = ("square", "square_of_large", "square_of_small")
 SCALAR_MATH = (
     "maximum", "minimum", "add", "bits", "from_bits", "total", "total_but", "wide_vectors",
-    "fetch_row", "two_sum", "with_lost",
+    "fetch_row", "two_sum", "with_lost", "scaled", "times", "excess", "stepped", "stepped_power",
+    "out_of_range", "same",
 )  # fmt: skip
 SPECIAL_MATH = ("polygamma",)
 PRODUCTS = ("product_nn", "product_nt", "product_tn", "product_tt")
@@ -245,6 +253,9 @@ class ExpressionWriter:
         if isinstance(expression, FinitePlus):
             first, second = arguments
             return f"({first} + {second} if abs({first}) < {self.infinity()} else {first})"
+        if isinstance(expression, FiniteTop):
+            (top,) = arguments
+            return f"({self.literal(0)} if {top} == -{self.infinity()} else {top})"
         if isinstance(expression, ShiftedExp):
             power = self.call(
                 "exp_nonpositive", self.write(expression.args[0] - expression.args[1])

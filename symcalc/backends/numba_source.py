@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from symcalc.backends.numba_expressions import (
@@ -212,7 +212,7 @@ class SourceWriter(StatementWriter):
         in another order.
         """
         for tensor, kind in scalars:
-            self._take_in(tensor, kind, f"{self.names[tensor.name]}_block", indent)
+            self._take_in(tensor, kind, lambda t: f"{self.names[t.name]}_block", indent)
         for tensor, _ in scalars:
             name = self.names[tensor.name]
             left = f"{name}_block"
@@ -234,10 +234,16 @@ class SourceWriter(StatementWriter):
         """Whether a total is a sum of reals, which keeps what its roundings lose."""
         return kind == "sum" and not tensor.domain.integer
 
-    def _take_in(self, tensor: Tensor, kind: str, term: str, indent: str) -> None:
+    def _take_in(
+        self, tensor: Tensor, kind: str, part: Callable[[Tensor], str], indent: str
+    ) -> None:
         """Take one more block's scalar into the total; a sum keeps what its roundings lose."""
-        name = self.names[tensor.name]
-        if self._is_compensated(tensor, kind):
+        name, term = self.names[tensor.name], part(tensor)
+        if kind == "power":
+            product = self.product_of[tensor]
+            more = self._excess(self.names[product.name], part(product))
+            self._line(indent, f"{name} = {name} + {term} + {more}")
+        elif self._is_compensated(tensor, kind):
             both = self.expressions.call("two_sum", name, f"{name}_lost", term)
             self._line(indent, f"{name}, {name}_lost = {both}")
         else:
@@ -266,8 +272,9 @@ class SourceWriter(StatementWriter):
         made_by = sections(self.program).index(section.combined_over)
         blocks = self.frame.cuts[made_by].blocks
         self._join_scalars([(t, k) for t, k in section.combined if not t.shape], blocks, indent)
+        paired = {self.product_of[t] for t, _ in section.combined if t in self.product_of}
         for tensor, kind in section.combined:
-            if tensor.shape:
+            if tensor.shape and tensor not in paired:
                 self._join_vectors(tensor, kind, blocks, indent)
         vectors = [tensor for tensor, _ in section.combined if tensor.shape]
         if section.index_after is None:
@@ -299,12 +306,7 @@ class SourceWriter(StatementWriter):
             self._begin(tensor, kind, inside)
         self._line(inside, f"for block in range({blocks}):")
         for tensor, kind in scalars:
-            name = self.names[tensor.name]
-            part = f"work[{name}_at + block]"
-            if tensor.domain.integer:
-                part = self.expressions.call("bits", part)
-                part = part if tensor.domain in (PATTERNS, UNSIGNED) else f"np.int64({part})"
-            self._take_in(tensor, kind, part, inside + "    ")
+            self._take_in(tensor, kind, self._left, inside + "    ")
         for tensor, kind in scalars:
             if self._is_compensated(tensor, kind):
                 name = self.names[tensor.name]
@@ -312,16 +314,39 @@ class SourceWriter(StatementWriter):
                 self._line(indent, f"{name} = {whole}")
             self._store(tensor, indent)
 
+    def _left(self, tensor: Tensor) -> str:
+        """What a block left of a scalar."""
+        part = f"work[{self.names[tensor.name]}_at + block]"
+        if tensor.domain.integer:
+            part = self.expressions.call("bits", part)
+            return part if tensor.domain in (PATTERNS, UNSIGNED) else f"np.int64({part})"
+        return part
+
     def _join_vectors(self, tensor: Tensor, kind: str, blocks: str, indent: str) -> None:
-        """Join all blocks' vectors into the one behind the last."""
-        parts = f"{self.names[tensor.name]}_parts"
-        self._fill(f"{parts}[{blocks}]", tensor.shape, self._identity(tensor, kind), indent)
+        """Join all blocks' vectors into the one behind the last; a product's with its powers."""
+        product = self.product_of.get(tensor)
+        joined = [(tensor, kind)] if product is None else [(tensor, kind), (product, "prod")]
+        for each, how in joined:
+            parts = f"{self.names[each.name]}_parts[{blocks}]"
+            self._fill(parts, each.shape, self._identity(each, how), indent)
         self._line(indent, f"for block in range({blocks}):")
         inside, letters = self._over(tensor.shape, indent + "    ")
-        total = f"{parts}[{blocks}, {', '.join(letters)}]"
-        part = f"{parts}[block, {', '.join(letters)}]"
-        state = self._joined(kind, tensor, total, part, in_order=True)
-        self._line(inside, f"{total} = {state}")
+        places = ", ".join(letters)
+
+        def whole(each: Tensor) -> str:
+            return f"{self.names[each.name]}_parts[{blocks}, {places}]"
+
+        def part(each: Tensor) -> str:
+            return f"{self.names[each.name]}_parts[block, {places}]"
+
+        for each, how in joined:
+            total = whole(each)
+            if how == "power":
+                assert product is not None
+                state = f"{total} + {part(each)} + {self._excess(whole(product), part(product))}"
+            else:
+                state = self._joined(how, each, total, part(each), in_order=True)
+            self._line(inside, f"{total} = {state}")
 
     def _pivots(self, section: Section, indent: str) -> None:
         """Let each block measure from the mean of a few of its rows, the root of their number."""
@@ -355,7 +380,7 @@ class SourceWriter(StatementWriter):
                     self.expressions.whole(buffer.tensor.shape[axis]) for axis in buffer.axes
                 )
                 shape = f"({shape})" if len(buffer.axes) > 1 else shape
-                single = self.single and buffer.tensor not in self.carried
+                single = self.single and buffer.tensor not in self.carried | self.in_pairs
                 kind = self.frame.kind(buffer.tensor, single)
                 lines.append(f"{self.names[buffer.tensor.name]} = np.empty({shape}, {kind})")
         return lines

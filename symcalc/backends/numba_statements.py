@@ -38,6 +38,7 @@ from symcalc.program.sections import (
     accumulated,
     carried,
     carried_values,
+    in_pairs,
     loops,
     sections,
     targets,
@@ -46,7 +47,7 @@ from symcalc.program.sharing import Shared, share
 from symcalc.program.spare import all_but_one
 
 DEAR_MATH = frozenset(VECTOR_MATH) - set(CHEAP_MATH)
-_IDENTITIES = {"sum": 0.0, "prod": 1.0, "max": -float("inf"), "min": float("inf")}
+_IDENTITIES = {"sum": 0.0, "prod": 1.0, "power": 0.0, "max": -float("inf"), "min": float("inf")}
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,9 @@ class StatementWriter:
         self.local = {b.tensor for b in program.buffers if b.kind == "local"}
         self.local |= {*program.numbers, *self.frame.shared}
         self.carried = carried(program)
-        self.sums = accumulated(program) | self.carried
+        self.in_pairs = in_pairs(program)
+        self.product_of = {powers.tensor: tensor for tensor, powers in program.powers}
+        self.sums = accumulated(program) | self.carried | self.in_pairs
         self.wide_names = self._wide_names()
 
     def _outer(self, loop: Loop, opened: list[Index], indent: str) -> None:
@@ -131,12 +134,16 @@ class StatementWriter:
             if isinstance(node, Recentre):
                 self._recentre(node, indent)
                 continue
+            inside_of = indent
+            if node.when is not None:
+                self._line(indent, f"if {self.expressions.condition(node.when)}:")
+                inside_of += "    "
             extent = self.expressions.whole(node.index.extent)
             values = f"{extent} - 1, -1, -1" if isinstance(node, Descent) else extent
-            self._line(indent, f"for {self.names[node.index.name]} in range({values}):")
+            self._line(inside_of, f"for {self.names[node.index.name]} in range({values}):")
             inside = [*opened, node.index]
-            self._outer(node, inside, indent + "    ")
-            self._body(node.body, indent + "    ", inside)
+            self._outer(node, inside, inside_of + "    ")
+            self._body(node.body, inside_of + "    ", inside)
             for line in (*self._summed(node, extent), *closing):
                 self._line(indent, line)
             closing = []
@@ -153,7 +160,10 @@ class StatementWriter:
                 return []
             self.running[node.target] = f"{name}_running"
             self._line(indent, f"{name}_running = {start}")
-            return [f"{self._place(access)} = {name}_running"]
+            stored = [f"{self._place(access)} = {name}_running"]
+            if node.target in self.frame.shared:
+                stored.append(f"work[{self.frame.slot(node.target)}] = {name}_running")
+            return stored
         for index in node.free:
             self._line(
                 indent,
@@ -242,7 +252,7 @@ class StatementWriter:
 
     def _assign(self, line: Assign, indent: str) -> None:
         place = self._place(Access(line.target, *line.places))
-        if line.target in self.carried:
+        if line.target in self.carried | self.in_pairs:
             self.expressions.names = {**self.names, **self.wide_names}
             value = self._wide(line.value)
             self.expressions.names = self.names
@@ -303,7 +313,14 @@ class StatementWriter:
         whole = line.target.domain.integer
         value = self._whole_choice(line.value) if whole else self.expressions.write(line.value)
         state = self._state(line.target, line.places)
+        if line.kind == "power":
+            product = self._state(self.product_of[line.target], line.places)
+            self._line(indent, f"{state} = {state} + {self._excess(product, value)}")
+            return
         self._line(indent, f"{state} = {self._joined(line.kind, line.target, state, value)}")
+
+    def _excess(self, product: str, factor: str) -> str:
+        return self.expressions.call("excess", product, factor)
 
     def _state(self, tensor: Tensor, places: tuple[Any, ...]) -> str:
         """Where an accumulator is while its loop runs."""
@@ -377,7 +394,7 @@ class StatementWriter:
         if kind == "sum":
             return f"{state} + {value}" if in_order else self.expressions.call("add", state, value)
         if kind == "prod":
-            return f"{state} * ({value})"
+            return self.expressions.call("times", state, value)
         if tensor.domain.integer:
             return f"{kind}({state}, {value})"
         return self.expressions.call("maximum" if kind == "max" else "minimum", state, value)

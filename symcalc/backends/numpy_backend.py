@@ -1,8 +1,8 @@
 """The NumPy backend: sympy.lambdify over the equations, one array expression each.
 
 It shares no printer, no scheduler and no stable forms with the Numba backend, and so can bear
-witness against it. It computes the equations as they stand: a logit of plus infinity gives NaN
-where the Numba backend finds the limit.
+witness against it. It computes the equations as they stand, except that two sorts of values are
+kept in two parts: what running products come to, and logarithms of sums of exponentials.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symcalc.backends.any_size import AnySize, chosen, product, run_through
 from symcalc.backends.executable import Copying, Executable, Run, Scalars, Sizes
 from symcalc.backends.modes import Task
+from symcalc.backends.totals import Total
 from symcalc.calculus.equations import Equation, Namer
 from symcalc.notation.atoms import ATOMS
 from symcalc.notation.conditions import Where
@@ -96,7 +98,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "log1mexp": lambda x: np.where(x < 0.7, np.log(-np.expm1(-x)), np.log1p(-np.exp(-x))),
     "stop_gradient": lambda x: x,
     "polygamma": _polygamma,
-    "Where": np.where,
+    "Where": chosen,
     "Quotient": np.floor_divide,
     "AllOf": lambda *parts: functools.reduce(np.logical_and, parts),
     "AnyOf": lambda *parts: functools.reduce(np.logical_or, parts),
@@ -112,12 +114,6 @@ def _extreme(reduce: Any, sign: int, values: Any) -> Any:
     return reduce(values, axis=-1, initial=sign * np.inf)
 
 
-def _logsumexp(values: Any) -> Any:
-    top = np.max(values, axis=-1, keepdims=True)
-    shift = np.where(np.isfinite(top), top, 0)
-    return np.log(np.sum(np.exp(values - shift), axis=-1)) + shift[..., 0]
-
-
 def _norm(values: Any) -> Any:
     """The root of the sum of squares, of entries divided by the greatest."""
     top = np.max(np.abs(values), axis=-1, keepdims=True, initial=0).astype(np.float64)
@@ -131,7 +127,7 @@ REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "max": lambda v: _extreme(np.max, -1, v),
     "min": lambda v: _extreme(np.min, 1, v),
     "argmax": lambda v: np.argmax(v, axis=-1), "argmin": lambda v: np.argmin(v, axis=-1),
-    "prod": lambda v: np.prod(v, axis=-1), "logsumexp": _logsumexp,
+    "prod": product, "logsumexp": Total.over_last,
     "norm2": _norm,
 }  # fmt: skip
 
@@ -208,6 +204,8 @@ class NumpyExecutable:
         reduction = compiled.equation.reduction
         if reduction is not None:
             result = REDUCTIONS[reduction.spelling](result)
+        if isinstance(result, (AnySize, Total)):
+            return result
         integer = compiled.equation.target.domain.integer
         return np.asarray(result, dtype=np.int64 if integer else self._kind(result))
 
@@ -244,11 +242,11 @@ def _entries(sequence: _Sequence, known: dict[Any, Any], scalars: dict[Any, Any]
         np.moveaxis(_on_grid(part, known, scalars), axis, 0)
         for part in (sequence.decay, sequence.term)
     )
-    state = _on_grid(sequence.start, known, scalars).astype(np.float64)
-    result = np.empty(term.shape)
-    for place in recurrence.order(len(term)):
-        state = decay[place] * state + term[place]
-        result[place] = state
+    start = _on_grid(sequence.start, known, scalars)
+    result = run_through(decay, term, start, recurrence.order(len(term)))
+    if isinstance(result, AnySize):
+        parts = (np.moveaxis(part, 0, axis) for part in (result.number, result.power))
+        return AnySize(*parts)
     return np.moveaxis(result, 0, axis)
 
 

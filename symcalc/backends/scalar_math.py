@@ -104,6 +104,12 @@ def _fetch(typing_context: Any, array: Any, offset: Any) -> Any:
 
 
 @njit(error_model="numpy")
+def same(entry: float, extreme: float) -> float:
+    """Return 1.0 where an entry is the extreme of its row, which NaN is wherever it stands."""
+    return 1.0 if (entry == extreme) | (entry != entry) else 0.0
+
+
+@njit(error_model="numpy")
 def fetch_row(array: Any, place: int) -> None:
     """Ask for a row that is going to be written to, so that it is there when its time comes."""
     start = place * array.strides[0]
@@ -139,3 +145,106 @@ def with_lost(whole: float, lost: float) -> float:
 def total_but(terms: Any, count: int, place: int) -> float:
     """Return the sum of the first `count` terms but the one at a place, in float64."""
     return total(terms, place) + total(terms[place + 1 :], count - place - 1)
+
+
+# A running product goes on as it is while it is of such a size: the product of two such is finite.
+_LEAST, _MOST = 2.0**-500, 2.0**500
+
+
+@njit(error_model="numpy")
+def times(state: float, factor: float) -> float:
+    """Return the number of a running product, once `factor` is in; `excess` is the power taken."""
+    product = state * factor
+    return product if _LEAST < abs(product) < _MOST else _times(state, factor)
+
+
+@njit(error_model="numpy")
+def excess(state: float, factor: float) -> float:
+    """Return the power of two that `times` takes out of the product: mostly zero."""
+    return 0.0 if _LEAST < abs(state * factor) < _MOST else _excess(state, factor)
+
+
+@njit(error_model="numpy")
+def scaled(number: float, power: float) -> float:
+    """Return number 2**power."""
+    return number if power == 0.0 else _scaled(number, power)
+
+
+@njit(error_model="numpy")
+def out_of_range(entry: float) -> float:
+    """Return 1.0 for what a running product should not go on from as it is, else 0.0."""
+    size = abs(entry)
+    return 0.0 if (size > _LEAST) & (size < _MOST) else 1.0
+
+
+@njit(error_model="numpy")
+def stepped(state: float, power: float, decay: float, term: float) -> float:
+    """Return the number of decay (state 2**power) + term; `stepped_power` is its power."""
+    entry = decay * state + term
+    if power == 0.0 and _LEAST < abs(entry) < _MOST:
+        return entry
+    return _stepped(state, power, decay, term)[0]
+
+
+@njit(error_model="numpy")
+def stepped_power(state: float, power: float, decay: float, term: float) -> float:
+    """Return the power of two of decay (state 2**power) + term: zero where the number fits."""
+    if power == 0.0 and _LEAST < abs(decay * state + term) < _MOST:
+        return 0.0
+    return _stepped(state, power, decay, term)[1]
+
+
+@njit(error_model="numpy")
+def _is_ordinary(number: float) -> bool:
+    return 0.0 < abs(number) < math.inf
+
+
+@njit(error_model="numpy")
+def _times(state: float, factor: float) -> float:
+    if _is_ordinary(state) and _is_ordinary(factor):
+        return math.frexp(state)[0] * math.frexp(factor)[0]
+    return state * factor
+
+
+@njit(error_model="numpy")
+def _excess(state: float, factor: float) -> float:
+    if _is_ordinary(state) and _is_ordinary(factor):
+        return float(math.frexp(state)[1] + math.frexp(factor)[1])
+    return 0.0
+
+
+@njit(error_model="numpy")
+def _scaled(number: float, power: float) -> float:
+    if not _is_ordinary(number):
+        return number
+    if abs(power) > 2200.0:  # beyond all numbers
+        return number * 0.0 if power < 0.0 else number * math.inf
+    mantissa, own = math.frexp(number)
+    return math.ldexp(mantissa, int(power) + own)
+
+
+@njit(error_model="numpy")
+def _stepped(state: float, power: float, decay: float, term: float) -> tuple[float, float]:
+    """Add the two at the power of the greater one."""
+    number, own = _times(state, decay), _excess(state, decay) + power
+    if not _is_ordinary(number):
+        return _fitted(number + term, 0.0)
+    if not _is_ordinary(term):
+        return _fitted(number if term == 0.0 else term, own if term == 0.0 else 0.0)
+    number, more = math.frexp(number)
+    other, size = math.frexp(term)
+    own, theirs = own + float(more), float(size)
+    top = max(own, theirs)
+    return _fitted(_scaled(number, own - top) + _scaled(other, theirs - top), top)
+
+
+@njit(error_model="numpy")
+def _fitted(number: float, power: float) -> tuple[float, float]:
+    """Return a number with power zero if it fits so, else between a half and one."""
+    if not _is_ordinary(number):
+        return number, 0.0
+    mantissa, own = math.frexp(number)
+    power += float(own)
+    if -500.0 < power < 500.0:
+        return math.ldexp(mantissa, int(power)), 0.0
+    return mantissa, power

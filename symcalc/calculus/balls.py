@@ -166,8 +166,13 @@ def whole(place: Any, env: Environment) -> int:
 
 
 def _product(expression: Any, env: Environment) -> Any:
-    """The product; where an entry is zero and the rest is infinite, its limit, which is zero."""
+    """The product; where an entry is zero and the rest is infinite, its limit, which is zero.
+
+    What an indicator leaves out is a side that is not taken.
+    """
     factors = expression.args
+    if any(_leaves_out(factor, env) for factor in factors):
+        return ball(0)
     values = [evaluate(factor, env) for factor in factors]
     product = functools.reduce(times, values)
     if hasattr(product, "length") or not product.is_nan():
@@ -178,6 +183,13 @@ def _product(expression: Any, env: Environment) -> Any:
     rest = [value for value, zero in zip(values, zeros, strict=True) if not zero]
     limit = any(zeros) and not functools.reduce(lambda a, b: a * b, rest, ball(1)).is_nan()
     return ball(0) if limit else product
+
+
+def _leaves_out(factor: Any, env: Environment) -> bool:
+    """Whether a factor is an indicator whose condition on indices does not hold."""
+    if not isinstance(factor, Where) or not factor.is_indicator or factor.args[0].atoms(Access):
+        return False
+    return truth(factor.args[0], env) is (factor.args[1] == 0)
 
 
 def _is_entry(factor: Any, env: Environment) -> bool:

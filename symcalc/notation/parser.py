@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sympy as sp
@@ -91,7 +91,7 @@ def parse(
     for key, domain in given.items():
         if key in parameters and (domain.below or domain.rows_sum_to_one):
             raise NotationError(f"domains: {key} is a scalar: it cannot be {domain.describe()}")
-    body = _Reader(text, found, tensors, parameters).read(tree)
+    body = _Reader(text, found, tensors, parameters, named).read(tree)
     return make_objective(
         name, tuple(tensors.values()), tuple(parameters.values()), body, wrt,
         summary="A formula of one's own.", notes=text,
@@ -202,6 +202,9 @@ def _spells_infinity(node: ast.AST) -> bool:
     return isinstance(node, ast.Name) and node.id == "inf"
 
 
+_INDEX_LETTERS = frozenset("ijklst")
+
+
 class _Reader:
     """Turns a whitelisted syntax tree into an expression."""
 
@@ -211,7 +214,9 @@ class _Reader:
         found: Inferred,
         tensors: dict[str, Tensor],
         parameters: dict[str, Parameter],
+        declared: Collection[str],
     ) -> None:
+        self.declared = declared
         self.text = " ".join(text.split("\n"))
         self.lead = len(self.text) - len(self.text.lstrip())
         self.found = found
@@ -317,7 +322,21 @@ class _Reader:
             if type(operator) not in _COMPARE:
                 raise self.fail(node, f"{type(operator).__name__} is not part of the notation")
             relations.append(_COMPARE[type(operator)](sides[place], sides[place + 1]))
+        if any(isinstance(side, Index) for side in sides):
+            for side in (node.left, *node.comparators):
+                self.refuse_unbound(side)
         return sp.And(*relations)
+
+    def refuse_unbound(self, side: ast.expr) -> None:
+        """Refuse an index letter beside an index where it is none itself and nobody declared it."""
+        if not isinstance(side, ast.Name) or side.id not in _INDEX_LETTERS:
+            return
+        if side.id in self.parameters and side.id not in self.declared:
+            raise self.fail(
+                side,
+                f"{side.id} indexes no array, and no sum binds it: an unbound index; for a "
+                f"hyperparameter of this name declare it, as in domains={{{side.id!r}: 'real'}}",
+            )
 
     def visit_BoolOp(self, node: ast.BoolOp) -> Any:
         parts = [self.visit(value) for value in node.values]

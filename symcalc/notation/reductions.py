@@ -92,19 +92,19 @@ class Mean(Reduction):
 
 
 class Max(Reduction):
-    """Greatest value; the first of several equal ones counts as the place."""
+    """Greatest value; the first of several equal ones counts as the place, NaN as the greatest."""
 
     spelling = "max"
 
 
 class Min(Reduction):
-    """Least value; the first of several equal ones counts as the place."""
+    """Least value; the first of several equal ones counts as the place, NaN as the least."""
 
     spelling = "min"
 
 
 class ArgMax(Reduction):
-    """Place of the greatest value, the first of several."""
+    """Place of the greatest value, the first of several; of the first NaN, if there is one."""
 
     spelling = "argmax"
     gives_place = True
@@ -114,7 +114,7 @@ class ArgMax(Reduction):
 
 
 class ArgMin(Reduction):
-    """Place of the least value, the first of several."""
+    """Place of the least value, the first of several; of the first NaN, if there is one."""
 
     spelling = "argmin"
     gives_place = True
@@ -220,6 +220,11 @@ def _masked_index(kind: type[Reduction], mask: Any) -> Index:
     """Return the index that a comparison restricts: its left side."""
     when = condition(mask)
     index = when.args[0] if isinstance(when, Relational) else None
+    if when in (sp.true, sp.false):
+        never = "holds for no index: there is nothing to take" if when == sp.false else (
+            "holds for every index: leave it out"
+        )  # fmt: skip
+        raise NotationError(f"{kind.spelling}: a comparison {never}")
     if not isinstance(index, Index):
         raise NotationError(
             f"{kind.spelling}: expected a comparison that begins with an index, as in "

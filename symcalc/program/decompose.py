@@ -16,8 +16,10 @@ from symcalc.notation.reductions import ArgMax, ArgMin, LogSumExp, Max, Mean, Mi
 from symcalc.notation.tensors import Access, Tensor, accesses
 from symcalc.program.primitives import (
     FinitePlus,
+    FiniteTop,
     ShiftedExp,
     norm_of_sums,
+    same,
     square,
     square_of_large,
     square_of_small,
@@ -82,7 +84,10 @@ class Decomposer:
         return target
 
     def _place(self, equation: Equation) -> None:
-        """The first place of an extreme: the least r at which body(r) is the extreme itself."""
+        """The first place of an extreme: the least r at which body(r) is the extreme itself.
+
+        NaN is the extreme wherever it stands, and its first place is the first of the extreme.
+        """
         body, indices = equation.body, equation.indices
         kind = Max if isinstance(body, ArgMax) else Min
         name, inner = f"{equation.target.name}_{kind.spelling}", body.body
@@ -90,13 +95,18 @@ class Decomposer:
             terms = self._define(f"{equation.target.name}_term", (*indices, body.index), inner)
             inner = terms[(*indices, body.index)]
         extreme = self._define(name, indices, kind(inner, body.index))
-        least = Where(sp.Eq(inner, extreme[indices]), body.index, body.index.extent)
+        least = Where(sp.Eq(same(inner, extreme[indices]), 1), body.index, body.index.extent)
         self.out.append(Equation(equation.target, indices, Min(least, body.index)))
 
     def _logsumexp(self, equation: Equation) -> None:
-        """L = top + log(sum exp(body - top)), which neither overflows nor loses infinities."""
+        """L = top + log(sum exp(body - top)), which neither overflows nor loses infinities.
+
+        Of a row of minus infinities, all masked, there is no top to measure from: L is minus
+        infinity, and nothing has a share in it.
+        """
         body, indices, name = equation.body, equation.indices, equation.target.name
-        top = self._define(f"{name}_top", indices, Max(*body.args))
+        greatest = self._define(f"{name}_greatest", indices, Max(*body.args))[indices]
+        top = self._define(f"{name}_top", indices, FiniteTop(greatest))
         bound = body.index.fresh()
         inner = body.body.xreplace({body.index: bound})
         both = (*indices, bound)
@@ -104,8 +114,9 @@ class Decomposer:
         total = self._define(
             f"{name}_total", indices, Sum(exponential[(*indices, body.index)], body.index)
         )
-        share = self._define(f"{name}_share", indices, 1 / total[indices])
-        log_total = self._define(f"{name}_log_total", indices, sp.log(total[indices]))
+        weight = total[indices]
+        share = self._define(f"{name}_share", indices, Where(sp.Eq(weight, 0), 0, 1 / weight))
+        log_total = self._define(f"{name}_log_total", indices, sp.log(weight))
         whole = FinitePlus(top[indices], log_total[indices])
         self.out.append(Equation(equation.target, indices, whole))
         self.parts[equation.target] = _Parts(equation, top, exponential, share, log_total)

@@ -37,6 +37,7 @@ from symcalc.program.recurrences import carriers, recurrence_stage
 from symcalc.program.settle import settled
 from symcalc.program.spare import one_sum, patched
 from symcalc.program.special import buffered, own_stage
+from symcalc.program.wide import Powers, widened
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Task:
         free: indices of the left-hand side that have no loop yet.
         bound: the bound index that has no loop yet, if any.
         over: the loop index it is reduced over, once that loop is open.
+        powers: where the powers of two of a product go.
     """
 
     equation: Equation
@@ -58,6 +60,7 @@ class Task:
     free: tuple[Index, ...]
     bound: tuple[Index, ...]
     over: Index | None = None
+    powers: Powers | None = None
 
     @property
     def target(self) -> Tensor:
@@ -82,7 +85,7 @@ class Task:
         return Task(
             self.equation, self.body.xreplace(at), self.left.xreplace(at),
             tuple(i for i in self.free if i != index), tuple(i for i in self.bound if i != index),
-            loop if index in self.bound else self.over,
+            loop if index in self.bound else self.over, self.powers,
         )  # fmt: skip
 
 
@@ -128,25 +131,30 @@ def lower(
     namer = Namer({e.target.name for e in equations} | {t.name for t in inputs}
                   | {p.name for p in objective.parameters}
                   | {dim.name for dim in objective.dims})  # fmt: skip
-    alive = cumulated(_needed(equations, outputs), namer)
+    alive, powers = widened(cumulated(_needed(equations, outputs), namer), set(outputs), namer)
     matrices = MatrixProducts(namer)
     apart = matrices.run(Decomposer(namer).run(settled(alive, namer)))
     plain = one_sum(factored(inlined(apart, set(outputs), matrices.operands), namer))
     plain = buffered(plain, set(outputs) - {value, *measures}, namer)
     plain, pivots = recentred(plain, set(inputs), set(outputs), namer, _is_outer)
-    tasks = [_task(equation) for equation in _constants_first(plain)]
+    tasks = [_task(equation, powers.get(equation.target)) for equation in _constants_first(plain)]
     taken = {dim.name for dim in dims_of(inputs)} | {t.name for t in inputs}
     taken |= {p.name for p in objective.parameters} | {t.target.name for t in tasks}
+    taken |= {tensor.name for beside in powers.values() for tensor in beside.tensors}
     own = {
-        t.target: recurrence_stage(t.equation, taken, namer) or own_stage(t.equation, taken)
+        t.target: recurrence_stage(t.equation, taken, namer, t.powers)
+        or own_stage(t.equation, taken)
         for t in tasks
     }
     stages = [_stage(group, taken) for group in _grouped(tasks, taken, own)]
-    buffers = _buffers(plain, set(outputs), stages) + carriers(stages)
+    powers = {t.target: t.powers for t in tasks if t.powers is not None}
+    tensors = [t.target for t in tasks]
+    tensors += [tensor for beside in powers.values() for tensor in beside.tensors]
+    buffers = _buffers(tensors, set(outputs), stages) + carriers(stages)
     return Program(
         name, objective.name, inputs, objective.parameters, outputs, dims_of(inputs),
         tuple(buffers), tuple(stages), value, measures, needs(objective),
-        pivots,
+        pivots, tuple(powers.items()),
     )  # fmt: skip
 
 
@@ -174,11 +182,11 @@ def _constants_first(equations: list[Equation]) -> list[Equation]:
     return [*constants.values(), *(e for e in equations if e.target not in constants)]
 
 
-def _task(equation: Equation) -> Task:
+def _task(equation: Equation, powers: Powers | None = None) -> Task:
     reduction = equation.reduction
     return Task(
         equation, to_primitives(equation.inner), equation.left, equation.indices,
-        () if reduction is None else (reduction.index,),
+        () if reduction is None else (reduction.index,), powers=powers,
     )  # fmt: skip
 
 
@@ -237,8 +245,8 @@ def _stage(group: _Group, taken: set[str]) -> Stage:
     if group.own is not None:
         return group.own
     if group.loop is None:
-        return Stage(None, tuple(_leaf(task) for task, _ in group.tasks))
-    reduced = tuple((task.target, _kind(task)) for task in group.reduces())
+        return Stage(None, tuple(node for task, _ in group.tasks for node in _leaves(task)))
+    reduced = tuple(pair for task in group.reduces() for pair in _accumulators(task))
     body = patched(_nested(group, taken))
     return Stage(group.loop, body, reduced, _width(body))
 
@@ -254,21 +262,28 @@ def _nodes(tasks: list[Task], taken: set[str]) -> tuple[Node, ...]:
     nodes: list[Node] = []
     for group in _grouped(tasks, taken):
         if group.loop is None:
-            nodes.extend(_leaf(task) for task, _ in group.tasks)
+            nodes.extend(node for task, _ in group.tasks for node in _leaves(task))
             continue
-        nodes.extend(_start(task, taken) for task in group.reduces())
+        nodes.extend(node for task in group.reduces() for node in _starts(task, taken))
         nodes.append(Loop(group.loop, _nested(group, taken)))
     return tuple(nodes)
 
 
-def _start(task: Task, taken: set[str]) -> Start:
-    """Set up an accumulator; the places it runs over get letters that no open loop has."""
+def _starts(task: Task, taken: set[str]) -> list[Start]:
+    """Set up a task's accumulators; the places it runs over get letters that no open loop has."""
     fresh: dict[Index, Index] = {}
     for index in task.free:
         used = taken | {other.name for other in fresh.values()}
         fresh[index] = index.fresh(unused(index.name, used))
     places = tuple(place.xreplace(fresh) for place in task.left.places)
-    return Start(task.target, places, tuple(fresh.values()), _kind(task))
+    free = tuple(fresh.values())
+    return [Start(target, places, free, kind) for target, kind in _accumulators(task)]
+
+
+def _accumulators(task: Task) -> list[tuple[Tensor, str]]:
+    """What a reduction goes into and how; a product's powers before it, for they look at it."""
+    powers = [] if task.powers is None else [(task.powers.tensor, "power")]
+    return [*powers, (task.target, _kind(task))]
 
 
 def _kind(task: Task) -> str:
@@ -277,10 +292,14 @@ def _kind(task: Task) -> str:
     return reduction.spelling
 
 
-def _leaf(task: Task) -> Node:
-    if task.over is not None:
-        return Accumulate(task.target, task.left.places, _kind(task), task.body, task.over)
-    return Assign(task.target, task.left.places, task.body)
+def _leaves(task: Task) -> list[Node]:
+    places = task.left.places
+    if task.over is None:
+        return [Assign(task.target, places, task.body)]
+    return [
+        Accumulate(target, places, kind, task.body, task.over)
+        for target, kind in _accumulators(task)
+    ]
 
 
 def _width(body: tuple[Node, ...]) -> Any:
@@ -289,7 +308,7 @@ def _width(body: tuple[Node, ...]) -> Any:
     return max(widths, key=lambda w: len(sp.Mul.make_args(w)), default=sp.Integer(1))
 
 
-def _buffers(equations: list[Equation], outputs: set[Tensor], stages: list[Stage]) -> list[Buffer]:
+def _buffers(tensors: list[Tensor], outputs: set[Tensor], stages: list[Stage]) -> list[Buffer]:
     """Decide where each tensor lives: a whole array, one row, or a scalar."""
     made: dict[Tensor, tuple[int, tuple[Index, ...]]] = {}
     left: dict[Tensor, tuple[Any, ...]] = {}
@@ -305,8 +324,7 @@ def _buffers(equations: list[Equation], outputs: set[Tensor], stages: list[Stage
                 # Usable only outside the loop it is reduced over.
                 made[node.target] = (number, path[: path.index(node.index)])
     found = []
-    for equation in equations:
-        tensor = equation.target
+    for tensor in tensors:
         if tensor in outputs:
             found.append(Buffer(tensor, "output", tuple(range(len(tensor.shape)))))
             continue

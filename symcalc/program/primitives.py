@@ -96,6 +96,15 @@ class exp_nonpositive(sp.Function):
         return True
 
 
+class FiniteTop(sp.Function):
+    """x, and 0 where x is minus infinity: what the terms of a logsumexp are measured from."""
+
+    nargs = 1
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
 class FinitePlus(sp.Function):
     """x + y where x is finite, x elsewhere: a logsumexp from its top and the rest."""
 
@@ -103,6 +112,58 @@ class FinitePlus(sp.Function):
 
     def _eval_is_extended_real(self) -> bool:
         return True
+
+
+class same(sp.Function):
+    """1 where x is the extreme y, or is NaN, as the extreme is then; else 0."""
+
+    nargs = 2
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
+class _Real(sp.Function):
+    """A real number that a function of the kernels computes."""
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
+class scaled(_Real):
+    """m 2**e: a number that was kept with a power of two."""
+
+    nargs = 2
+
+
+class times(_Real):
+    """The number that a running product m goes on from, once it has taken in a factor."""
+
+    nargs = 2
+
+
+class excess(_Real):
+    """The power of two that is taken out of m when it takes in a factor; mostly zero."""
+
+    nargs = 2
+
+
+class out_of_range(_Real):
+    """Whether a running product has left the range it can go on from as it is: 1 or 0."""
+
+    nargs = 1
+
+
+class stepped(_Real):
+    """The number of a (m 2**e) + b, of which `stepped_power` is the power: m, e, a, b."""
+
+    nargs = 4
+
+
+class stepped_power(_Real):
+    """The power of two of a (m 2**e) + b: zero, unless the number leaves the range."""
+
+    nargs = 4
 
 
 def to_primitives(expression: Any) -> Any:

@@ -12,6 +12,7 @@ from symcalc.notation.objective import Parameter
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.needs import Need
 from symcalc.program.pivots import Pivot, Recentred
+from symcalc.program.wide import Powers
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class Assign:
 
 @dataclass(frozen=True)
 class Accumulate:
-    """`target[places]` takes in `value`, by sum, prod, max or min over the loop of `index`."""
+    """`target[places]` takes in `value`, by sum, prod, max or min over the loop of `index`.
+
+    By `power` it takes in the power of two that the running product beside it gives off.
+    """
 
     target: Tensor
     places: tuple[Any, ...]
@@ -80,10 +84,11 @@ class Start:
 
 @dataclass(frozen=True)
 class Loop:
-    """`for index in range(extent)`."""
+    """`for index in range(extent)`, where a condition is given only if it holds."""
 
     index: Index
     body: tuple[Node, ...]
+    when: Any = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,7 @@ class Program:
         measures: the scalar outputs that tell whether the inputs lie in their domains.
         needs: what the extents must at least be.
         pivots: what each block of a pass measures means from.
+        powers: (tensor, powers) where a tensor is kept with powers of two.
         replaced: the outputs that are written where an input was, and those inputs.
     """
 
@@ -161,6 +167,7 @@ class Program:
     measures: tuple[Tensor, ...] = ()
     needs: tuple[Need, ...] = ()
     pivots: tuple[Pivot, ...] = ()
+    powers: tuple[tuple[Tensor, Powers], ...] = ()
     replaced: tuple[tuple[Tensor, Tensor], ...] = ()
 
     @property

@@ -170,7 +170,9 @@ def accumulated(program: Program) -> set[Tensor]:
         for node in body:
             if isinstance(node, Loop):
                 found |= walk(node.body)
-            elif isinstance(node, Start) and not node.free and node.kind in ("sum", "prod"):
+            elif (
+                isinstance(node, Start) and not node.free and node.kind in ("sum", "prod", "power")
+            ):
                 found.add(node.target)
         return found
 
@@ -197,10 +199,15 @@ def carried_values(program: Program) -> list[Any]:
     return [v for stage in program.stages if stage.carried for v in walk(stage.body, stage.carried)]
 
 
+def in_pairs(program: Program) -> set[Tensor]:
+    """Running products and their powers of two, in float64 whatever the kernel's precision."""
+    return {tensor for kept, powers in program.powers for tensor in (kept, powers.tensor)}
+
+
 def scattered(program: Program) -> set[Tensor]:
     """The arrays of one thread's own sums and recurrences, in float64 whatever the precision."""
     nodes = [node for stage in program.stages if stage.index is None for node in stage.body]
-    return carried(program) | {
+    return carried(program) | in_pairs(program) | {
         n.target for n in nodes
         if isinstance(n, Recentre) or (isinstance(n, Start) and n.free)
     }  # fmt: skip

@@ -14,7 +14,7 @@ from symcalc.notation.atoms import Grouped, sign
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.tensors import Access, Tensor
-from symcalc.program.primitives import FinitePlus, ShiftedExp, Unsigned
+from symcalc.program.primitives import FinitePlus, FiniteTop, ShiftedExp, Unsigned
 from symcalc.program.program import Accumulate, Assign
 
 _MOST_PAIRS = 20
@@ -114,7 +114,7 @@ def _written_twice(node: Any) -> tuple[Any, ...]:
     """The arguments that the code of a primitive mentions more than once."""
     if isinstance(node, sp.Pow) and node.exp.is_Integer and abs(node.exp) > 1:
         return (node.base,)
-    if isinstance(node, (FinitePlus, ShiftedExp)):
+    if isinstance(node, (FinitePlus, FiniteTop, ShiftedExp)):
         return node.args[:1]
     return node.args if isinstance(node, sign) else ()
 

@@ -100,9 +100,8 @@ def telling_slice(objective: Objective, evaluate: Evaluate) -> Slice:
     place = (0,) * len(moved.shape)
     low, high = _range(moved)
     if not _shows(objective, arrays, hyper, evaluate, place, sizes):
-        arrays = {t.name: arrays[t.name] if t is moved or t.domain.integer
-                  else np.where(arrays[t.name] == 0, 1.0, arrays[t.name])
-                  for t in objective.inputs}  # fmt: skip
+        arrays = {t.name: _varied(arrays[t.name], number) if t.domain.is_real_line else
+                  arrays[t.name] for number, t in enumerate(objective.inputs)}  # fmt: skip
 
     def along(changed: Mapping[str, Array], knobs: Mapping[str, float], entry: Any) -> Any:
         def at(x: float) -> tuple[float, float]:
@@ -137,6 +136,12 @@ def telling_slice(objective: Objective, evaluate: Evaluate) -> Slice:
             name = "".join(str(k) for k in entry)
             curves.append(Curve(f"entry {name}", along({}, hyper, entry)))
     return Slice(moved.name, place, low, high, tuple(curves), tuple(fixed))
+
+
+def _varied(array: Array, number: int) -> Array:
+    """Values of which no two neighbours are alike, where there were zeros."""
+    other = np.roll(np.resize(np.array(_ENTRIES), array.size), number).reshape(array.shape)
+    return np.where(array == 0, other, array)
 
 
 def _shows(

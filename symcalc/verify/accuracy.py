@@ -17,10 +17,9 @@ import numpy as np
 
 from symcalc.backends.kernel import Kernel
 from symcalc.notation.errors import ArgumentError, SymcalcError
-from symcalc.notation.tensors import Tensor
 from symcalc.verify.beyond import Beyond
 from symcalc.verify.bounded import FORMATS, ZERO
-from symcalc.verify.computed import Computed, DiagonalOfProducts, Mode
+from symcalc.verify.computed import Computed, DiagonalOfProducts, Result, Run
 from symcalc.verify.conditioning import of_gradient, of_value
 from symcalc.verify.enclosures import Enclosure, Enclosures, NoEnclosureError, places_of
 from symcalc.verify.running import program_of
@@ -237,16 +236,16 @@ class Held:
 
     def value(self) -> Computed:
         """Return what computes the value."""
-        return self._mode(self._first, self.derivation.value)
+        return Result(self._run, self.derivation.value)
 
     def gradient(self, wrt: str) -> Computed:
         """Return what computes the gradient by one input."""
-        return self._mode(self._first, self.derivation.gradient_of(wrt).target)
+        return Result(self._run, self.derivation.gradient_of(wrt).target)
 
     def product(self, wrt: str, vectors: Sequence[Any]) -> Computed:
         """Return what computes the Hessian's product with vectors, one an input."""
         result = self.derivation.hvp.results[self.derivation.wrt.index(wrt)]
-        return self._mode("hvp", result, vectors)
+        return Result(self._mode("hvp", vectors), result)
 
     def diagonal(self) -> Computed:
         """Return what computes the Hessian's diagonal."""
@@ -254,14 +253,18 @@ class Held:
         if self.derivation.hessian_structure.diagonal is None:
             return DiagonalOfProducts(lambda unit: self.product(wrt, [unit]), self._shape(wrt))
         program = program_of(self.derivation, "hessian_diagonal")
-        return self._mode("hessian_diagonal", program.outputs[0])
+        return Result(self._mode("hessian_diagonal"), program.outputs[0])
 
     @property
     def _first(self) -> str:
         return "value_and_grad" if self.objective.is_scalar else "vjp"
 
-    def _mode(self, mode: str, tensor: Tensor, vectors: Sequence[Any] = ()) -> Mode:
-        return Mode(self.derivation, mode, tensor, self.dtype, self.point, vectors)
+    @functools.cached_property
+    def _run(self) -> Run:
+        return self._mode(self._first)
+
+    def _mode(self, mode: str, vectors: Sequence[Any] = ()) -> Run:
+        return Run(self.derivation, mode, self.dtype, self.point, vectors)
 
     def _shape(self, wrt: str) -> tuple[int, ...]:
         names = [tensor.name for tensor in self.objective.inputs]

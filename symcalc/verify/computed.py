@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,41 +39,31 @@ class Computed(Protocol):
         ...
 
 
-class Mode:
-    """A tensor that a mode computes.
+class Run:
+    """One mode of a kernel at one point.
 
     Args:
         derivation: what the kernel was compiled from.
         mode: of the kernel: "value_and_grad", "vjp", "hvp", "hessian_diagonal".
-        tensor: the result's.
         dtype: the kernel's.
         point: its numbers are of that dtype.
         vectors: what the mode is given beside the inputs and the cotangent.
     """
 
     def __init__(
-        self, derivation: Derivation, mode: str, tensor: Tensor, dtype: str, point: Point,
+        self, derivation: Derivation, mode: str, dtype: str, point: Point,
         vectors: Sequence[Any] = (),
     ) -> None:  # fmt: skip
         self.derivation = derivation
         self.mode = mode
-        self.tensor = tensor
         self.dtype = dtype
         self.point = point
         cotangent = () if derivation.objective.is_scalar else (point.cotangent,)
         self.more = (*cotangent, *vectors)
 
-    def bound(self, place: tuple[int, ...]) -> Bounded | None:
-        """Return the running-error bound of one entry; None where there is none."""
-        found = self._interpretation
-        return None if found is None else found.outputs[self.tensor][place]
-
-    def overflows(self) -> bool:
-        """Whether a finite number is too large for the kernel on the way."""
-        return self._interpretation is not None and self._interpretation.overflows
-
     @functools.cached_property
-    def _interpretation(self) -> Interpretation | None:
+    def interpretation(self) -> Interpretation | None:
+        """What its program computes, with the roundings; None where they have no bound."""
         try:
             return running_error(
                 program_of(self.derivation, self.mode), self.dtype,
@@ -81,19 +72,40 @@ class Mode:
         except NoBoundError:
             return None
 
+    @functools.cached_property
+    def equations(self) -> Derived:
+        """Its equations in balls."""
+        objective = self.derivation.objective
+        wanted = task(self.derivation, self.mode)
+        more = wanted.inputs[len(objective.inputs) :]
+        symbols = {p.name: p.symbol for p in objective.parameters}
+        given = dict(zip(more, self.more, strict=True))
+        return Derived(wanted.equations, self.point, objective.inputs, symbols, given)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A tensor that a run computes."""
+
+    run: Run
+    tensor: Tensor
+
+    def bound(self, place: tuple[int, ...]) -> Bounded | None:
+        """Return the running-error bound of one entry; None where there is none."""
+        found = self.run.interpretation
+        return None if found is None else found.outputs[self.tensor][place]
+
+    def overflows(self) -> bool:
+        """Whether a finite number is too large for the kernel on the way."""
+        return self.run.interpretation is not None and self.run.interpretation.overflows
+
     def equations(self) -> Any:
         """Return the entries that the derivation's equations give, as balls.
 
         Raises:
             NoEnclosureError: some entry has no narrow ball.
         """
-        objective = self.derivation.objective
-        wanted = task(self.derivation, self.mode)
-        more = wanted.inputs[len(objective.inputs) :]
-        symbols = {p.name: p.symbol for p in objective.parameters}
-        given = dict(zip(more, self.more, strict=True))
-        found = Derived(wanted.equations, self.point, objective.inputs, symbols, given)
-        return found.entries(self.tensor)
+        return self.run.equations.entries(self.tensor)
 
 
 class DiagonalOfProducts:

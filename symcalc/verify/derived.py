@@ -38,6 +38,7 @@ class Derived:
         self.point = point
         self.arrays = dict(zip(inputs, point.arrays, strict=True)) | dict(given or {})
         self.parameters = parameters
+        self._known: dict[int, Environment] = {}  # by precision: what was computed on the way
 
     def entries(self, tensor: Tensor) -> Any:
         """Return the balls of all entries of one tensor, as an object array.
@@ -69,12 +70,22 @@ class Derived:
         return np.array(radii).reshape(balls.shape)
 
     def _entries(self, tensor: Tensor, faults: list[str]) -> Any:
-        env: Environment = environment(self.arrays, self.parameters, self.point)
-        env[FAULTS] = faults
-        for equation in self.equations:
-            env[equation.target] = Defined(equation.indices, equation.body, env)
+        env = self._environment(faults)
         shape = tuple(size(extent, self.point.extents) for extent in tensor.shape)
         found = np.empty(shape, dtype=object)
         for place in places_of(shape):
             found[place] = env[tensor][place]
         return found
+
+    def _environment(self, faults: list[str]) -> Environment:
+        """Return what the equations stand on and say, as far as it was computed without a fault."""
+        import flint
+
+        env = self._known.get(flint.ctx.prec)
+        if env is None or env[FAULTS]:
+            env = environment(self.arrays, self.parameters, self.point)
+            for equation in self.equations:
+                env[equation.target] = Defined(equation.indices, equation.body, env)
+            self._known[flint.ctx.prec] = env
+        env[FAULTS] = faults
+        return env

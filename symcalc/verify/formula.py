@@ -128,19 +128,19 @@ class Formula:
         value = _outcome(truth.entries)
         if isinstance(value, SingularError):
             return  # an infinite value has no slopes
-        yield from self._values(value, point)
+        derived = self._derived(self.derivation.equations, point, {})
+        yield from self._values(derived, value, point)
         slopes = {wrt: _outcome(partial(truth.slopes, wrt)) for wrt in self.derivation.wrt}
         for wrt, expected in slopes.items():
-            yield from self._gradients(truth, expected, point, wrt)
+            yield from self._gradients(derived, truth, expected, point, wrt)
             if point.kind in (KINK, TIE):
-                yield from self._along(truth, point, wrt)
+                yield from self._along(derived, truth, point, wrt)
         finite = not any(isinstance(each, SingularError) for each in slopes.values())
         if self.tangent is not None and finite:
             for wrt in self.derivation.wrt:
                 yield from self._tangents(truth, point, wrt)
         if self.product is not None and finite:
-            for wrt in self.derivation.wrt:
-                yield from self._products(truth, point, wrt)
+            yield from self._products(self.product, truth, point)
 
     def _tangents(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
         """Hold the value's derivative along a direction of one input, where it has one."""
@@ -180,15 +180,13 @@ class Formula:
             given[self.derivation.cotangent] = point.cotangent
         return Derived(equations, point, self.derivation.objective.inputs, self.symbols, given)
 
-    def _values(self, value: Any, point: Point) -> Iterator[Finding]:
-        derived = self._derived(self.derivation.equations, point, {})
+    def _values(self, derived: Derived, value: Any, point: Point) -> Iterator[Finding]:
         found = _outcome(lambda: derived.entries(self.derivation.value))
         yield from _compared(_claim(VALUE, VALUE, point), found, value)
 
     def _gradients(
-        self, truth: Enclosures, slopes: Any, point: Point, wrt: str
+        self, derived: Derived, truth: Enclosures, slopes: Any, point: Point, wrt: str
     ) -> Iterator[Finding]:
-        derived = self._derived(self.derivation.equations, point, {})
         target = self.derivation.gradient_of(wrt).target
 
         def pieces(place: tuple[int, ...]) -> list[Any]:
@@ -203,14 +201,15 @@ class Formula:
             pieces,
         )
 
-    def _along(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
+    def _along(
+        self, derived: Derived, truth: Enclosures, point: Point, wrt: str
+    ) -> Iterator[Finding]:
         """Hold the gradient against the slopes along a few directions.
 
         Of two pieces that meet, and of any number in a max or a min, a subgradient's slope lies
         between the one-sided slopes along every direction. Where a convex and a concave kink meet
         it need not: points with one boundary only are asked for it.
         """
-        derived = self._derived(self.derivation.equations, point, {})
         target = self.derivation.gradient_of(wrt).target
         shape = self._shape(point, wrt)
         rng = np.random.default_rng(len(point.at))
@@ -229,20 +228,19 @@ class Formula:
 
             yield from _compared(_claim(ALONG, wrt, point), _outcome(came), _outcome(slope), pieces)
 
-    def _products(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
+    def _products(self, product: Product, truth: Enclosures, point: Point) -> Iterator[Finding]:
         """Hold the Hessian's product, all inputs moving at once: mixed derivatives count too."""
-        assert self.product is not None
         rng = np.random.default_rng(sum(point.extents.values()))
         arrays = self._arrays(point)
         vectors = {name: _direction(rng, arrays[name].shape) for name in self.derivation.wrt}
-        directions = dict(zip(self.product.directions, vectors.values(), strict=True))
-        derived = self._derived(self.product.equations, point, directions)
-        result = self.product.results[self.derivation.wrt.index(wrt)]
-        yield from _compared(
-            _claim(CURVATURE, wrt, point),
-            _outcome(lambda: derived.entries(result)),
-            _outcome(lambda: truth.mixed_product(wrt, vectors)),
-        )
+        directions = dict(zip(product.directions, vectors.values(), strict=True))
+        derived = self._derived(product.equations, point, directions)
+        for wrt, result in zip(self.derivation.wrt, product.results, strict=True):
+            yield from _compared(
+                _claim(CURVATURE, wrt, point),
+                _outcome(partial(derived.entries, result)),
+                _outcome(partial(truth.mixed_product, wrt, vectors)),
+            )
 
     def _shape(self, point: Point, wrt: str) -> tuple[int, ...]:
         names = [tensor.name for tensor in self.derivation.objective.inputs]

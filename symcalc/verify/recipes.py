@@ -25,12 +25,17 @@ from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access
 from symcalc.program.primitives import (
     FinitePlus,
+    FiniteTop,
     ScaledSquare,
     ShiftedExp,
     divisors,
+    excess,
     exp_nonpositive,
+    out_of_range,
+    scaled,
+    times,
 )
-from symcalc.verify.bounded import INFINITE, Arithmetic, Bounded
+from symcalc.verify.bounded import INFINITE, ZERO, Arithmetic, Bounded
 from symcalc.verify.elementary import (
     EXACT,
     EXP,
@@ -286,6 +291,14 @@ def _function(expression: Any) -> Recipe:
         return recipe(expression.args[0])
     if isinstance(expression, FinitePlus):
         return _sum(expression)
+    if isinstance(expression, FiniteTop):
+        return _finite_top(recipe(expression.args[0]))
+    if isinstance(expression, scaled):  # balls have no range: every power is zero
+        return recipe(expression.args[0])
+    if isinstance(expression, times):
+        return _product(sp.Mul(*expression.args, evaluate=False))
+    if isinstance(expression, (excess, out_of_range)):
+        return recipe(sp.Integer(0))
     if isinstance(expression, ShiftedExp):
         x, top = expression.args
         return recipe(exp_nonpositive(x - top))
@@ -306,6 +319,14 @@ def _function(expression: Any) -> Recipe:
         atom: Any = type(expression)
         return _called(name, functions_of(atom, len(arguments)), arguments)
     raise SymcalcError(f"running error: nothing is known of {name}: {expression}")
+
+
+def _finite_top(greatest: Recipe) -> Recipe:
+    def top(w: Workings) -> Bounded:
+        value = greatest(w)
+        return value if value.exact.is_finite() or value.exact > 0 else w.arithmetic.literal(ZERO)
+
+    return top
 
 
 _OF_SYMPY = {"exp": EXP, "exp_nonpositive": EXP, "log": LOG}

@@ -32,6 +32,7 @@ from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.lower import lower
 from symcalc.program.pivots import COUNT
+from symcalc.program.primitives import same
 from symcalc.program.program import (
     Accumulate,
     Assign,
@@ -230,6 +231,8 @@ class _Run:
         buffer = self.program.buffer(tensor)
         in_row = buffer is not None and buffer.kind == "row" and tensor not in self.wide
         arithmetic = self.own if in_row else self.double
+        if kind == "power":
+            return number(0, DOUBLE)
         if kind == "sum":
             return arithmetic.gather(terms)
         return arithmetic.multiply(terms) if terms else number(1, DOUBLE)
@@ -274,6 +277,8 @@ class _Run:
 
     def _nodes(self, nodes: Sequence[Node]) -> None:
         for node in nodes:
+            if isinstance(node, Loop) and node.when is not None:
+                continue  # the same once more, with powers of two: balls have no range
             if isinstance(node, Loop):
                 count = range(self._size(node.index.extent))
                 for place in reversed(count) if isinstance(node, Descent) else count:
@@ -340,7 +345,9 @@ class _Run:
         value = node.value
         if not isinstance(value, Where) or not isinstance(value.args[0], sp.Eq):
             return whole(value, self)
-        _, possible = truth(value.args[0], self)
+        marked = value.args[0].lhs
+        when = sp.Eq(*marked.args) if isinstance(marked, same) else value.args[0]
+        _, possible = truth(when, self)
         if True not in possible:
             return whole(value.args[2], self)
         candidates = self.candidates.setdefault((node.target, place), [])

@@ -97,7 +97,7 @@ SOFTMAX = [
     ([-INF, 0.0, 0.0], 0, INF, [-1, 0.5, 0.5]),
     ([-INF, -INF, 5.0], 2, 0.0, [0, 0, 0]),
     ([-INF, -INF, 5.0], 0, INF, [-1, 0, 1]),
-    ([-INF, -INF, -INF], 0, NAN, [NAN, NAN, NAN]),
+    ([-INF, -INF, -INF], 0, NAN, [0, 0, 0]),  # all masked: nothing has a share, the loss tells it
     ([1e308, -1e308, 0.0], 1, INF, [1, -1, 0]),
 ]
 

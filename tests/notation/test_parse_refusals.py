@@ -180,3 +180,26 @@ def test_a_hundred_terms_and_fifty_brackets_are_no_trouble():
     deep = sc.parse("sum(i, " + "tanh(" * 50 + "x[i]" + ")" * 50 + ")")
     assert long.is_scalar
     assert deep.is_scalar
+
+
+UNBOUND = ["sum(j <= i, x[j])", "sum(i, where(i < k, x[i], 0))", "sum(t, sum(s < l, x[s]*y[t]))"]
+
+
+@pytest.mark.parametrize("text", UNBOUND)
+def test_an_index_letter_that_nothing_binds_is_no_hyperparameter(text):
+    with pytest.raises(sc.ParseError, match="unbound index") as caught:
+        sc.parse(text)
+    assert text[caught.value.column] in "ikl"
+
+
+def test_unless_it_is_declared():
+    objective = sc.parse("sum(i, where(i < k, x[i], 0))", domains={"k": "positive"})
+    assert [parameter.name for parameter in objective.parameters] == ["k"]
+
+
+@pytest.mark.parametrize(
+    ("range_", "message"), [("j < 0", "for no index"), ("j >= 0", "for every")]
+)
+def test_a_range_that_is_empty_or_whole_is_told(range_, message):
+    with pytest.raises(sc.ParseError, match=message):
+        sc.parse(f"sum({range_}, x[j])")

@@ -84,6 +84,7 @@ def test_a_right_gradient_is_never_accused(kernel, seed):
         assert report, str(report)
 
 
+SLOW_LAYER = pytest.param("layer_norm", marks=pytest.mark.slow)
 CHANGES = {
     "sign": lambda g: -g,
     "factor two": lambda g: 2 * g,
@@ -99,7 +100,7 @@ def failed(report):
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("name", ["bce_with_logits", "softmax_cross_entropy", "layer_norm"])
+@pytest.mark.parametrize("name", ["bce_with_logits", "softmax_cross_entropy", "dense", SLOW_LAYER])
 def test_a_planted_wrong_gradient_is_caught(kernel, name, change):
     report = check_kernel(Tampered(kernel(name), CHANGES[change]))
     assert ("enclosure (float64)", "gradient") in failed(report)
