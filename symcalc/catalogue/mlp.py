@@ -79,6 +79,26 @@ def mlp(
     return made if wrt is None else made.by(wrt)
 
 
+def network(
+    widths: Sequence[int] = (2, 8, 1), activation: Activation | Sequence[Activation] = "sigmoid"
+) -> Objective:
+    """Build the network of `mlp` without a loss: a layer that gives z_L, a row a sample.
+
+    Args:
+        widths: how many numbers go in, how many units each layer has; the last is the output.
+        activation: one for all layers but the last, which has none, or one for each of them.
+
+    Returns:
+        The Objective, of inputs x[n, d0], W1[d1, d0], b1[d1], ..., WL, bL. Called inside the
+        formula of another objective it is a part of that.
+
+    Raises:
+        NotationError: widths or an activation that does not make sense.
+    """
+    sizes = _widths(widths)
+    return _network(sizes, _activations(activation, len(sizes) - 2))
+
+
 def _spelled(sizes: tuple[int, ...], activation: Any, loss: Any) -> str:
     """The call that builds the network, where all of it is named."""
     functions = activation if isinstance(activation, (tuple, list)) else (activation,)
@@ -108,6 +128,7 @@ def _network(sizes: tuple[int, ...], chosen: tuple[Callable[[Any], Any], ...]) -
     return make_objective(
         "network", tuple(inputs), (), output.body, tuple(t.name for t in inputs[1:]),
         output.indices, sizes=tuple(fixed),
+        summary=f"A network of widths {', '.join(map(str, sizes))}.",
     )  # fmt: skip
 
 
