@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from grammar import Case
+from cases import Case
 from jax_witness import Reading
 
 RELATIVE = 1e-9
@@ -23,8 +23,7 @@ def expected(case: Case, **options: Any) -> dict[str, Any]:
         case: the objective and the point.
         options: of the reading.
     """
-    objective = case.objective
-    reading = Reading(objective, case.sizes, case.parameters, **options)
+    reading = Reading(case, **options)
     still, at = halves(case)
     along = directions(case)
 
@@ -54,7 +53,7 @@ def halves(case: Case) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def decisions(case: Case, noise: float = 0.0, seed: int = 0) -> list[Any]:
     """Which side of every kink the point is on."""
-    reading = Reading(case.objective, case.sizes, case.parameters, noise, seed)
+    reading = Reading(case, noise, seed)
     still, moving = halves(case)
     reading({**still, **moving})
     return reading.decisions

@@ -4,207 +4,46 @@ A rule makes one kind of node from smaller parts: `rule(b, at)` where `b` draws 
 spot, that is the indices that may be used there and the number of nodes that may still be. There is
 a table of rules for real numbers, one for positive numbers and one for conditions; a new node of
 the notation is one more line in its table. Arguments are kept in their domains by construction,
-and sizes of values are kept tame: only `small` goes into an exponent.
+and sizes of values are kept tame: only `small` goes into an exponent. How a formula becomes an
+objective with a point stands in `cases`.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import sympy as sp
-from hypothesis import assume
-from hypothesis import strategies as st
+from builder import (
+    ALPHA,
+    DIMS,
+    HALF,
+    LABELS,
+    LETTERS,
+    MASKS,
+    POSITIVES,
+    SIGNS,
+    TAU,
+    Builder,
+    C,
+    Call,
+    N,
+    Rule,
+    Spot,
+    Tables,
+    access,
+)
+from callees import CALLEES
+from spoken import sn
 
-import symcalc.notation as sn
-from symcalc.notation import domains
-from symcalc.notation.definitions import gathered
-from symcalc.notation.dims import Dim, Index
-from symcalc.notation.objective import Objective, Parameter, make_objective
-from symcalc.notation.tensors import Access, Tensor, dims_of
-
-Scope = tuple[Index, ...]
-Rule = Callable[["Builder", "Spot"], Any]
-
-N, C, D = Dim("n"), Dim("c"), Dim("d")
-DIMS = (N, C, D)
-REALS = (
-    Tensor("x", (N,)), Tensor("u", (C,)), Tensor("z", (N, C)), Tensor("A", (N, N)),
-    Tensor("W", (C, D)), Tensor("s", ()), Tensor("T", (N, C, D)), Tensor("v", (D,)),
-)  # fmt: skip
-POSITIVES = (
-    Tensor("p", (N,), domains.POSITIVE), Tensor("q", (N, C), domains.POSITIVE),
-    Tensor("h", (D,), domains.PROBABILITY), Tensor("r", (N, C), domains.SIMPLEX),
-)  # fmt: skip
-MASKS = (Tensor("m", (N,), domains.MASK), Tensor("o", (C, D), domains.MASK))
-SIGNS = (Tensor("g", (N,), domains.PLUS_MINUS_ONE),)
-LABELS = (
-    Tensor("y", (N,), domains.labels("c")), Tensor("w", (C,), domains.labels("n")),
-    Tensor("l", (N, C), domains.labels("d")),
-)  # fmt: skip
-TENSORS = (*REALS, *POSITIVES, *MASKS, *SIGNS, *LABELS)
-ALPHA = Parameter("alpha", domains.REAL)
-TAU = Parameter("tau", domains.POSITIVE, 1.5)
-LETTERS = ("i", "j", "k")  # few, so that they clash
-HALF = sp.Rational(1, 2)
-
-
-@dataclass(frozen=True)
-class Case:
-    """An objective and a point.
-
-    Args:
-        objective: what was built.
-        sizes: the extent of each dim.
-        arrays: the inputs.
-        parameters: the hyperparameters.
-        seed: of the directions to differentiate along.
-    """
-
-    objective: Objective
-    sizes: dict[str, int]
-    arrays: dict[str, Any]
-    parameters: dict[str, float]
-    seed: int
-
-    def __repr__(self) -> str:
-        return f"{self.objective.body}\n  wrt {self.objective.wrt}, {self.sizes}, seed {self.seed}"
-
-    def like(self, shape: tuple[int, ...], salt: int) -> Any:
-        """Random numbers of a shape."""
-        return np.random.default_rng((self.seed, salt)).normal(size=shape)
-
-
-@dataclass(frozen=True)
-class Spot:
-    """A place in the formula.
-
-    Args:
-        scope: the indices that may be used.
-        size: how many nodes may stand here.
-    """
-
-    scope: Scope
-    size: int
-
-    def inside(self, *bound: Index) -> Spot:
-        """The body of a reduction over these indices, which shadow others of their letters."""
-        letters = {index.name for index in bound}
-        return Spot((*(i for i in self.scope if i.name not in letters), *bound), self.size)
-
-    def part(self, parts: int = 2) -> Spot:
-        """Room for one of several parts."""
-        return Spot(self.scope, self.size // parts)
-
-
-class Builder:
-    """Draws the parts of one formula."""
-
-    def __init__(self, draw: Any) -> None:
-        self.draw = draw
-        self.least = dict.fromkeys(DIMS, 1)
-        self.names = 0
-
-    def pick(self, options: Any) -> Any:
-        """One of several, the first the simplest."""
-        return self.draw(st.sampled_from(options))
-
-    def grown(self, rules: tuple[Rule, ...], leaf: Rule, at: Spot) -> Any:
-        """A node by one of the rules, or a leaf where there is no room."""
-        if at.size <= 1:
-            return leaf(self, at)
-        return self.pick(rules)(self, Spot(at.scope, at.size - 1))
-
-    def real(self, at: Spot) -> Any:
-        """Any real number."""
-        return self.grown(REAL_RULES, real_leaf, at)
-
-    def reals(self, at: Spot, count: int = 2) -> list[Any]:
-        """Several real numbers that share the room."""
-        return [self.real(at.part(count)) for _ in range(count)]
-
-    def positive(self, at: Spot) -> Any:
-        """A positive number."""
-        return self.grown(POSITIVE_RULES, positive_leaf, at)
-
-    def positives(self, at: Spot) -> list[Any]:
-        """Two positive numbers that share the room."""
-        return [self.positive(at.part()), self.positive(at.part())]
-
-    def small(self, at: Spot) -> Any:
-        """A number that an exponential may take."""
-        return access(self, at) if at.size <= 2 else sn.tanh(self.real(at))
-
-    def condition(self, at: Spot) -> Any:
-        """A condition on values or indices."""
-        return self.pick(CONDITION_RULES if at.size > 2 else SHORT_CONDITIONS)(self, at)
-
-    def index(self) -> Index:
-        """A new index, its letter perhaps one that is in use."""
-        return Index(self.pick(LETTERS), self.pick(DIMS))
-
-    def place(self, dim: Dim, scope: Scope) -> Any:
-        """Where to look along one axis."""
-        own = [index for index in scope[::-1] if dim in index.dims]
-        shifts = [own[0] + 1, own[0] - 1] if own and own[0].extent == dim else []
-        here = {dim for index in scope for dim in index.dims}
-        labels = [t for t in LABELS if t.domain.below == dim and set(t.shape) <= here]
-        gathers = [t[tuple(self.among(d, scope) for d in t.shape)] for t in labels]
-        fixed = [sp.Integer(0), sp.Integer(1)]
-        if own and own[0].extent == dim:
-            shifts += [2 * own[0], 2 * own[0] + 1, dim - 1 - own[0], sum(own[:2])]
-        found = self.pick([*own[:1] * 8, *own * 4, *gathers * 2, *shifts, *fixed, None])
-        if found is None:
-            return self.best(dim, scope)
-        if found == 1:
-            self.least[dim] = max(self.least[dim], 2)
-        if any(found is shift for shift in shifts):
-            self.least[dim] = 3
-        return found
-
-    def best(self, dim: Dim, scope: Scope) -> Any:
-        """The place of an extreme of entries along an axis."""
-        index = Index(self.pick(LETTERS), dim)
-        tensors = tuple(tensor for tensor in REALS if dim in tensor.shape)
-        scope = tuple(other for other in scope if other.name != index.name)
-        tensor = self.pick(tensors)
-        at = [index if d == dim else self.pick([*(i for i in scope if i.extent == d), 0])
-              for d in tensor.shape]  # fmt: skip
-        return self.pick((sn.argmax, sn.argmin))(index, tensor[tuple(at)])
-
-    def among(self, dim: Dim, scope: Scope) -> Index:
-        """An index of the scope over a dim."""
-        return self.pick([index for index in scope[::-1] if dim in index.dims])
-
-    def read(self, tensors: tuple[Tensor, ...], at: Spot) -> Any:
-        """An entry of a tensor, rather of one whose dims are in scope."""
-        here = {dim for index in at.scope for dim in index.dims}
-        close = [t for t in tensors if t.shape and set(t.shape) <= here]
-        tensor = self.pick([*close * 12, *tensors])
-        return Access(tensor, *(self.place(dim, at.scope) for dim in tensor.shape))
-
-    def name(self) -> str:
-        """A new name for a part."""
-        self.names += 1
-        return ("mu", "nu", "rho", "eta", "kappa")[self.names % 5] + "1" * (self.names // 5)
-
-
-def access(b: Builder, at: Spot) -> Any:
-    """An entry of a real tensor, summed over the axes that no index in scope runs along."""
-    here = {dim for index in at.scope for dim in index.dims}
-    tensor = b.pick([*(t for t in REALS if t.shape and set(t.shape) <= here), *REALS])
-    missing = [dim for dim in tensor.shape if dim not in here]
-    bound = [Index(letter, dim) for letter, dim in zip("pqr", dict.fromkeys(missing), strict=False)]
-    if not bound or b.pick((False, True)):
-        return b.read((tensor,), at)
-    return sn.sum(*bound, b.read((tensor,), at.inside(*bound)))
+from symcalc.notation.dims import Index
+from symcalc.notation.tensors import Access, Tensor
 
 
 def real_leaf(b: Builder, at: Spot) -> Any:
     """The smallest formulas; where no index is in scope rather a sum than a fixed entry."""
+    if at.variables and b.pick((True, False)):
+        return b.pick(at.variables)
     return b.pick(LEAVES if at.scope else CLOSED)(b, at)
 
 
@@ -223,6 +62,7 @@ LEAVES: tuple[Rule, ...] = (access,) * 14 + (
     lambda b, at: b.read((*MASKS, *SIGNS, *POSITIVES), at),
     lambda b, at: b.read(LABELS, at),
     lambda b, at: b.pick(at.scope),
+    lambda b, at: sn.extent(b.pick(at.scope)),
     lambda b, at: b.pick(DIMS),
     lambda b, at: ALPHA.symbol,
     lambda b, at: b.pick([sp.Integer(2), sp.Rational(-3, 4), sp.pi, sp.Float("0.3")]),
@@ -250,12 +90,22 @@ def masked(b: Builder, at: Spot) -> Any:
     index = b.index()
     inside = at.inside(index)
     edges = [other for other in inside.scope[:-1] if other.extent == index.extent]
-    if not edges:
-        kind = b.pick((sn.sum, sn.norm2))
-        return kind(index, b.real(inside.part()), where=b.condition(inside.part()))
+    if not edges or b.pick((False, False, True)):
+        kind = b.pick((sn.sum, sn.norm2, sn.prod))
+        body = b.real(inside.part()) if kind is not sn.prod else HALF + b.small(inside.part())
+        return kind(index, body, where=b.condition(inside.part()))
     edge = b.pick(edges)
-    kind = b.pick((sn.sum, sn.mean, sn.logsumexp, sn.max, sn.min, sn.norm2))
-    return kind(b.pick((index <= edge, index >= edge)), b.real(inside))
+    kind = b.pick((sn.sum, sn.mean, sn.logsumexp, sn.max, sn.min, sn.norm2, sn.argmax, sn.argmin))
+    if b.pick((True, False)):
+        return kind(b.pick((index <= edge, index >= edge)), b.real(inside))
+    also = b.pick((sn.eq(index, edge) | b.condition(inside.part()), index >= edge, index <= edge))
+    return kind(index, b.real(inside.part()), where=also)
+
+
+def placed(b: Builder, at: Spot) -> Any:
+    """The place of an extreme, as a number."""
+    index = b.index()
+    return b.pick((sn.argmax, sn.argmin))(index, b.real(at.inside(index)))
 
 
 def recurrence(b: Builder, at: Spot) -> Any:
@@ -265,6 +115,8 @@ def recurrence(b: Builder, at: Spot) -> Any:
         return sn.sum(index, recurrence(b, at.inside(index)))
     index = b.pick(at.scope[::-1])
     half = at.part()
+    if b.pick((False, False, True)):
+        return entry(b, at)
     return b.pick((
         lambda: sn.scan(index, sn.tanh(b.real(half)), b.real(half), b.pick((0, ALPHA.symbol))),
         lambda: sn.reverse_scan(index, sn.sigmoid(b.real(half)), b.real(half)),
@@ -274,26 +126,120 @@ def recurrence(b: Builder, at: Spot) -> Any:
     ))()  # fmt: skip
 
 
+def entry(b: Builder, at: Spot) -> Any:
+    """An entry of a sequence at a place that is named: its index is bound."""
+    asked = b.pick(at.scope)
+    index = Index(b.pick(LETTERS), asked.extent)
+    inside, start = at.part(3).inside(index), b.real(at.part(3))
+    place = b.pick((asked, asked, asked + 1, asked - 1, sp.Integer(0)))
+    if place not in (asked, 0):
+        for dim in asked.dims:
+            b.least[dim] = 3
+    return b.pick((
+        lambda: sn.scan(index, sn.tanh(b.real(inside)), b.real(inside), start, place),
+        lambda: sn.reverse_scan(index, sn.sigmoid(b.real(inside)), b.real(inside), start, place),
+        lambda: sn.cumsum(index, b.real(inside), place),
+        lambda: sn.reverse_cumsum(index, b.real(inside), place),
+        lambda: sn.cumprod(index, HALF + sn.tanh(b.real(inside)), place),
+    ))()  # fmt: skip
+
+
 def expected(b: Builder, at: Spot) -> Any:
-    """An expectation, over a finite set or over a Gaussian."""
-    half = at.part()
+    """An expectation over a finite set, or the surrogate of its gradient."""
+    index = b.index()
+    inside = at.part().inside(index)
     if b.pick((False, True)):
-        index = b.index()
-        inside = half.inside(index)
-        return sn.expectation(index, sn.sigmoid(b.real(inside)), b.real(inside))
-    z = sn.variable("z")
-    scale, other = b.reals(half)
-    f = b.pick((z**2 * scale, z**3 - scale * z, sn.exp(z / 2) * scale, sn.tanh(z + scale)))
-    return sn.gaussian_expectation(z, access(b, half), HALF + sn.sigmoid(other), f)
+        return sn.score_function(index, b.positive(inside), b.real(inside))
+    return sn.expectation(index, sn.sigmoid(b.real(inside)), b.real(inside))
+
+
+def gaussian(b: Builder, at: Spot) -> Any:
+    """An expectation over a Gaussian: of any function by quadrature, of some in closed form."""
+    z, third = sn.variable(b.pick(("z", "x", "i"))), at.part(3)
+    mean, deviation = b.real(third), HALF + sn.sigmoid(b.real(third))
+    if b.pick((False, True)):
+        f, nodes = b.real(third.under(z)), b.pick((5, 1, 2, 12))
+        return sn.gaussian_expectation(z, mean, deviation, f, method="quadrature", nodes=nodes)
+    f, has_closed = function_of(b, z, b.real(third))
+    options = {"method": b.pick(("auto", "closed") if has_closed else ("auto",))}
+    options |= {"nodes": 20} if b.pick((False, True)) else {}
+    return sn.gaussian_expectation(z, mean, deviation, f, **options)
+
+
+def function_of(b: Builder, z: Any, a: Any) -> tuple[Any, bool]:
+    """A function of a variable and of one number, and whether its expectation has a closed form."""
+    u = z - a
+    closed = (
+        z**2 * a, z**3 - a * z, sn.exp(z / 2) * a, sn.exp(-(z**2)) + z, sn.erf(z + a),
+        a * sn.erfc(z), sn.relu(u), sn.abs(u) * a, sn.sign(u), sn.maximum(2 * z, a),
+        z**2 * sn.minimum(z, a),
+        sn.clip(z, a, a + 1), sn.where(z > a, z**2, a * z), sn.where(a <= z, sn.exp(z), 0),
+        sn.weighted(z, a) + sn.expm1(z / 3), a * sn.expm1x(z / 2), z * sn.exp(z) * sn.relu(u),
+    )  # fmt: skip
+    others = (sn.tanh(z + a), sn.log_sigmoid(a * z), sn.softplus(sn.abs(u)), sn.log_cosh(z) * a)
+    f = b.pick((*closed, *others))
+    return f, any(f is one for one in closed)
+
+
+def sampled(b: Builder, at: Spot) -> Any:
+    """An estimator of an expectation over a Gaussian, from samples."""
+    z, index, third = sn.variable("z"), b.index(), at.part(3)
+    inside = third.inside(index)
+    parts = (b.real(inside), HALF + sn.sigmoid(b.real(inside)), access(b, inside))
+    if b.pick((False, False, True)):
+        return sn.mean(index, sn.gaussian_log_density(parts[2], *parts[:2]))
+    estimate = b.pick((sn.gaussian_pathwise, sn.gaussian_score))
+    return estimate(index, z, *parts, b.real(inside.under(z)))
 
 
 def defined(b: Builder, at: Spot) -> Any:
     """An entry of a tensor that the formula defines for itself, or the sum of all of them."""
-    index = b.index()
-    tensor = sn.define(b.name(), (index,), b.real(Spot((index,), at.size)))
-    own = [other for other in at.scope if other.extent == index.extent]
-    free = own[-1] if own else index
-    return tensor[free] if own else sn.sum(free, tensor[free])
+    letters = b.pick((("i",), ("j",), ("k",), ("i", "k"), ("k", "j"), ("j", "i", "k")))
+    indices = tuple(Index(letter, b.pick(DIMS)) for letter in letters)
+    tensor = sn.define(b.name(), indices, b.real(Spot(indices, at.size)))
+    return looked_up(b, tensor, at)
+
+
+def looked_up(b: Builder, tensor: Tensor, at: Spot) -> Any:
+    """An entry of a tensor, summed over the axes that no index in scope runs along."""
+    places: list[Any] = []
+    bound: list[Index] = []
+    for extent in tensor.shape:
+        own = [other for other in at.scope if other.extent == extent]
+        if not own:
+            bound.append(Index("pqr"[len(bound)], extent))
+        places.append(b.pick(own[::-1]) if own else bound[-1])
+    read = tensor[tuple(places)]
+    return sn.sum(*bound, read) if bound else read
+
+
+def called(b: Builder, at: Spot) -> Any:
+    """What another objective gives, of inputs and of tensors defined for it."""
+    objective = b.pick(CALLEES)
+    dims = {dim: b.pick(DIMS) for dim in objective.dims}
+    for tensor in objective.inputs:
+        if tensor.domain.below is not None:
+            dims |= {tensor.shape[0]: N, tensor.domain.below: C}
+    arguments: list[Tensor] = []
+    for tensor in objective.inputs:
+        arguments.append(b.argument(tensor, dims, at.part(), arguments))
+    parameters = {
+        p.name: b.pick((TAU.symbol, sp.Rational(1, 3), 1 + TAU.symbol**2))
+        for p in objective.parameters if b.pick((True, False))
+    }  # fmt: skip
+    made = objective(*arguments, **parameters)
+    if not objective.is_scalar:
+        made = looked_up(b, made, at)
+    name = f"called_{len(b.calls)}"
+    b.calls[name] = Call(objective, tuple(t.name for t in arguments), parameters)
+    return sn.let(name, made) if objective.is_scalar else named_entries(name, made)
+
+
+def named_entries(name: str, made: Any) -> Any:
+    """Name the entry of a layer, not the sum over it."""
+    if isinstance(made, Access):
+        return sn.let(name, made)
+    return made.func(named_entries(name, made.body), made.index)
 
 
 def unary(atoms: tuple[Any, ...]) -> Rule:
@@ -321,7 +267,8 @@ KINKED = (sn.relu, sn.abs, sn.sign, lambda e: sn.clip(e, -HALF, sp.Rational(3, 4
 EXPONENTS = (-HALF, -1, sp.Rational(5, 2), -2)
 REAL_RULES: tuple[Rule, ...] = (
     *(reduction,) * 8,
-    masked, masked, recurrence, expected, defined,
+    masked, masked, recurrence, recurrence, expected, gaussian, gaussian, sampled, sampled, defined,
+    called, placed,
     *(of_two((operator.add, operator.sub)),) * 4,
     *(of_two((operator.mul,)),) * 5,
     lambda b, at: b.real(at.part()) / b.positive(at.part()),
@@ -386,62 +333,6 @@ def on_indices(b: Builder, at: Spot) -> Any:
     return sp.sympify(compare(left, right))
 
 
-@st.composite
-def cases(draw: Any, room: int = 14, most: int = 4) -> Case:
-    """Objectives with a point each; places that leave an index no value are let go.
-
-    Args:
-        draw: hypothesis' own.
-        room: how many nodes are drawn, leaves not counted.
-        most: the greatest extent.
-    """
-    try:
-        return case(draw, room, most)
-    except sn.NotationError as error:
-        assume("no value of it keeps" not in str(error))
-        raise
-
-
-def case(draw: Any, room: int, most: int) -> Case:
-    """One objective and a point; arguments as those of `cases`."""
-    b = Builder(draw)
-    room = draw(st.integers(4, room))
-    free = tuple(b.index() for _ in range(b.pick((0, 0, 0, 1, 2))))
-    free = free[:1] if len({index.name for index in free}) < len(free) else free
-    root = Spot(free, room)
-    body = sp.sympify(b.real(root) if free else b.pick((reduction, Builder.real))(b, root))
-    assume(not body.has(sp.zoo, sp.nan, sp.I))
-    bodies = [body, *(meant.body for meant in gathered((body,), set())[0])]
-    used = {a.tensor for part in bodies for a in part.atoms(Access)}
-    inputs = [t for t in TENSORS if t in used]
-    movable = [t.name for t in inputs if not t.domain.integer and t not in (*MASKS, *SIGNS)]
-    assume(movable)
-    known = set(dims_of(inputs)) | {t.domain.below for t in inputs}
-    standing = {d for part in bodies for index in part.atoms(Index) for d in index.dims}
-    standing |= {d for part in bodies for d in part.atoms(Dim)}
-    for dim in sorted(standing, key=str):
-        if dim not in known:
-            inputs.append(Tensor(f"unused_{dim.name}", (dim,)))
-    for t in list(inputs):
-        if t.domain.below is not None and t.domain.below not in dims_of(inputs):
-            inputs.append(Tensor(f"unused_{t.domain.below.name}", (t.domain.below,)))
-    wrt = draw(st.lists(st.sampled_from(movable), min_size=1, max_size=3, unique=True))
-    symbols = set().union(*(part.free_symbols for part in bodies))
-    parameters = tuple(p for p in (ALPHA, TAU) if p.symbol in symbols)
-    objective = make_objective("random", tuple(inputs), parameters, body, tuple(wrt))
-    extents = {d: b.pick([e for e in (3, 2, 4, 1) if b.least[d] <= e <= max(most, b.least[d])])
-               for d in DIMS}  # fmt: skip
-    ranges = {i.extent for part in (*objective.formulas, *objective.outputs)
-              for i in part.atoms(Index)}  # fmt: skip
-    assume(all(e.xreplace({d: sp.Integer(extents[d]) for d in DIMS}) > 0 for e in ranges))
-    seed = draw(st.integers(0, 2**20))
-    rng = np.random.default_rng(seed)
-    arrays = {
-        t.name: t.domain.sample(
-            rng, tuple(extents[d] for d in t.shape), extents.get(t.domain.below, 2)
-        )
-        for t in inputs
-    }
-    values = {"alpha": float(rng.normal()), "tau": float(rng.uniform(0.5, 2))}
-    sizes = {d.name: extents[d] for d in dims_of(inputs)}
-    return Case(objective, sizes, arrays, {p.name: values[p.name] for p in parameters}, seed)
+TABLES = Tables(
+    REAL_RULES, real_leaf, POSITIVE_RULES, positive_leaf, CONDITION_RULES, SHORT_CONDITIONS
+)

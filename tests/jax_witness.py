@@ -2,17 +2,17 @@
 
 A formula is walked by what its nodes mean. Every value is an array with named axes, one for each
 index it depends on; accesses gather, reductions act along an axis. Nothing of the calculus or of
-the backends is used. Two things need care:
+the backends is used, and an objective that was called or composed is not read off the formula that
+the call made: it is run on its own, on the arrays of its arguments.
 
-- the conventions at kinks are those that symcalc states (sign(0) = 0, relu'(0) = 0, a tie goes to
-  the first, norm2'(0) = 0): kinks are written with `where`, whose derivative is the side taken;
-- JAX's derivative of the side not taken may be NaN, and 0 * NaN is NaN: `live` says where a part of
-  the formula is looked at, and a function that is not defined everywhere is handed 1 elsewhere.
+JAX's derivative of the side not taken may be NaN, and 0 * NaN is NaN: `live` says where a part of
+the formula is looked at, and a function that is not defined everywhere is handed 1 elsewhere.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import operator
 from dataclasses import dataclass
 from typing import Any
@@ -21,9 +21,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
-from jax.scipy import special
+from builder import Written
+from cases import Case
+from jax_atoms import ATOMS, EXTREMES, KINKED, PARTIAL, PLACES, REDUCTIONS, RELATIONS
 
 from symcalc.notation import conditions, expectations, reductions, scans
+from symcalc.notation.compare import is_condition
 from symcalc.notation.dims import Dim, Index
 from symcalc.notation.tensors import Access
 
@@ -52,143 +55,8 @@ def joined(function: Any, *parts: Named) -> Named:
     return Named(axes, function(*(part.along(axes) for part in parts)))
 
 
-def _expm1x(x: Any) -> Any:
-    inner = jnp.where(jnp.abs(x) < 1, x, 0.0)
-    series, term = jnp.zeros_like(inner), inner
-    for k in range(2, 21):
-        term = term * inner / k
-        series = series + term
-    return jnp.where(jnp.abs(x) < 1, series, jnp.exp(x) - 1 - x)
-
-
-def _tail(x: Any) -> tuple[Any, Any]:
-    """Whether x is on the right, and exp(-|x|); smooth on either side, equal at 0."""
-    right = x >= 0
-    return right, jnp.exp(jnp.where(right, -x, x))
-
-
-def _tanh(x: Any) -> Any:
-    """In the tails by exponentials: JAX's derivative, 1 - tanh(x)**2, cancels there."""
-    near = jnp.abs(x) < 1
-    inner, outer = jnp.where(near, x, 0.0), jnp.where(near, 1.0, x)
-    right, tail = _tail(outer)
-    size = (1 - tail**2) / (1 + tail**2)
-    return jnp.where(near, jnp.tanh(inner), jnp.where(right, size, -size))
-
-
-def _expm1(x: Any) -> Any:
-    """JAX's derivative, expm1(x) + 1, cancels on the left."""
-    near = jnp.abs(x) < 1
-    inner, outer = jnp.where(near, x, 0.0), jnp.where(near, 1.0, x)
-    return jnp.where(near, jnp.expm1(inner), jnp.exp(outer) - 1)
-
-
-def _log1mexp(x: Any) -> Any:
-    near = x < 1
-    inner, outer = jnp.where(near, x, 1.0), jnp.where(near, 1.0, x)
-    return jnp.where(near, jnp.log(-jnp.expm1(-inner)), jnp.log1p(-jnp.exp(-outer)))
-
-
-def _sech(x: Any) -> Any:
-    _, tail = _tail(x)
-    return 2 * tail / (1 + tail**2)
-
-
-def _sigmoid(x: Any) -> Any:
-    right, tail = _tail(x)
-    return jnp.where(right, 1.0, tail) / (1 + tail)
-
-
-def _log_cosh(x: Any) -> Any:
-    near = jnp.abs(x) < 1
-    inner = jnp.where(near, x, 0.0)
-    right, tail = _tail(x)
-    outer = jnp.where(right, x, -x) + jnp.log1p(tail**2) - jnp.log(2.0)
-    return jnp.where(near, jnp.log1p(2 * jnp.sinh(inner / 2) ** 2), outer)
-
-
-# The atoms, by their definitions, so written that JAX's derivatives keep their digits.
-ATOMS: dict[str, Any] = {
-    "expm1": _expm1,
-    "expm1x": _expm1x,
-    "tanh": _tanh,
-    "sech": _sech,
-    "sigmoid": _sigmoid,
-    "softplus": lambda x: jnp.logaddexp(x, 0.0),
-    "log_sigmoid": lambda x: -jnp.logaddexp(-x, 0.0),
-    "log_cosh": _log_cosh,
-    "weighted": operator.mul,
-    "erf": special.erf,
-    "erfc": special.erfc,
-    "stop_gradient": jax.lax.stop_gradient,
-}
-# Those that are not defined everywhere; at 1 all of them are.
-PARTIAL: dict[str, Any] = {
-    "exp": jnp.exp,  # defined, but it overflows
-    "log": jnp.log,
-    "log1p": jnp.log1p,
-    "xlogy": lambda x, y: jnp.where(x == 0, 0.0, x * jnp.log(y)),
-    "log_ratio": lambda x, y: jnp.log1p((x - y) / y),
-    "kl_div": lambda x, y: x * jnp.log1p((x - y) / y) - x + y,
-    "log1mexp": _log1mexp,
-    "lgamma": special.gammaln,
-    "digamma": special.digamma,
-    "trigamma": lambda x: special.polygamma(1, x),
-}
-# Those with a kink: which side a point is on, and what is taken there.
-KINKED: dict[str, tuple[Any, Any]] = {
-    "abs": (jnp.sign, lambda side, x: side * x),
-    "sign": (jnp.sign, lambda side, x: side),
-    "relu": (lambda x: x > 0, lambda side, x: jnp.where(side, x, 0.0)),
-    "maximum": (operator.ge, jnp.where),
-    "minimum": (operator.le, jnp.where),
-    "clip": (
-        lambda x, low, high: 1 * (x >= low) + (x > high),
-        lambda side, x, low, high: jnp.where(side == 0, low, jnp.where(side == 1, x, high)),
-    ),
-}
-RELATIONS: dict[str, Any] = {
-    "Equality": operator.eq, "Unequality": operator.ne, "LessThan": operator.le,
-    "GreaterThan": operator.ge, "StrictLessThan": operator.lt, "StrictGreaterThan": operator.gt,
-    "And": lambda *c: functools.reduce(jnp.logical_and, c),
-    "Or": lambda *c: functools.reduce(jnp.logical_or, c),
-    "Not": jnp.logical_not,
-}  # fmt: skip
-
-
-def _prod(values: Any) -> Any:
-    return functools.reduce(operator.mul, jnp.moveaxis(values, -1, 0), jnp.ones(values.shape[:-1]))
-
-
-def _norm2(values: Any, blur: Any) -> Any:
-    total = blur(jnp.sum(values**2, axis=-1))
-    return jnp.where(total > 0, jnp.sqrt(jnp.where(total > 0, total, 1.0)), 0.0)
-
-
-def _logsumexp(values: Any, blur: Any) -> Any:
-    top = jax.lax.stop_gradient(jnp.max(values, axis=-1, keepdims=True))
-    return jnp.log(blur(jnp.sum(blur(jnp.exp(values - top)), axis=-1))) + top[..., 0]
-
-
-# The reductions, along the last axis; `blur` makes the errors on purpose.
-REDUCTIONS: dict[type, Any] = {
-    reductions.Sum: lambda v, blur: jnp.sum(v, axis=-1),
-    reductions.Mean: lambda v, blur: jnp.sum(v, axis=-1) / v.shape[-1],
-    reductions.Prod: lambda v, blur: _prod(v),
-    reductions.LogSumExp: _logsumexp,
-    reductions.Norm2: _norm2,
-}
-
-
-EXTREMES: dict[type, Any] = {
-    reductions.Max: jnp.argmax, reductions.Min: jnp.argmin,
-    reductions.ArgMax: jnp.argmax, reductions.ArgMin: jnp.argmin,
-}  # fmt: skip
-PLACES = (reductions.ArgMax, reductions.ArgMin)
-
-
 class Reading:
-    """An objective as a function of JAX arrays.
+    """The objective of a case as a function of JAX arrays.
 
     With noise, the value of every node is multiplied by 1 + noise * xi and its derivative by
     1 + noise * eta, xi and eta normal random numbers: what that moves a result by, divided by the
@@ -196,37 +64,70 @@ class Reading:
     to.
 
     Args:
-        objective: what to read.
-        sizes: the extent of each dim, by name.
-        parameters: the hyperparameters, by name.
+        case: what to read, and its hyperparameters.
         noise: relative size of the errors made on purpose.
         seed: of the errors.
         decided: which sides of kinks were taken, by another reading; its own if None.
     """
 
     def __init__(
-        self, objective: Any, sizes: dict[str, int], parameters: dict[str, float],
-        noise: float = 0.0, seed: int = 0, decided: list[Any] | None = None,
-    ) -> None:  # fmt: skip
-        self.objective, self.sizes, self.parameters = objective, sizes, parameters
-        self.noise, self.seed, self.decided = noise, seed, decided
+        self, case: Case, noise: float = 0.0, seed: int = 0, decided: list[Any] | None = None
+    ) -> None:
+        self.case, self.noise, self.seed, self.decided = case, noise, seed, decided
         self.decisions: list[Any] = []
-        self.arrays: dict[str, Any] = {}
-        self.variables: dict[Any, Named] = {}
         self.rng = np.random.default_rng(seed)
+        self.written: Written = case.stages[0]
+        self.sizes: dict[str, int] = {}
+        self.arrays: dict[str, Any] = {}
+        self.parameters: dict[str, Any] = {}
+        self.variables: dict[Any, Named] = {}
 
     def __call__(self, arrays: dict[str, Any]) -> Any:
-        """The value at these inputs."""
-        self.arrays, self.decisions = dict(arrays), []
-        self.rng = np.random.default_rng(self.seed)
-        for meant in self.objective.definitions:
+        """The value at these inputs: each objective after the first is fed by the one before."""
+        self.decisions, self.rng = [], np.random.default_rng(self.seed)
+        inputs = iter([arrays[tensor.name] for tensor in self.case.objective.inputs])
+        numbers = iter([self.case.parameters[p.name] for p in self.case.objective.parameters])
+        fed: tuple[Any, ...] = ()
+        for written in self.case.stages:
+            names = [tensor.name for tensor in written.objective.inputs]
+            given = [*fed, *itertools.islice(inputs, len(names) - len(fed))]
+            named = {p.name: next(numbers) for p in written.objective.parameters}
+            fed = (self.run(written, dict(zip(names, given, strict=True)), named),)
+        return jnp.asarray(fed[0], float)  # a place has no tangent
+
+    def run(self, written: Written, arrays: dict[str, Any], parameters: dict[str, Any]) -> Any:
+        """The value of one objective at its own inputs and hyperparameters."""
+        before = (self.written, self.sizes, self.arrays, self.parameters, self.variables)
+        objective = written.objective
+        self.written, self.parameters, self.variables = written, parameters, {}
+        self.arrays = dict(arrays)
+        self.sizes = {
+            extent.name: size
+            for tensor in objective.inputs
+            for extent, size in zip(tensor.shape, jnp.shape(arrays[tensor.name]), strict=True)
+        }
+        for meant in objective.definitions:
             self.arrays[meant.name] = self.filled(meant.body, meant.indices)
-        return self.filled(self.objective.body, self.objective.outputs)
+        found = self.filled(objective.body, objective.outputs)
+        self.written, self.sizes, self.arrays, self.parameters, self.variables = before
+        return found
 
     def filled(self, body: Any, indices: tuple[Index, ...]) -> Any:
         """The array of a formula at all values of its free indices."""
         found = self.visit(body, None).along(indices)
         return jnp.broadcast_to(found, tuple(self.extent(index) for index in indices))
+
+    def called(self, node: Any, live: Named | None) -> Named:
+        """What a called objective gives, a number or an entry; its formula is not looked at."""
+        call = self.written.calls[node.name]
+        names = [tensor.name for tensor in call.objective.inputs]
+        arrays = {
+            name: self.arrays[given] for name, given in zip(names, call.arguments, strict=True)
+        }
+        numbers = {p.name: p.default for p in call.objective.parameters}
+        numbers |= {name: self.visit(e, live).data for name, e in call.parameters.items()}
+        made = self.run(Written(call.objective), arrays, numbers)
+        return self.entry(made, node.body.places) if call.objective.outputs else Named((), made)
 
     def extent(self, index: Index) -> int:
         """How many values an index takes."""
@@ -246,7 +147,7 @@ class Reading:
     def visit(self, node: Any, live: Named | None) -> Named:
         """The value of a node; it counts only where `live` holds."""
         found = self.exactly(node, live)
-        if not self.noise or isinstance(node, (sp.logic.boolalg.Boolean, *PLACES)):
+        if is_condition(node) or isinstance(node, (Index, Dim, *PLACES)):
             return found
         return Named(found.axes, self.blur(found.data))
 
@@ -269,7 +170,8 @@ class Reading:
         if isinstance(node, Dim):
             return Named((), self.sizes[node.name])
         if isinstance(node, conditions.Let):
-            return self.visit(node.body, live)
+            known = node.name in self.written.calls
+            return self.called(node, live) if known else self.visit(node.body, live)
         if isinstance(node, conditions.Where):
             return self.where(node, live)
         if isinstance(node, reductions.Reduction):
@@ -358,23 +260,64 @@ class Reading:
         return joined(lambda *places: made[places], *at)
 
     def expectation(self, node: Any, live: Named | None) -> Named:
-        """Gauss-Hermite quadrature: the variable is an axis of nodes."""
-        points, weights = np.polynomial.hermite.hermgauss(node.nodes)
+        """An integral over the variable, whose nodes are an axis."""
         mean, deviation = (self.visit(part, live) for part in (node.mean, node.deviation))
-        self.variables[node.variable] = joined(
-            lambda m, s, x: m + np.sqrt(2) * s * x,
-            mean, deviation, Named((node.variable,), points),
-        )  # fmt: skip
-        body = self.visit(node.body, live)
+        if node.method == "quadrature" or not has_closed_form(node):
+            points, weights = np.polynomial.hermite.hermgauss(node.nodes)
+            at = joined(
+                lambda m, s, x: m + np.sqrt(2) * s * x,
+                mean, deviation, Named((node.variable,), points),
+            )  # fmt: skip
+            share = Named((node.variable,), weights / np.sqrt(np.pi))
+        else:
+            at, share = self.spread(node, mean, deviation, live)
+        before = dict(self.variables)
+        self.variables[node.variable] = at
+        body = joined(operator.mul, self.visit(node.body, live), share)
+        self.variables = before
         axes = (*(axis for axis in body.axes if axis != node.variable), node.variable)
-        return Named(axes[:-1], jnp.sum(body.along(axes) * weights, axis=-1) / np.sqrt(np.pi))
+        return Named(axes[:-1], jnp.sum(body.along(axes), axis=-1))
+
+    def spread(
+        self, node: Any, mean: Named, deviation: Named, live: Named | None
+    ) -> tuple[Named, Named]:
+        """Nodes and weights of the exact integral: by Gauss-Legendre from kink to kink."""
+        ends = [
+            joined(lambda m, s, w=w: m + w * jnp.abs(s), mean, deviation) for w in (-WIDE, WIDE)
+        ]
+        kinks = [joined(jnp.clip, self.root(u, node.variable, live), *ends)
+                 for u in kinks_of(node.body, node.variable)]  # fmt: skip
+        axes = joined(lambda *parts: 0.0, *ends, *kinks).axes
+        edges = jnp.sort(jnp.stack(
+            jnp.broadcast_arrays(*(each.along(axes) for each in (*ends, *kinks))), axis=-1
+        ))  # fmt: skip
+        points, weights = np.polynomial.legendre.leggauss(LEGENDRE)
+        length = edges[..., 1:] - edges[..., :-1]
+        whole = jnp.broadcast_shapes(length.shape[:-1])
+        at = edges[..., :-1, None] + length[..., None] * (points + 1) / 2
+        share = length[..., None] * weights / 2
+        spread = [Named((*axes, node.variable), jnp.reshape(each, (*whole, -1)))
+                  for each in (at, share)]  # fmt: skip
+        density = joined(
+            lambda z, m, s: jnp.exp(-(((z - m) / s) ** 2) / 2) / (jnp.abs(s) * np.sqrt(2 * np.pi)),
+            spread[0], mean, deviation,
+        )  # fmt: skip
+        return spread[0], joined(operator.mul, spread[1], density)
+
+    def root(self, u: Any, z: Any, live: Named | None) -> Named:
+        """Where an affine form in a variable is zero."""
+        constant, total = (self.visit(u.xreplace({z: sp.Integer(k)}), live) for k in (0, 1))
+        return joined(lambda a, b: -a / (b - a), constant, total)
 
     def access(self, node: Access) -> Named:
         """An entry for every value of the indices in its places."""
-        array = self.arrays[node.tensor.name]
-        if not node.places:
+        return self.entry(self.arrays[node.tensor.name], node.places)
+
+    def entry(self, array: Any, places: tuple[Any, ...]) -> Named:
+        """The entries of an array at some places."""
+        if not places:
             return Named((), array)
-        return joined(lambda *at: array[at], *(self.place(place) for place in node.places))
+        return joined(lambda *at: array[at], *(self.place(place) for place in places))
 
     def place(self, place: Any) -> Named:
         """An index expression as whole numbers."""
@@ -392,3 +335,29 @@ class Reading:
         return functools.reduce(
             lambda a, b: joined(function, a, b), [self.place(part) for part in place.args]
         )
+
+
+WIDE = 12  # deviations from the mean; what lies beyond is less than 1e-31
+LEGENDRE = 100
+CLOSED = (sp.Add, sp.Mul, sp.Pow, sp.exp, conditions.Where, sp.core.relational.Relational)
+CLOSED_ATOMS = ("erf", "erfc", "expm1", "expm1x", "weighted", *KINKED)
+
+
+def has_closed_form(node: Any) -> bool:
+    """Whether the function of an expectation is made of what has a closed form."""
+    varying = [part for part in sp.preorder_traversal(node.body)
+               if part.args and node.variable in part.free_symbols]  # fmt: skip
+    return all(isinstance(part, CLOSED) or type(part).__name__ in CLOSED_ATOMS for part in varying)
+
+
+def kinks_of(body: Any, z: Any) -> list[Any]:
+    """The forms in z whose zeros are the kinks of a function."""
+    found: list[Any] = []
+    for part in sp.preorder_traversal(body):
+        name = type(part).__name__
+        if z in part.free_symbols and isinstance(part, sp.core.relational.Relational):
+            found.append(part.lhs - part.rhs)
+        elif z in part.free_symbols and name in KINKED:
+            first, *others = part.args
+            found += [first - other for other in others] or [first]
+    return found

@@ -26,6 +26,7 @@ class Total(np.lib.mixins.NDArrayOperatorsMixin):
     @classmethod
     def over_last(cls, values: Any) -> Total:
         """Return the logarithms of sums along the last axis."""
+        values = np.asarray(values, np.result_type(values, np.float32))  # whole numbers as well
         top = np.max(values, axis=-1, keepdims=True, initial=-np.inf)
         with np.errstate(invalid="ignore", divide="ignore"):
             heights = np.where(values == top, 0, values - top)

@@ -1,7 +1,8 @@
 """Integrals against a Gaussian, to check closed forms by: Gauss-Legendre on pieces, in 200 bits.
 
 The pieces end where the integrand has kinks, so that it is analytic on each. What is left out is
-beyond 16 standard deviations. This is no rigorous enclosure, but far narrower than any mistake.
+beyond 16 standard deviations, where a ramp may begin that is zero before. This is no rigorous
+enclosure, but far narrower than any mistake.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def gaussian(node: GaussianExpectation, env: dict[Any, Any], evaluate: Evaluate)
             term = half * weight * (-(u**2) / 2).exp() * at(u)
             total, size = total + term, size + abs(term)
     root = (2 * flint.arb.pi()).sqrt()
-    return total / root + flint.arb(0, 1) * TOLERANCE * (size / root)
+    beyond = (-(flint.arb(REACH) ** 2) / 2).exp() * (1 + abs(mean) + abs(deviation))
+    return total / root + flint.arb(0, 1) * (TOLERANCE * (size / root) + beyond)
 
 
 @functools.cache

@@ -98,3 +98,14 @@ def test_an_entry_at_the_place_of_a_nan(backend: str) -> None:
     value, gradient = kernel.value_and_grad(x=np.array([1.0, 2.0, 3.0]), z=np.array([1.0, NAN, 3]))
     assert value == 2.0
     np.testing.assert_array_equal(gradient, [0.0, 1.0, 0.0])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_whole_numbers_are_logits_too(backend: str) -> None:
+    formula = "sum(i, x[i])*logsumexp(k, where(x[k] > 0, 1, 2))"
+    kernel = sc.compile(sc.parse(formula, wrt="x"), backend=backend)
+    value, gradient = kernel.value_and_grad(np.array([2.0, 1.0]))
+    with mpmath.workdps(40):
+        total = 1 + mpmath.log(2)
+    np.testing.assert_allclose(value, float(3 * total), rtol=1e-15)
+    np.testing.assert_allclose(gradient, [float(total)] * 2, rtol=1e-15)

@@ -211,3 +211,9 @@ def test_a_table_and_an_array_of_one_name_do_not_meet():
     x = np.array([0.5, 2.0])
     assert one(x) == pytest.approx(two(x), rel=1e-13)
     assert two(x) == pytest.approx(2.5 * integral(lambda z: 1 / (1 + math.exp(-z - 1)), 0, 1), 1e-3)
+
+
+@pytest.mark.parametrize("far", [20, 1000])
+def test_a_ramp_that_begins_beyond_what_is_integrated_is_no_mistake(far):
+    (step,) = expectations.expectation_steps(objective(f"relu(z - {far})").body)
+    assert step.holds()

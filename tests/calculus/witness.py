@@ -209,7 +209,7 @@ class Unrolled:
         name = type(node).__name__
         if name == "stop_gradient":
             held = sp.Dummy("held", real=True)
-            self.frozen[held] = arguments[0]
+            self.frozen[held] = arguments[0].xreplace(self.frozen)
             return held
         if name in TEXTBOOK:
             return TEXTBOOK[name](*arguments)
