@@ -144,11 +144,10 @@ def as_single(point: Point) -> Point | None:
     def rounded(array: Any) -> Any:
         if array is None or np.asarray(array).dtype.kind == "i":
             return array
-        found = np.asarray(array, np.float64)
-        tail = (np.abs(found) > _TAIL) & np.isfinite(found)
-        found = np.where(tail, np.copysign(_TAIL, found), found)
         with np.errstate(over="ignore"):
-            return found.astype(np.float32).astype(np.float64)
+            found = np.asarray(array, np.float32)
+        tail = (np.abs(found) > _TAIL) & np.isfinite(found)
+        return np.where(tail, np.copysign(np.float32(_TAIL), found), found).astype(np.float64)
 
     arrays = tuple(rounded(array) for array in point.arrays)
     hyper = {name: float(rounded(value)) for name, value in point.hyper.items()}
