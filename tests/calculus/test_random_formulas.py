@@ -32,6 +32,7 @@ from witness import Unrolled
 import symcalc as sc
 
 CHECKS = list(HealthCheck)
+FEW = 4  # or so few, where that is more
 SHARES = {
     "on a kink": 0.05,
     "not finite": 0.1,
