@@ -156,3 +156,9 @@ def test_accesses_agree_with_torch(case):
 @pytest.mark.parametrize("number", COMPILED)
 def test_kernels_of_accesses_agree_with_torch(number):
     _run(CASES[number], "numba")
+
+
+def test_a_label_beside_a_shifted_place_of_the_same_array_is_no_match():
+    formula = "logsumexp(i, A[i,i+1]**2) + sum(j, exp(A[y[j],0]**2))"
+    found = sc.derive(sc.parse(formula, wrt="A"))
+    assert all(step.holds() for step in found.steps)

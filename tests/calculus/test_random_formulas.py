@@ -37,7 +37,7 @@ SHARES = {
     "on a kink": 0.05,
     "not finite": 0.1,
     "does not depend": 0.1,
-    "a place": 0.05,
+    "a place": 0.1,
 }  # of the formulas, at most
 LET_GO = 0.5  # of all draws but repetitions, at most
 
