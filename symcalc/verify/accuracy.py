@@ -179,7 +179,7 @@ class Held:
         self.dtype = str(kernel.dtype)
         self.format = FORMATS[self.dtype]
         self.truth = Enclosures(self.objective, point)
-        self.beyond = Beyond(self.objective, point, self.format)
+        self.beyond = functools.cache(Beyond(self.objective, point, self.format).any)
         self.arguments = [self._cast(array) for array in point.arrays]
         self.seed = {} if self.objective.is_scalar else {"cotangent": self._cast(point.cotangent)}
         sizes = ", ".join(f"{name} = {size}" for name, size in point.extents.items())
@@ -290,7 +290,7 @@ class Held:
                 place: self.judged(
                     float(came[place]), expected[place], computed, place,
                     functools.partial(conditioning, place), largest,
-                    functools.partial(self.beyond.any, of, wrt),
+                    functools.partial(self.beyond, of, wrt),
                 )
                 for place in places_of(came.shape)
             }  # fmt: skip

@@ -23,6 +23,8 @@ from symcalc.verify.sampling import Point, size
 from symcalc.verify.ulps import is_representable
 from symcalc.verify.verdict import DIAGONAL, GRADIENT, HVP
 
+MANY = 1000  # points of so many entries are typical ones: nothing is beyond there
+
 
 @dataclass(frozen=True)
 class Beyond:
@@ -45,6 +47,8 @@ class Beyond:
             of: "gradient", "hvp" or "hessian diagonal"; of a value nothing is a product.
             wrt: the input.
         """
+        if math.prod(self.point.extents.values()) > MANY:
+            return False
         try:
             if of in (HVP, DIAGONAL):
                 return any(self._holds_beyond(name, 2) for name in self.objective.wrt)
