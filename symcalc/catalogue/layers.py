@@ -151,7 +151,7 @@ def swiglu(x: Real[Array, "n d"], gate: Real[Array, "m d"], weight: Real[Array, 
 def softmax(x: Real[Array, "n c"]) -> Formula:
     """Each row as probabilities, proportional to the exponentials of its entries.
 
-    A masked entry, -inf, has probability zero; a row of nothing else gives not-a-number.
+    A masked entry, -inf, has probability zero; so has every entry of a row of nothing else.
     """
     i, k = indices("n c")
     return exp(x[i, k] - logsumexp(k, x[i, k]))
