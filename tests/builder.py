@@ -74,10 +74,17 @@ class Call:
 
 @dataclass(frozen=True)
 class Written:
-    """An objective, and the calls that stand in its formulas, by name."""
+    """An objective that was drawn.
+
+    Args:
+        objective: the objective.
+        calls: the calls that stand in its formulas, by name.
+        least: the least extents for which every place is within its array, by dim.
+    """
 
     objective: Objective
     calls: dict[str, Call] = field(default_factory=dict)
+    least: dict[Dim, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

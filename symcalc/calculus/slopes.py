@@ -163,6 +163,8 @@ class Slopes:
             return sp.Integer(1)
         if isinstance(reduction, Mean):
             return 1 / reduction.index.extent
+        if isinstance(reduction, (ArgMax, ArgMin)):
+            return sp.Integer(0)  # a place jumps, and stands still between
         if isinstance(reduction, LogSumExp):
             helper = self._helper(
                 equation, "softmax", sp.exp(equation.inner - equation.left),
