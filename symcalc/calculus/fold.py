@@ -14,10 +14,10 @@ import sympy as sp
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation
 from symcalc.calculus.operations import cost
+from symcalc.calculus.rewriting import placed
 from symcalc.notation.atoms import sigmoid, softplus
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
-from symcalc.notation.errors import NotationError
 from symcalc.notation.tensors import Access, Tensor, accesses
 
 
@@ -180,17 +180,9 @@ def _match(pattern: Any, candidate: Any, equation: Equation) -> tuple[Any, ...] 
     """Return the places at which the pattern's indices give the candidate."""
     theirs = accesses(candidate)
     for at in _placings(accesses(pattern), theirs, equation.indices, {}):
-        if _placed(pattern, at) == candidate:
+        if placed(pattern, at) == candidate:
             return tuple(at[index] for index in equation.indices)
     return None
-
-
-def _placed(pattern: Any, at: dict[Any, Any]) -> Any:
-    """The pattern with places for its indices; None where one of them cannot stand, y[i] + 1."""
-    try:
-        return pattern.xreplace(at)
-    except NotationError:
-        return None
 
 
 def _placings(

@@ -8,7 +8,7 @@ import sympy as sp
 
 from symcalc.calculus.context import Context
 from symcalc.calculus.fold import fold_definitions
-from symcalc.calculus.rewriting import Rule, bottom_up, depends, parted, without
+from symcalc.calculus.rewriting import Rule, bottom_up, depends, parted, placed, without
 from symcalc.calculus.rules.atoms import complements, exponentials, logistic, mirrored_sigmoids
 from symcalc.calculus.rules.averages import distributions, vanishing_deviations
 from symcalc.calculus.rules.choices import (
@@ -115,7 +115,9 @@ def use_indicators(expression: Any, context: Context) -> Any:
                     continue
                 others = [c for c in sp.And.make_args(factor.args[0]) if c != equality]
                 rest = Where(sp.And(*others), without(node.body, factor) * factor.args[1], 0)
-                return share * rest.xreplace({node.index: place})
+                collapsed = placed(rest, {node.index: place})
+                if collapsed is not None:
+                    return share * collapsed
         return node
 
     return bottom_up(expression, change)
