@@ -1,4 +1,4 @@
-"""The source of a kernel without the kernel: nothing is compiled, so that it can be read at once."""
+"""The source of a kernel without the kernel: nothing is compiled."""
 
 from __future__ import annotations
 

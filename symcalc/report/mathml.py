@@ -35,7 +35,7 @@ _LIMITS = {"max", "min"}
 _BIG = {"sum": "∑", "prod": "∏"}
 _OPEN = {"(": "(", "[": "[", "lvert": "|", "lVert": "‖", "lbrace": "{", "{": "{", "lfloor": "⌊"}
 _CLOSE = {")": ")", "]": "]", "rvert": "|", "rVert": "‖", "rbrace": "}", "}": "}", "rfloor": "⌋"}
-_ACCENTS = {"hat": "^", "bar": "‾", "tilde": "~", "dot": "˙"}
+_ACCENTS = {"hat": "^", "tilde": "~", "dot": "˙"}
 _WIDE = {"widehat": "^", "widetilde": "~"}
 _SPACES = {",": "0.1667em", ";": "0.2778em", "quad": "1em", "qquad": "2em", " ": "0.25em"}
 _DOUBLE = {"R": "ℝ", "N": "ℕ", "Z": "ℤ", "E": "𝔼"}
@@ -211,9 +211,8 @@ class _Reader:
         if name in _ACCENTS:
             mark = f'<mo stretchy="false">{_ACCENTS[name]}</mo>'
             return Node(f'<mover accent="true">{self._group()}{mark}</mover>')
-        if name == "overline":  # few fonts stretch a bar, so it is a border
-            inside = self._group().removeprefix("<mrow>")
-            return Node(f'<mrow style="border-top:.06em solid;padding-top:.1em">{inside}')
+        if name in {"bar", "overline"}:  # not every font has the sign, so it is a border
+            return Node(f'<mrow class="bar">{self._group()}</mrow>')
         if name in _WIDE:
             mark = f'<mo stretchy="true">{_WIDE[name]}</mo>'
             return Node(f'<mover accent="true">{self._group()}{mark}</mover>')

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from symcalc.calculus.derive import Derivation
+from symcalc.calculus.equal import written_out
 from symcalc.calculus.equations import Equation
 from symcalc.notation.conditions import Let
 from symcalc.notation.latex import Symbols, adjoint_latex, defined_latex, latex, standing
@@ -32,8 +33,9 @@ from symcalc.report.blocks import (
 )
 from symcalc.report.curvature import curvature
 from symcalc.report.example import example
+from symcalc.report.libraries import libraries
 from symcalc.report.properties import Fact
-from symcalc.report.story import story
+from symcalc.report.story import broken, story, width
 from symcalc.report.symbols import symbols as choose_symbols
 from symcalc.report.symbols import title
 from symcalc.report.usage import usage
@@ -41,6 +43,8 @@ from symcalc.report.vectors import WORDS, bold, vector_row
 
 _INTEGERS = "int32/64"
 _REALS = "float32/64"
+_MOST_WRITTEN_OUT = 10  # equations
+_WIDEST_WRITTEN_OUT = 110
 
 
 def build_page(
@@ -91,6 +95,9 @@ def build_page(
             Paragraph((" ".join(part.split()),)) for part in objective.notes.split("\n\n")
         )
         sections.append(Section("Conventions", "conventions", paragraphs))
+    if objective.family:
+        calls = libraries(objective.name)
+        sections += [Section("In other libraries", "libraries", calls)] if calls else []
     return Page(
         objective.name, title(objective.name), objective.summary, objective.reference,
         tuple(sections),
@@ -187,6 +194,7 @@ def _gradient(objective: Objective, derivation: Derivation, letters: Symbols) ->
     if helpers:
         blocks.append(Paragraph(("where",)))
         blocks.append(Formula(tuple(_row(e, letters) for e in helpers), label="Definitions used"))
+    blocks += _in_the_inputs(derivation, letters)
     blocks += _as_vectors(derivation, letters)
     if derivation.cotangent is not None:
         out = value_letter(objective, derivation, letters)
@@ -194,6 +202,24 @@ def _gradient(objective: Objective, derivation: Derivation, letters: Symbols) ->
     elif any(a.of.name not in derivation.wrt for a in derivation.adjoints):
         blocks.append(Paragraph(("A bar marks the derivative of the value by what is under it.",)))
     return tuple(blocks)
+
+
+def _in_the_inputs(derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:
+    """Write the gradient in the inputs alone, where that is short and not what was shown."""
+    rows: list[str] = []
+    if len(derivation.equations) > _MOST_WRITTEN_OUT:
+        return ()
+    for name in derivation.wrt:
+        a = derivation.gradient_of(name)
+        whole = written_out(a.body, derivation.equations)
+        if whole == a.body:
+            return ()
+        row = f"{adjoint_latex(derivation, a, letters)} &= {latex(whole, letters, a.indices)}"
+        if width(row) > _WIDEST_WRITTEN_OUT:
+            return ()
+        rows += broken(row)
+    return (Paragraph(("In the inputs alone:",)),
+            Formula(tuple(rows), label="The gradient in the inputs alone"))  # fmt: skip
 
 
 def _as_vectors(derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:
@@ -215,8 +241,8 @@ def _as_vectors(derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:
     for word in sorted(words, key=list(WORDS).index):
         notes += ["; ", Math(word), f" {WORDS[word]}"]
     for label, matrix in dict.fromkeys(hot):
-        notes += ["; row ", Math("i"), " of ", Math(matrix), " has a one in the column ", Math(label),
-                  " and zeros elsewhere"]  # fmt: skip
+        notes += ["; row ", Math("i"), " of ", Math(matrix), " has a one in the column ",
+                  Math(label), " and zeros elsewhere"]  # fmt: skip
     return (Paragraph((*notes, ":")), Formula(tuple(rows), label="The gradient as vectors"))
 
 

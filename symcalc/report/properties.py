@@ -84,7 +84,10 @@ class _Finder:
         """Return a range, with hyperparameters at will or, if that says nothing, as they stand."""
         found, how = self.free.of(formula), INTERVALS
         if found == (-sp.oo, sp.oo) and self.objective.parameters:
-            found, how = self.set.of(formula), f"{INTERVALS}, with hyperparameters at their defaults"
+            found, how = (
+                self.set.of(formula),
+                f"{INTERVALS}, with hyperparameters at their defaults",
+            )
         return found, how
 
     def _value(self) -> Iterator[Fact]:
@@ -93,14 +96,20 @@ class _Finder:
         if low == -sp.oo and high == sp.oo:
             return
         if high == sp.oo:
-            yield Fact(f"\N{GREATER-THAN OR EQUAL TO} {low}", ("Bounded below: ", Math(f"{of.latex} \\ge {latex(low)}"), "."), how)
+            yield Fact(
+                f"\N{GREATER-THAN OR EQUAL TO} {low}",
+                ("Bounded below: ", Math(f"{of.latex} \\ge {latex(low)}"), "."),
+                how,
+            )
         elif low == -sp.oo:
-            yield Fact(f"\N{LESS-THAN OR EQUAL TO} {high}",
-                       ("Bounded above: ", Math(f"{of.latex} \\le {latex(high)}"), "."), how)  # fmt: skip
+            yield Fact(
+                f"\N{LESS-THAN OR EQUAL TO} {high}",
+                ("Bounded above: ", Math(f"{of.latex} \\le {latex(high)}"), "."),
+                how,
+            )
         else:
-            yield Fact("bounded", ("Bounded: ", Math(
-                f"{latex(low)} \\le {of.latex} \\le {latex(high)}"
-            ), "."), how)  # fmt: skip
+            bounds = f"{latex(low)} \\le {of.latex} \\le {latex(high)}"
+            yield Fact("bounded", ("Bounded: ", Math(bounds), "."), how)
 
     @property
     def _body(self) -> Any:
@@ -186,14 +195,12 @@ class _Finder:
             if bounded and low == high:
                 continue
             if bounded:
-                yield Fact("bounded gradient", (
-                    "Bounded gradient: ", Math(f"{latex(low)} \\le {slope} \\le {latex(high)}"),
-                    ".",
-                ), how)  # fmt: skip
+                bounds = f"{latex(low)} \\le {slope} \\le {latex(high)}"
+                yield Fact("bounded gradient", ("Bounded gradient: ", Math(bounds), "."), how)
             elif low >= 0 or high <= 0:
-                word, sign = ("increasing", r"\ge") if low >= 0 else ("decreasing", r"\le")
-                yield Fact("monotone", (f"Nowhere {'de' if low >= 0 else 'in'}creasing in ",
-                                        Math(at), ": ", Math(f"{slope} {sign} 0"), "."), how)  # fmt: skip
+                word, sign = ("decreasing", r"\ge") if low >= 0 else ("increasing", r"\le")
+                says = (f"Nowhere {word} in ", Math(at), ": ", Math(f"{slope} {sign} 0"), ".")
+                yield Fact("monotone", says, how)
 
     def _curvature(self) -> Iterator[Fact]:
         structure = self._structure

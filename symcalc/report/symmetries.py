@@ -120,7 +120,7 @@ class Probe:
         return all(tensor.domain.admits(float(entry)) for entry in array.flat)
 
     def holds(self, candidate: Candidate) -> bool:
-        """Whether a symmetry holds at random points, and is seen at some where it says something."""
+        """Whether a symmetry holds at random points, at most of which the value is not zero."""
         rng, met = np.random.default_rng(7), 0
         for arrays, hyper, cotangent in self.points(_POINTS):
             changed = candidate.change(arrays, rng)
@@ -134,7 +134,7 @@ class Probe:
         return met > _POINTS // 2
 
     def chords(self, wrt: tuple[str, ...]) -> bool | None:
-        """Whether chords lie above the graph: at all points tried, or not at some; None if untold."""
+        """Whether no chord lies below the graph; None where too few are finite."""
         met = 0
         points = list(self.points(CHORDS + 2))
         for (arrays, hyper, _), (others, _, _) in zip(points, points[2:], strict=False):
@@ -188,7 +188,9 @@ def _proved(objective: Objective, candidate: Candidate) -> bool:
         return False
 
 
-def _candidates(objective: Objective, letters: Symbols, wrt: tuple[str, ...]) -> Iterator[Candidate]:
+def _candidates(
+    objective: Objective, letters: Symbols, wrt: tuple[str, ...]
+) -> Iterator[Candidate]:
     real = [t for t in objective.inputs if t.domain.is_real_line]
     for name in wrt:
         moved = objective.input(name)
@@ -248,8 +250,8 @@ def _of_one(moved: Tensor, letters: Symbols, scalar: bool) -> Iterator[Candidate
         return {**arrays, name: arrays[name] + shift[..., None]}
 
     what = " a number is added to all of " if not rows else " a number is added to any row of "
-    yield Candidate("shift-invariant", ("Unchanged when", what, Math(x), "."), lift,
-                    _only(moved, lambda access: access + Access(by, *access.places[:-1])))  # fmt: skip
+    shifted = _only(moved, lambda access: access + Access(by, *access.places[:-1]))
+    yield Candidate("shift-invariant", ("Unchanged when", what, Math(x), "."), lift, shifted)
     factor = sp.Symbol("factor_q", positive=True)
     stretched = _only(moved, lambda access: factor * access)
     for power in (0, 1, 2):

@@ -1,4 +1,4 @@
-r"""A page as LaTeX source, to be set or to be quoted from; its drawings stay with the other formats.
+r"""A page as LaTeX source, to be set or quoted from; drawings stay with the other formats.
 
 Letters and signs outside ASCII are written as commands, so that any engine reads it.
 """

@@ -365,7 +365,9 @@ class _Writer:
             left = left if left.axes[1] == index else left.turned
             right = right if right.axes[0] == index else right.turned
             if columns:
-                shown = rf"{left.within(PRODUCT)} \operatorname{{diag}}{bracketed(columns[0].shown)}"
+                shown = (
+                    rf"{left.within(PRODUCT)} \operatorname{{diag}}{bracketed(columns[0].shown)}"
+                )
                 left = Form(shown, left.axes, left.entry * columns[0].entry, PRODUCT)
             return self._times(left, right, index)
         raise NoFormError
