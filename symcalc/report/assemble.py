@@ -7,8 +7,8 @@ from typing import Any
 
 from symcalc.backends.kernel import Kernel
 from symcalc.report.blocks import CheckRow, Page
+from symcalc.report.illustrate import drawings, illustrated
 from symcalc.report.page import build_page
-from symcalc.report.plots import figures
 from symcalc.report.slices import Array, Evaluate
 from symcalc.verify.verdict import CheckReport
 
@@ -28,11 +28,10 @@ def kernel_page(
         The page; `write` puts it into files.
     """
     derivation = kernel.derivation
-    drawn = figures(kernel.objective, derivation, evaluator(artist or kernel))
+    drawn = drawings(kernel.objective, derivation, evaluator(artist or kernel))
     rows = () if checks is None else check_rows(checks)
-    return build_page(
-        kernel.objective, derivation, source=kernel.source, checks=rows, figures=drawn
-    )
+    page = build_page(kernel.objective, derivation, source=kernel.source, checks=rows)
+    return illustrated(page, drawn)
 
 
 def evaluator(kernel: Kernel) -> Evaluate:
