@@ -19,7 +19,7 @@ def kernel_page(
     """Make the page of a compiled objective.
 
     Args:
-        kernel: the kernel, whose source is shown.
+        kernel: the kernel, whose source is shown and whose errors are drawn.
         checks: what `check` said of it; the section is left out without.
         artist: the kernel of the same objective that the pictures are drawn with; a NumPy kernel
             spares a compilation. The kernel itself if not given.
@@ -28,7 +28,9 @@ def kernel_page(
         The page; `write` puts it into files.
     """
     derivation = kernel.derivation
-    drawn = drawings(kernel.objective, derivation, evaluator(artist or kernel))
+    drawn = drawings(
+        kernel.objective, derivation, evaluator(artist or kernel), evaluator(kernel)
+    )
     rows = () if checks is None else check_rows(checks)
     page = build_page(kernel.objective, derivation, source=kernel.source, checks=rows)
     return illustrated(page, drawn)

@@ -192,7 +192,7 @@ def _row(node: ElementTree.Element, size: float) -> Box:
 
 
 def _letter(text: str, size: float, italic: bool, before: float = 0.0, after: float = 0.0) -> Box:
-    width = sum(_WIDTHS.get(letter, 0.52) for letter in text) * size
+    width = sum(_WIDTHS.get(letter, 0.49) for letter in text) * size
     tall = any(c.isupper() or c.isdigit() or c in _TALL for c in text)
     deep = any(c in "gjpqyβγημρφχψζξϕ|()[]{}," for c in text)
     place = (before + 0.0) * size + width / 2

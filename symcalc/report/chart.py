@@ -114,7 +114,7 @@ class Chart:
         inside += "".join(self._dot(dot, frame) for dot in self.dots)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {self.height:g}" '
-            f'font-family="Georgia,serif" style="max-width:30rem">{legend}{inside}</svg>'
+            f'font-family="Georgia,serif" style="max-width:24rem;margin:auto">{legend}{inside}</svg>'
         )
 
     def _place(self, x: float, y: float, frame: tuple[float, ...]) -> tuple[float, float]:

@@ -35,13 +35,16 @@ class Drawings:
     stability: tuple[Block, ...] = ()
 
 
-def drawings(objective: Objective, derivation: Derivation, evaluate: Evaluate) -> Drawings:
+def drawings(
+    objective: Objective, derivation: Derivation, evaluate: Evaluate, shown: Evaluate
+) -> Drawings:
     """Draw everything that a page shows.
 
     Args:
         objective: what the page is about.
         derivation: its derivation.
-        evaluate: value and gradients at given inputs.
+        evaluate: value and gradients at given inputs; called a thousand times.
+        shown: the same of the kernel that the page shows, whose errors are drawn.
     """
     graph = graph_figure(objective, derivation, symbols(objective, derivation))
     line = line_of(objective, derivation, evaluate)
@@ -52,7 +55,7 @@ def drawings(objective: Objective, derivation: Derivation, evaluate: Evaluate) -
         kink_figures(objective, line),
         (*line_figures(objective, line), *field_figures(objective, line, evaluate)),
         turned_figures(objective, line),
-        stability(objective, derivation, line),
+        stability(objective, derivation, line, shown),
     )
 
 

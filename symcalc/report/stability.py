@@ -21,13 +21,14 @@ from symcalc.report.blocks import Block, Figure, Line, Math, Paragraph
 from symcalc.report.chart import Chart, Curve, Scale
 from symcalc.report.naive import AsWritten, NotNaiveError
 from symcalc.report.plots import Line1D
+from symcalc.report.slices import Evaluate
 from symcalc.report.symbols import title
 from symcalc.verify.enclosures import Enclosures, NoEnclosureError
 from symcalc.verify.sampling import Point
 
 _LEAST, _MOST = -12, 5  # powers of four
 _FLOORS = {"float64": -16, "float32": -7}
-_TYPES: dict[str, Callable[[Any], Any]] = {"float64": np.float64, "float32": np.float32}
+_TYPES: dict[str, Callable[[Any], Any]] = {"float32": np.float32, "float64": np.float64}
 _TELLING = 3  # decades by which the definition must be worse for a picture to be worth it
 _LABELS = (r"\text{as written, float32}", r"\text{as written, float64}", r"\text{our kernel}")
 _STYLES = (2, 1, 0)
@@ -47,13 +48,16 @@ class Reading:
     levels: tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
-def stability(objective: Objective, derivation: Derivation, line: Line1D) -> tuple[Block, ...]:
+def stability(
+    objective: Objective, derivation: Derivation, line: Line1D, evaluate: Evaluate
+) -> tuple[Block, ...]:
     """Draw the errors of value and gradient over the tails, where there is something to see.
 
     Args:
         objective: what is computed; of a layer nothing is drawn.
         derivation: its equations, which are computed as written too.
         line: whose moving entry runs through the tails.
+        evaluate: value and gradients of the kernel that is shown.
 
     Returns:
         Up to two figures, or a sentence if the definition as written is as good.
@@ -61,7 +65,7 @@ def stability(objective: Objective, derivation: Derivation, line: Line1D) -> tup
     if not objective.is_scalar:
         return ()
     try:
-        found = list(_readings(objective, derivation, line))
+        found = list(_readings(objective, derivation, line, evaluate))
     except NotNaiveError:
         return ()
     if len(found) < 4:
@@ -84,7 +88,7 @@ def stability(objective: Objective, derivation: Derivation, line: Line1D) -> tup
 
 
 def _readings(
-    objective: Objective, derivation: Derivation, line: Line1D
+    objective: Objective, derivation: Derivation, line: Line1D, evaluate: Evaluate
 ) -> Iterator[Reading]:
     moved = objective.input(line.along.moved)
     curve = line.along.curves[0]
@@ -106,14 +110,26 @@ def _readings(
                 continue
             truths = jet.value, jet.slope.right
             with np.errstate(all="ignore"):
-                came = [*(_written(objective, derivation, point, line, dtype) for dtype in
-                          ("float32", "float64")), curve.at(x)]  # fmt: skip
+                came = [
+                    *(_written(objective, derivation, point, line, dtype) for dtype in _TYPES),
+                    _computed(objective, point, line, evaluate),
+                ]
             dtypes = ("float32", "float64", "float64")
             value, slope = (
                 tuple(_level(pair[k], truths[k], t) for pair, t in zip(came, dtypes, strict=True))
                 for k in (0, 1)
             )
             yield Reading(x, (value, slope))  # type: ignore[arg-type]
+
+
+def _computed(
+    objective: Objective, point: Point, line: Line1D, evaluate: Evaluate
+) -> tuple[float, float]:
+    """Compute value and slope with the kernel."""
+    value, gradients = evaluate(point.arrays, point.hyper, None)
+    by = dict(zip(objective.wrt, gradients if isinstance(gradients, (tuple, list)) else
+                  (gradients,), strict=True))  # fmt: skip
+    return float(value), float(np.asarray(by[line.along.moved])[line.along.place])
 
 
 def _extents(objective: Objective, arrays: dict[str, Any]) -> dict[str, int]:
