@@ -28,9 +28,7 @@ def kernel_page(
         The page; `write` puts it into files.
     """
     derivation = kernel.derivation
-    drawn = drawings(
-        kernel.objective, derivation, evaluator(artist or kernel), evaluator(kernel)
-    )
+    drawn = drawings(kernel.objective, derivation, evaluator(artist or kernel), evaluator(kernel))
     rows = () if checks is None else check_rows(checks)
     page = build_page(kernel.objective, derivation, source=kernel.source, checks=rows)
     return illustrated(page, drawn)

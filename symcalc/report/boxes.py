@@ -180,8 +180,7 @@ def _row(node: ElementTree.Element, size: float) -> Box:
     above = max((box.above for box in tall), default=0.7 * size)
     below = max((box.below for box in tall), default=0.2 * size)
     boxes = [
-        box if isinstance(box, Box) else _fence(box.text or "", above, below, size)
-        for box in inner
+        box if isinstance(box, Box) else _fence(box.text or "", above, below, size) for box in inner
     ]
     box = beside(boxes)
     if "border-top" in (node.get("style") or ""):
@@ -332,9 +331,8 @@ def _fence(sign: str, above: float, below: float, size: float) -> Box:
         "]": ((left, top), (right, top), (right, bottom), (left, bottom)),
     }
     upright = ((left + wide / 2, top), (left + wide / 2, bottom))
-    marks = (
-        Stroke(bent[sign], True) if sign in bent else Stroke(straight.get(sign, upright)),
-    )
+    first = Stroke(bent[sign], True) if sign in bent else Stroke(straight.get(sign, upright))
+    marks: tuple[Mark, ...] = (first,)
     if sign == "‖":
         marks += (Stroke(tuple((x + wide / 1.5, y) for x, y in upright)),)
     return Box(wide + 0.25 * size, -top, bottom, marks)

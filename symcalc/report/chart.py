@@ -114,7 +114,9 @@ class Chart:
         inside += "".join(self._dot(dot, frame) for dot in self.dots)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {self.height:g}" '
-            f'font-family="Georgia,serif" style="max-width:24rem;margin:auto">{legend}{inside}</svg>'
+            f'width="{WIDTH:g}" height="{self.height:g}" '
+            'font-family="Georgia,serif" style="max-width:24rem;margin:auto">'
+            f"{legend}{inside}</svg>"
         )
 
     def _place(self, x: float, y: float, frame: tuple[float, ...]) -> tuple[float, float]:

@@ -24,9 +24,7 @@ _HEIGHT = 330.0
 Plane = Callable[[float, float], tuple[float, float, float]]
 
 
-def field_figures(
-    objective: Objective, line: Line1D, evaluate: Evaluate
-) -> tuple[Figure, ...]:
+def field_figures(objective: Objective, line: Line1D, evaluate: Evaluate) -> tuple[Figure, ...]:
     """Draw contours and steepest descent over two arguments, where there are two.
 
     They are the first entries of two inputs differentiated by, or two entries of the one input.

@@ -70,9 +70,7 @@ def graph_figure(objective: Objective, derivation: Derivation, letters: Symbols)
     )
 
 
-def graph_nodes(
-    objective: Objective, derivation: Derivation, letters: Symbols
-) -> tuple[Node, ...]:
+def graph_nodes(objective: Objective, derivation: Derivation, letters: Symbols) -> tuple[Node, ...]:
     """Return the nodes of the graph, each after those that it reads; the value is the last."""
     equations = _value_equations(derivation)
     if len(equations) > _MANY:
@@ -97,9 +95,7 @@ def graph_nodes(
         right = defined_latex(equation.left, equation.body, letters, equation.indices)
         own = tuple(glyph(tensor.name, letters).at() for tensor in inside.get(name, ()))
         parents = tuple(parent for parent in reads[name] if parent not in hidden)
-        nodes.append(
-            Node(name, latex(equation.left, letters), right, parents, own, name in flows)
-        )
+        nodes.append(Node(name, latex(equation.left, letters), right, parents, own, name in flows))
     return tuple(nodes)
 
 
@@ -145,7 +141,9 @@ def _sum_of(accesses: set[Access]) -> Any:
     return total
 
 
-def _inside(inputs: Sequence[Tensor], reads: Mapping[str, Sequence[str]]) -> dict[str, list[Tensor]]:
+def _inside(
+    inputs: Sequence[Tensor], reads: Mapping[str, Sequence[str]]
+) -> dict[str, list[Tensor]]:
     """Return for each equation the inputs that it alone reads, the first input excepted."""
     found: dict[str, list[Tensor]] = {}
     for tensor in inputs[1:]:
@@ -183,13 +181,12 @@ def _svg(
         place, (wide, tall) = drawing.places[node.name], sizes[node.name]
         out += _frame(node, nodes[-1], place, wide, tall)
         box = shown[node.name]
-        out += boxes.svg(
-            box.moved(place.x - box.width / 2, place.y + (box.above - box.below) / 2)
-        )
+        out += boxes.svg(box.moved(place.x - box.width / 2, place.y + (box.above - box.below) / 2))
     view = f"{-_ROOM:g} {-_ROOM:g} {width:.0f} {height:.0f}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{view}" font-family="Georgia,serif" '
-        f'style="max-width:{width:.0f}px;margin:auto">{out}</svg>'
+        f'width="{width:.0f}" height="{height:.0f}" style="max-width:{width:.0f}px;margin:auto">'
+        f"{out}</svg>"
     )
 
 
@@ -203,9 +200,7 @@ def _frame(node: Node, last: Node, place: Place, wide: float, tall: float) -> st
     return frame
 
 
-def _rect(
-    place: Place, wide: float, tall: float, corner: float, stroke: str, thick: float
-) -> str:
+def _rect(place: Place, wide: float, tall: float, corner: float, stroke: str, thick: float) -> str:
     return (
         f'<rect x="{place.x - wide / 2:.1f}" y="{place.y - tall / 2:.1f}" width="{wide:.1f}" '
         f'height="{tall:.1f}" rx="{corner:g}" fill="var(--paper)" stroke="{stroke}" '
@@ -225,9 +220,7 @@ def _edge(points: Sequence[Place], flows: bool) -> str:
         path += f"C{before.x:.1f} {half:.1f} {end.x:.1f} {half:.1f} {end.x:.1f} {end.y:.1f}"
         before = end
     tip = rest[-1]
-    head = (
-        f"M{tip.x:.1f} {tip.y:.1f}l{-0.6 * _ARROW:.1f} {-1.3 * _ARROW:.1f}h{1.2 * _ARROW:.1f}z"
-    )
+    head = f"M{tip.x:.1f} {tip.y:.1f}l{-0.6 * _ARROW:.1f} {-1.3 * _ARROW:.1f}h{1.2 * _ARROW:.1f}z"
     return (
         f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{1.5 if flows else 1}"/>'
         f'<path d="{head}" fill="{colour}"/>'

@@ -150,9 +150,7 @@ def _ordered(
     return best
 
 
-def _crossings(
-    rows: list[list[str]], near: Mapping[str, tuple[list[str], list[str]]]
-) -> int:
+def _crossings(rows: list[list[str]], near: Mapping[str, tuple[list[str], list[str]]]) -> int:
     """Count the pairs of edges that cross between layers."""
     count = 0
     for above, below in pairwise(rows):

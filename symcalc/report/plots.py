@@ -231,9 +231,7 @@ def _turns(parameter: Parameter) -> Array:
     return np.array([t for t in np.linspace(low, high, _TURNS) if parameter.domain.admits(t)])
 
 
-def _turned(
-    objective: Objective, line: Line1D, parameter: Parameter, turns: Array
-) -> list[Figure]:
+def _turned(objective: Objective, line: Line1D, parameter: Parameter, turns: Array) -> list[Figure]:
     along, curve = line.along, line.along.curves[0]
     arguments = [round(along.low + part * (along.high - along.low), 2) for part in (0.2, 0.6, 0.85)]
     computed = []

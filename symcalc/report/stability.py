@@ -171,9 +171,7 @@ def _level(came: float, truth: Any, dtype: str) -> float:
     return min(0.0, math.ceil(math.log10(error)))
 
 
-def _figure(
-    objective: Objective, line: Line1D, kind: str, xs: list[float], rows: Any
-) -> Figure:
+def _figure(objective: Objective, line: Line1D, kind: str, xs: list[float], rows: Any) -> Figure:
     along = np.array([_position(x) for x in xs])
     gap = int(np.searchsorted(along, 0.0))
     curves = tuple(
