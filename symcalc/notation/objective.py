@@ -202,11 +202,14 @@ class Objective:
     def _repr_latex_(self) -> str:
         from symcalc.notation.latex import latex
 
-        rows = [latex(self.body)]
-        rows += [f"{latex(Access(d.tensor, *d.indices))} = {latex(d.body)}"
-                 for d in self.definitions]  # fmt: skip
-        shown = r", \quad ".join(rows)
-        return rf"$\displaystyle {shown}$"
+        name = rf"\mathrm{{{self.name.replace('_', '~')}}}"
+        lefts = [latex(Access(d.tensor, *d.indices)) for d in self.definitions]
+        if self.outputs:
+            name += f"_{{{', '.join(latex(index) for index in self.outputs)}}}"
+        bodies = [latex(formula) for formula in self.formulas]
+        rows = [f"{a} &= {b}" for a, b in zip((*lefts, name), bodies, strict=True)]
+        aligned = " \\\\\n".join(rows)
+        return f"$$\n\\begin{{aligned}}\n{aligned}\n\\end{{aligned}}\n$$"
 
 
 def make_objective(

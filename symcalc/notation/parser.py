@@ -24,6 +24,7 @@ MAX_LENGTH = 10_000
 MAX_DEPTH = 60
 MAX_BITS = 256
 
+_UNFINISHED = "+-*/%<>=,&|^~"
 _BINARY = {ast.Add: "__add__", ast.Sub: "__sub__", ast.Mult: "__mul__", ast.Div: "__truediv__"}
 _COMPARE = {
     ast.Eq: sp.Eq, ast.NotEq: sp.Ne, ast.Lt: sp.Lt, ast.LtE: sp.Le, ast.Gt: sp.Gt, ast.GtE: sp.Ge,
@@ -115,6 +116,10 @@ def _syntax(text: str) -> ast.expr:
         return ast.parse(flat.strip(), mode="eval").body
     except SyntaxError as error:
         lead = len(flat) - len(flat.lstrip())
+        last = flat.rstrip()
+        if last[-1] in _UNFINISHED:
+            message = f"formula: something is missing after {last[-1]!r}"
+            raise ParseError(message, flat, len(last) - 1) from None
         column = max((error.offset or 1) - 1 + lead, 0)
         raise ParseError(f"formula: {error.msg}", flat, min(column, len(flat) - 1)) from None
     except (RecursionError, MemoryError, ValueError) as error:
@@ -254,7 +259,8 @@ class _Reader:
             raise self.fail(node, f"does not make sense here ({error})") from None
         if isinstance(made, sp.Rational) and max(abs(made.p), made.q).bit_length() > MAX_BITS:
             raise self.fail(node, "number too large")
-        if made in (sp.zoo, sp.nan) or (made in (sp.oo, -sp.oo) and not _spells_infinity(node)):
+        undefined = made in (sp.zoo, sp.nan) or sp.zoo in getattr(made, "args", ())
+        if undefined or (made in (sp.oo, -sp.oo) and not _spells_infinity(node)):
             raise self.fail(node, "division by zero")
         return made
 

@@ -10,13 +10,13 @@ from typing import Any
 from symcalc.backends import numpy_backend
 from symcalc.backends.kernel import Kernel
 from symcalc.backends.written import numba_source
-from symcalc.calculus.derive import derive
+from symcalc.calculus.derive import Derivation, derive
 from symcalc.notation.making import MAKING, collector_at_rest
 from symcalc.notation.objective import Objective
 from symcalc.report.blocks import CheckRow, Page
 from symcalc.report.book import Member, member
+from symcalc.report.illustrate import drawings, illustrated
 from symcalc.report.page import build_page
-from symcalc.report.plots import figures
 from symcalc.report.properties import facts
 from symcalc.report.slices import Array, Evaluate
 from symcalc.report.symbols import symbols
@@ -28,26 +28,22 @@ def kernel_page(kernel: Kernel, checks: CheckReport | None = None) -> Page:
     """Make the page of a compiled objective.
 
     Args:
-        kernel: the kernel, whose source is shown, and with which the pictures are drawn.
+        kernel: the kernel, whose source is shown, with which the pictures are drawn, and whose
+            errors are.
         checks: what `check` said of it; the section is left out without.
 
     Returns:
         The page; `write` puts it into files.
     """
-    derivation, evaluate = kernel.derivation, evaluator(kernel)
-    return build_page(
-        kernel.objective, derivation, source=kernel.source,
-        checks=() if checks is None else check_rows(checks),
-        figures=figures(kernel.objective, derivation, evaluate),
-        facts=facts(derivation, evaluate, symbols(kernel.objective, derivation)),
-    )  # fmt: skip
+    page, _ = _page(kernel.derivation, kernel.source, checks, evaluator(kernel))
+    return page
 
 
 def book_member(objective: Objective) -> Member:
     """Make an objective's page for the book, and compile nothing.
 
-    The source of the kernel is written without being compiled, the pictures are drawn by NumPy, and
-    the equations are held before ball arithmetic at a few points.
+    The source of the kernel is written without being compiled, the pictures are drawn by the NumPy
+    backend, and the equations are held before ball arithmetic at a few points.
 
     Args:
         objective: what the page is about.
@@ -55,13 +51,21 @@ def book_member(objective: Objective) -> Member:
     with MAKING, collector_at_rest():
         derivation = derive(objective.at_any_size)
         evaluate = evaluator(Kernel(derivation, "float64", numpy_backend.build))
-        known = facts(derivation, evaluate, symbols(derivation.objective, derivation))
-        page = build_page(
-            derivation.objective, derivation, source=numba_source(derivation),
-            checks=check_rows(check_equations(derivation)),
-            figures=figures(derivation.objective, derivation, evaluate), facts=known,
-        )  # fmt: skip
-        return member(derivation, page, dict.fromkeys(fact.name for fact in known))
+        checks = check_equations(derivation)
+        page, names = _page(derivation, numba_source(derivation), checks, evaluate)
+        return member(derivation, page, names)
+
+
+def _page(
+    derivation: Derivation, source: str, checks: CheckReport | None, evaluate: Evaluate
+) -> tuple[Page, tuple[str, ...]]:
+    """Make a page, and the names of the properties that it tells."""
+    objective = derivation.objective
+    known = facts(derivation, evaluate, symbols(objective, derivation))
+    rows = () if checks is None else check_rows(checks)
+    page = build_page(objective, derivation, source=source, checks=rows, facts=known)
+    drawn = drawings(objective, derivation, evaluate, evaluate)
+    return illustrated(page, drawn), tuple(dict.fromkeys(fact.name for fact in known))
 
 
 def book_members(objectives: Sequence[Objective], processes: int = 1) -> Iterator[Member]:

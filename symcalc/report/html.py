@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import itertools
 import re
 from collections.abc import Sequence
 from html import escape
@@ -68,10 +69,9 @@ def style() -> str:
 
 def _section(section: Section) -> str:
     parts: list[str] = []
-    figures = [block for block in section.blocks if isinstance(block, Figure)]
-    if figures:
-        parts.append('<div class="figures">' + "".join(map(_figure, figures)) + "</div>")
-    parts += [render_block(b) for b in section.blocks if not isinstance(b, Figure)]
+    for are_figures, run in itertools.groupby(section.blocks, lambda b: isinstance(b, Figure)):
+        drawn = "".join(map(render_block, run))
+        parts.append(f'<div class="figures">{drawn}</div>' if are_figures else drawn)
     inside = "\n".join(parts)
     head = f"<h2>{escape(section.title)}</h2>"
     return f'<section id="{section.anchor}">\n{head}\n{inside}\n</section>'

@@ -1,9 +1,9 @@
-"""Drawings of value and gradient, as SVG that is the same byte for byte wherever it is made."""
+"""Drawings of value, gradient and curvature: over the argument, and over each hyperparameter."""
 
 from __future__ import annotations
 
-import io
-import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,215 +12,264 @@ from symcalc.calculus.derive import Derivation
 from symcalc.notation.latex import Symbols
 from symcalc.notation.lettering import glyph
 from symcalc.notation.objective import Objective
+from symcalc.notation.parameters import Parameter
 from symcalc.report.blocks import Figure, Inline, Line, Math
+from symcalc.report.chart import Array, Chart, Curve, Dot, around, linear, number
 from symcalc.report.slices import Bend, Evaluate, Slice, bends, sample, telling_slice
 from symcalc.report.symbols import symbols, title
 
-# Colours that no palette has stand for the variables of the page's style.
-_INK, _QUIET, _GRID, _PAPER = "#010203", "#010204", "#010205", "#010206"
-_CURVES = ("#010207", "#010208", "#010209", "#01020a")
-_VARIABLES = {
-    _INK: "var(--ink)", _QUIET: "var(--quiet)", _GRID: "var(--grid)", _PAPER: "var(--paper)",
-    **{colour: f"var(--curve-{n})" for n, colour in enumerate(_CURVES, 1)},
+KINDS = ("value", "gradient", "curvature")
+_SAYS = {
+    "value": "The value against ", "gradient": "The derivative by ",
+    "curvature": "The second derivative by ",
 }  # fmt: skip
-_DASHES: tuple[Any, ...] = ("solid", (0, (5, 2)), (0, (1.2, 1.6)), (0, (5, 2, 1.2, 2)))
-_SETTINGS = {
-    "svg.fonttype": "none", "font.family": "DejaVu Serif", "font.size": 10,
-    "axes.edgecolor": _QUIET, "axes.labelcolor": _INK, "text.color": _INK,
-    "xtick.color": _QUIET, "ytick.color": _QUIET, "axes.unicode_minus": True,
-    "axes.linewidth": 0.8, "path.simplify": True, "path.simplify_threshold": 0.2,
-}  # fmt: skip
-_LETTERS = {
-    r"\hat{y}": "ŷ", r"\epsilon": "ϵ", r"\varepsilon": "ε", r"\delta": "δ", r"\lambda": "λ",
-    r"\lambda_1": "λ₁", r"\lambda_2": "λ₂", r"\theta": "θ", r"\log q": "log q", r"\tau": "τ",
-}  # fmt: skip
+_TURNS = 25  # values of a hyperparameter
+_KNOBS = 3  # hyperparameters drawn
+_STEP = 1e-3  # of the difference that a curvature over a hyperparameter is read from
 
 
-def figures(objective: Objective, derivation: Derivation, evaluate: Evaluate) -> tuple[Figure, ...]:
-    """Draw an objective and its gradient along a telling line.
+@dataclass(frozen=True)
+class Line1D:
+    """An objective along a telling line: what was computed there.
+
+    Args:
+        along: the line.
+        letters: of the page.
+        sampled: for each curve the arguments, values and slopes.
+        found: for each curve where it bends.
+    """
+
+    along: Slice
+    letters: Symbols
+    sampled: tuple[tuple[Array, Array, Array], ...]
+    found: tuple[tuple[Bend, ...], ...]
+
+    @property
+    def moved(self) -> str:
+        """What moves, as LaTeX."""
+        many = len(self.along.place) > 1
+        place = tuple(str(k) for k in self.along.place) if many else ()
+        return glyph(self.along.moved, self.letters).at(place)
+
+
+def line_of(objective: Objective, derivation: Derivation, evaluate: Evaluate) -> Line1D | None:
+    """Compute an objective along a telling line; None if nothing finite can be drawn.
 
     Args:
         objective: what to draw.
-        derivation: its derivation, whose kinks are marked.
+        derivation: its derivation, whose kinks are looked for.
         evaluate: called with the arrays in declared order, the hyperparameters by name, and the
             cotangent (None for a scalar objective); returns the value and the gradients, one array
             or a tuple in the order of `wrt`.
-
-    Returns:
-        Two figures, the value's and the gradient's; none if nothing finite can be drawn.
     """
     along = telling_slice(objective, evaluate)
-    letters = symbols(objective, derivation)
-    sampled = [sample(curve, along.low, along.high) for curve in along.curves]
-    if not sampled or not all(np.isfinite(v).any() for _, v, _ in sampled):
-        return ()
-    found = [
-        bends(curve, xs, slopes) if derivation.kinks else []
+    sampled = tuple(sample(curve, along.low, along.high) for curve in along.curves)
+    if not sampled or not all(np.isfinite(values).any() for _, values, _ in sampled):
+        return None
+    found = tuple(
+        tuple(bends(curve, xs, slopes)) if derivation.kinks else ()
         for curve, (xs, _, slopes) in zip(along.curves, sampled, strict=True)
-    ]
-    names = [_named(curve.label, letters) for curve in along.curves]
-    place = tuple(str(k) for k in along.place)
-    moved = glyph(along.moved, letters).at(place if any(k > 0 for k in _extents(along)) else ())
-    return (
-        _draw(objective, along, names, sampled, found, moved, letters, slopes=False),
-        _draw(objective, along, names, sampled, found, moved, letters, slopes=True),
     )
+    return Line1D(along, symbols(objective, derivation), sampled, found)
 
 
-def _extents(along: Slice) -> tuple[int, ...]:
-    return (1,) * len(along.place) if len(along.place) > 1 else (0,)
+def figures(objective: Objective, derivation: Derivation, evaluate: Evaluate) -> tuple[Figure, ...]:
+    """Draw value, gradient and curvature along a telling line.
+
+    Args:
+        objective: what to draw.
+        derivation: its derivation.
+        evaluate: as `line_of` wants it.
+
+    Returns:
+        A figure each; none if nothing finite can be drawn, no curvature where it is zero.
+    """
+    line = line_of(objective, derivation, evaluate)
+    return () if line is None else line_figures(objective, line)
 
 
-def _named(label: str, letters: Symbols) -> str:
-    """Write a curve's label with the letters of the page."""
-    first, space, rest = label.partition("first ")
-    if space and not first:
-        return f"{_named(rest, letters).replace(' =', '₀ =')}"
-    name, equals, value = label.partition(" = ")
-    if label.startswith("entry "):
-        letter = glyph("out", letters).at()
-        return letter + label.removeprefix("entry ").translate(str.maketrans("0123", "₀₁₂₃"))
-    if not equals:
-        return label
-    letter = glyph(name, letters).at()
-    shown = _LETTERS.get(letter, letter if len(letter) == 1 else name)
-    return f"{shown} = {value.replace('-', '−')}"
+def line_figures(objective: Objective, line: Line1D) -> tuple[Figure, ...]:
+    """Draw value, gradient and curvature along a line that was computed."""
+    drawn = {kind: [_points(line, k, kind) for k in range(len(line.sampled))] for kind in KINDS}
+    flat = all(np.nanmax(np.abs(ys), initial=0.0) < 1e-6 for _, ys in drawn["curvature"])
+    kinds = KINDS[:2] if flat else KINDS
+    return tuple(_draw(objective, line, kind, drawn[kind]) for kind in kinds)
 
 
-def _draw(
-    objective: Objective,
-    along: Slice,
-    names: list[str],
-    sampled: list[Any],
-    found: list[list[Bend]],
-    moved: str,
-    letters: Symbols,
-    slopes: bool,
-) -> Figure:
-    """Draw one panel: the values, or the slopes."""
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure as Drawing
-
-    which = "gradient" if slopes else "value"
-    salt = f"{objective.name}-{which}"
-    with rc_context({**_SETTINGS, "svg.hashsalt": salt}):
-        drawing = Drawing(figsize=(4.6, 3.1))
-        FigureCanvasSVG(drawing)
-        axes = drawing.add_axes((0.12, 0.1, 0.85, 0.79 if any(names) else 0.86))
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
-        axes.grid(color=_GRID, linewidth=0.7)
-        axes.set_axisbelow(True)
-        axes.patch.set_alpha(0)
-        for k, (xs, values, rates) in enumerate(sampled):
-            ys = rates if slopes else values
-            colour = _CURVES[k % len(_CURVES)]
-            parts = _parted(xs, ys, [b.at for b in found[k] if b.is_jump] if slopes else [])
-            axes.plot(*parts, color=colour, linestyle=_DASHES[k % 4], linewidth=1.8,
-                      label=names[k] or None)  # fmt: skip
-            for bend in found[k]:
-                _mark(axes, bend, colour, slopes)
-        axes.margins(x=0.01, y=0.06)
-        low, high = axes.get_ylim()
-        if high - low < 0.25:  # a constant, not a stretched rounding error
-            axes.set_ylim(min(low, 0.0) - 0.25, max(high, 0.0) + 0.25)
-        axes.locator_params(nbins=6)
-        if any(names):
-            axes.legend(
-                frameon=False,
-                handlelength=2.2,
-                borderaxespad=0,
-                columnspacing=1.4,
-                fontsize=10.5,
-                loc="lower left",
-                bbox_to_anchor=(0, 1.02),
-                ncols=4,
-            )
-        svg = _written(drawing, salt)
-    alt = _alt(objective, along, names, which, found)
-    return Figure(svg, alt, _caption(objective, along, moved, letters, slopes, found))
+def _points(line: Line1D, which: int, kind: str) -> tuple[Array, Array]:
+    """Return what is drawn of a curve, parted where it jumps."""
+    xs, values, slopes = line.sampled[which]
+    if kind == "value":
+        return xs, values
+    if kind == "gradient":
+        return _parted(xs, slopes, [bend.at for bend in line.found[which] if bend.is_jump])
+    with np.errstate(invalid="ignore"):
+        rates = np.diff(slopes) / np.diff(xs)
+    for bend in line.found[which]:  # no line is drawn across
+        rates[max(0, int(np.searchsorted(xs, bend.at)) - 1)] = np.nan
+    return (xs[1:] + xs[:-1]) / 2, rates
 
 
-def _parted(xs: Any, ys: Any, cuts: list[float]) -> tuple[Any, Any]:
-    """Break a curve where it jumps, so that no line is drawn across."""
+def _parted(xs: Array, ys: Array, cuts: list[float]) -> tuple[Array, Array]:
+    """Break a curve where it jumps."""
     for cut in sorted(cuts, reverse=True):
         place = int(np.searchsorted(xs, cut))
         xs, ys = np.insert(xs, place, cut), np.insert(ys, place, np.nan)
     return xs, ys
 
 
-def _mark(axes: Any, bend: Bend, colour: str, slopes: bool) -> None:
+def _draw(
+    objective: Objective, line: Line1D, kind: str, points: list[tuple[Array, Array]]
+) -> Figure:
+    curves = tuple(
+        Curve(xs, ys, named(curve.label, curve.entry, line.letters), k)
+        for k, ((xs, ys), curve) in enumerate(zip(points, line.along.curves, strict=True))
+    )
+    dots = tuple(
+        dot for k, found in enumerate(line.found) for bend in found for dot in _dots(bend, kind, k)
+    )
+    seen = around(*(ys for _, ys in points), np.array([dot.y for dot in dots] or [np.nan]))
+    drawn = Chart(linear(line.along.low, line.along.high), seen, curves, dots)
+    return Figure(drawn.svg(), _alt(objective, line, kind), _caption(objective, line, kind))
+
+
+def named(label: str, entry: tuple[int, ...] | None, letters: Symbols) -> str:
+    """Write a curve's label as LaTeX, with the letters of the page."""
+    if entry is not None:
+        return glyph("out", letters).at(tuple(str(k) for k in entry))
+    if not label:
+        return ""
+    name, equals, value = label.removeprefix("first ").partition(" = ")
+    if not equals:
+        return rf"\text{{{label}}}"
+    place = ("0",) if label.startswith("first ") else ()
+    return f"{glyph(name, letters).at(place)} = {value}"
+
+
+def _dots(bend: Bend, kind: str, style: int) -> list[Dot]:
+    """Mark a bend: the value; or both ends of a jump, open, and the convention."""
     before, at, after = bend.slopes
-    dot: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 4.4, "zorder": 5}
-    if not slopes:
-        axes.plot([bend.at], [bend.value], color=colour, **dot)
-        return
+    if kind == "value":
+        return [Dot(bend.at, bend.value, style=style)]
+    if kind == "curvature":
+        return []
+    dots = []
     if bend.is_jump:
         apart = 1e-6 * (1 + abs(at))
         ends = [end for end in (before, after) if not bend.exact or abs(end - at) > apart]
-        axes.plot([bend.at] * len(ends), ends, markerfacecolor=_PAPER, markeredgecolor=colour,
-                  **dot)  # fmt: skip
+        dots = [Dot(bend.at, end, True, style) for end in ends]
     if bend.exact or not bend.is_jump:
-        axes.plot([bend.at], [at], color=colour, **dot)
+        dots.append(Dot(bend.at, at, style=style))
+    return dots
 
 
-def _written(drawing: Any, salt: str) -> str:
-    """Write the SVG: no date, colours as variables, identifiers that no other drawing has."""
-    buffer = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    drawing.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\s(width|height)="[\d.]+pt"', "", svg, count=2)
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, variable)
-    svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
-    svg = re.sub(r'\bid="', f'id="{salt}-', svg)
-    svg = re.sub(r"(url\(|href=\")#", rf"\1#{salt}-", svg)
-    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
-    svg = svg.replace("<svg ", '<svg stroke-linejoin="round" stroke-linecap="butt" ', 1)
-    svg = re.sub(r' xmlns:xlink="[^"]*"', "", svg).replace("xlink:href", "href")
-    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
-    return re.sub(r"\n\s*", "\n", svg).strip()
-
-
-def _caption(
-    objective: Objective,
-    along: Slice,
-    moved: str,
-    letters: Symbols,
-    slopes: bool,
-    found: list[list[Bend]],
-) -> Line:
-    parts: list[Inline] = ["The derivative by " if slopes else "The value against ", Math(moved)]
+def _caption(objective: Objective, line: Line1D, kind: str) -> Line:
+    along = line.along
+    parts: list[Inline] = [_SAYS[kind], Math(line.moved)]
     if objective.averages:
         parts.append(" for one sample")
     if len(along.place) > 1:
-        parts += [", the other entries of ", Math(glyph(along.moved, letters).at())]
+        parts += [", the other entries of ", Math(glyph(along.moved, line.letters).at())]
         parts.append(" at 0" if objective.is_scalar else " held fixed")
     for name, words in along.fixed:
-        parts += [", ", Math(glyph(name, letters).at()), f" at {words}"]
+        parts += [", ", Math(glyph(name, line.letters).at()), f" at {words}"]
     parts.append(".")
-    jumps = [bend for curve in found for bend in curve if bend.is_jump] if slopes else []
-    if any(bend.exact for bend in jumps):
+    found = [bend for curve in line.found for bend in curve]
+    jumps = [bend for bend in found if bend.is_jump]
+    if kind == "gradient" and any(bend.exact for bend in jumps):
         parts.append(" At a jump the filled dot is the convention.")
-    elif jumps:
+    elif kind == "gradient" and jumps:
         parts.append(" Open dots mark where it jumps.")
-    elif any(found):
+    elif found and kind != "curvature":
         parts.append(" Dots mark the kinks.")
+    elif found:
+        parts.append(" It is parted at the kinks.")
     return tuple(parts)
 
 
-def _alt(
-    objective: Objective, along: Slice, names: list[str], which: str, found: list[list[Bend]]
-) -> str:
+def _alt(objective: Objective, line: Line1D, kind: str) -> str:
     """Say in words what a drawing shows."""
-    ends = f"from {along.low:g} to {along.high:g}".replace("-", "−")
-    curves = f", a curve for each of: {'; '.join(names)}" if any(names) else ""
-    kinks = sorted({round(b.at, 3) + 0.0 for curve in found for b in curve})
-    at = ", ".join(f"{x:g}" for x in kinks).replace("-", "−")
+    along = line.along
+    ends = minus(f"from {along.low:g} to {along.high:g}")
+    names = [curve.label for curve in along.curves]
+    curves = minus(f", a curve for each of: {'; '.join(names)}") if any(names) else ""
+    kinks = sorted({round(bend.at, 3) + 0.0 for found in line.found for bend in found})
+    at = minus(", ".join(f"{x:g}" for x in kinks))
     marked = f"; kinks at {at}" if kinks else ""
-    what = f"The {which} of {title(objective.name)}"
+    what = f"The {kind} of {title(objective.name)}"
     return f"{what} as one entry of {along.moved} runs {ends}{curves}{marked}."
+
+
+def minus(text: str) -> str:
+    """Write minus signs as such."""
+    return text.replace("-", "−")
+
+
+def turned_figures(objective: Objective, line: Line1D) -> tuple[Figure, ...]:
+    """Draw value, gradient and curvature over each hyperparameter, at three arguments.
+
+    A drawing on which nothing moves is left out.
+
+    Args:
+        objective: what to draw.
+        line: along which the arguments lie.
+    """
+    found: list[Figure] = []
+    for parameter in objective.parameters[:_KNOBS]:
+        turns = _turns(parameter)
+        if len(turns) > 2:
+            found += _turned(objective, line, parameter, turns)
+    return tuple(found)
+
+
+def _turns(parameter: Parameter) -> Array:
+    """Return the values of a hyperparameter to draw at."""
+    base = 1.0 if parameter.default is None else parameter.default
+    if parameter.domain.integer:
+        return np.array([])
+    low, high = (base / 8, 3 * base) if base > 0 else (3 * base or -1.0, -base / 8 or 1.0)
+    return np.array([t for t in np.linspace(low, high, _TURNS) if parameter.domain.admits(t)])
+
+
+def _turned(objective: Objective, line: Line1D, parameter: Parameter, turns: Array) -> list[Figure]:
+    along, curve = line.along, line.along.curves[0]
+    arguments = [round(along.low + part * (along.high - along.low), 2) for part in (0.2, 0.6, 0.85)]
+    computed = []
+    for x in arguments:
+        rows = []
+        for turn in turns:
+            knob = {parameter.name: float(turn)}
+            value, slope = curve.turned(x, knob)
+            below, above = (curve.turned(x + s * _STEP, knob)[1] for s in (-1, 1))
+            rows.append((value, slope, (above - below) / (2 * _STEP)))
+        computed.append(np.array(rows, dtype=np.float64))
+    letter = glyph(parameter.name, line.letters).at()
+    made = []
+    for place, kind in enumerate(KINDS):
+        columns = [rows[:, place] for rows in computed]
+        if not _moves(columns):
+            continue
+        curves = tuple(
+            Curve(turns, ys, f"{line.moved} = {number(x)}", k)
+            for k, (x, ys) in enumerate(zip(arguments, columns, strict=True))
+        )
+        drawn = Chart(linear(float(turns[0]), float(turns[-1])), around(*columns), curves)
+        says: Line = ("The value",) if kind == "value" else (_SAYS[kind], Math(line.moved))
+        at = () if not curve.label else (" (", Math(named(curve.label, curve.entry, line.letters)),
+                                         ")")  # fmt: skip
+        own = curve.label.startswith(f"{parameter.name} = ")
+        alt = minus(
+            f"The {kind} of {title(objective.name)} as {parameter.name} runs from {turns[0]:g} to "
+            f"{turns[-1]:g}, with one entry of {along.moved} at "
+            f"{', '.join(f'{x:g}' for x in arguments)}."
+        )
+        caption: Line = (*says, " against ", Math(letter), *(() if own else at), ".")
+        made.append(Figure(drawn.svg(), alt, caption))
+    return made
+
+
+def _moves(columns: Sequence[Any]) -> bool:
+    """Whether there is something to see, and it is finite."""
+    if not all(np.isfinite(ys).all() for ys in columns):
+        return False
+    return any(float(np.ptp(ys)) > 1e-3 * (1e-3 + float(np.abs(ys).max())) for ys in columns)

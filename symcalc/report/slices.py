@@ -32,10 +32,16 @@ class Curve:
     Args:
         label: what tells it from the others.
         at: value and slope at an argument.
+        given: the arrays, by name, and the hyperparameters at an argument.
+        entry: of the output, for a layer.
+        turned: value and slope at an argument with some hyperparameters changed.
     """
 
     label: str
     at: Callable[[float], tuple[float, float]]
+    given: Callable[[float], tuple[dict[str, Array], dict[str, float]]]
+    entry: tuple[int, ...] | None
+    turned: Callable[[float, Mapping[str, float]], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -103,30 +109,35 @@ def telling_slice(objective: Objective, evaluate: Evaluate) -> Slice:
         arrays = {t.name: _varied(arrays[t.name], number) if t.domain.is_real_line else
                   arrays[t.name] for number, t in enumerate(objective.inputs)}  # fmt: skip
 
-    def along(changed: Mapping[str, Array], knobs: Mapping[str, float], entry: Any) -> Any:
-        def at(x: float) -> tuple[float, float]:
-            given = {**arrays, **changed}
-            given[moved.name] = given[moved.name].copy()
-            given[moved.name][place] = x
-            inputs = tuple(given[t.name] for t in objective.inputs)
+    def along(
+        label: str, changed: Mapping[str, Array], knobs: Mapping[str, float], entry: Any
+    ) -> Curve:
+        def given(x: float) -> tuple[dict[str, Array], dict[str, float]]:
+            found = {**arrays, **changed}
+            found[moved.name] = found[moved.name].copy()
+            found[moved.name][place] = x
+            return found, dict(knobs)
+
+        def turned(x: float, others: Mapping[str, float]) -> tuple[float, float]:
+            inputs = tuple(given(x)[0][t.name] for t in objective.inputs)
             if entry is None:
-                value, grads = evaluate(inputs, knobs, None)
+                value, grads = evaluate(inputs, {**knobs, **others}, None)
                 value = float(value)
             else:
                 cotangent = np.zeros(tuple(_size(i.extent, sizes) for i in objective.outputs))
                 cotangent[entry] = 1.0
-                out, grads = evaluate(inputs, knobs, cotangent)
+                out, grads = evaluate(inputs, {**knobs, **others}, cotangent)
                 value = float(np.asarray(out)[entry])
             first = grads[0] if isinstance(grads, (tuple, list)) else grads
             return value, float(np.asarray(first)[place])
 
-        return at
+        return Curve(label, lambda x: turned(x, {}), given, entry, turned)
 
     curves: list[Curve] = []
     if objective.is_scalar:
         variants = _variants(objective, arrays, hyper)
         for label, changed, knobs in variants:
-            curves.append(Curve(label, along(changed, {**hyper, **knobs}, None)))
+            curves.append(along(label, changed, {**hyper, **knobs}, None))
         varied = set(variants[0][1])
         fixed = [(name, _words(array)) for name, array in arrays.items()
                  if name != moved.name and name not in varied]  # fmt: skip
@@ -134,7 +145,7 @@ def telling_slice(objective: Objective, evaluate: Evaluate) -> Slice:
         fixed = []
         for entry in _moving_entries(objective, arrays, hyper, evaluate, place, sizes):
             name = "".join(str(k) for k in entry)
-            curves.append(Curve(f"entry {name}", along({}, hyper, entry)))
+            curves.append(along(f"entry {name}", {}, hyper, entry))
     return Slice(moved.name, place, low, high, tuple(curves), tuple(fixed))
 
 

