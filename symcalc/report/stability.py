@@ -72,7 +72,7 @@ def stability(
         return ()
     drawn = []
     for which, kind in enumerate(("value", "gradient")):
-        rows = np.array([reading.levels[which] for reading in found])
+        rows = np.array([reading.levels[which] for reading in found], dtype=float)
         worse = rows[:, 1] - rows[:, 2]
         if np.isfinite(worse).any() and np.nanmax(worse) >= _TELLING:
             drawn.append(_figure(objective, line, kind, [r.x for r in found], rows))
