@@ -111,8 +111,8 @@ def test_the_markdown_is_whole(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_sections_come_in_reading_order(name):
     found = [section.title for section in page(name).sections]
-    order = ["Definition", "Inputs", "Computational graph", "Gradient", "Derivation", "Curvature", "Kinks",
-             "Worked example", "Picture", "Kernel", "Use"]  # fmt: skip
+    order = ["Definition", "Inputs", "Computational graph", "Gradient", "Derivation", "Curvature",
+             "Kinks", "Worked example", "Picture", "Kernel", "Use"]  # fmt: skip
     assert [t for t in found if t in order] == order
 
 
