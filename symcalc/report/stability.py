@@ -80,7 +80,7 @@ def stability(
         return tuple(drawn)
     ends = rf"4^{{{_LEAST}}}", rf"4^{{{_MOST}}}"
     text: Line = (
-        "With ", Math(rf"|{line.moved}|"), " from ", Math(ends[0]), " to ", Math(ends[1]),
+        "With ", Math(rf"\lvert {line.moved} \rvert"), " from ", Math(ends[0]), " to ", Math(ends[1]),
         ", value and gradient typed into NumPy as they are written lose no more than "
         f"{_TELLING - 1} digits beside the kernel.",
     )  # fmt: skip
