@@ -208,7 +208,7 @@ def report(
     Args:
         obj: an Objective, or a catalogue name.
         out: the folder, made if need be.
-        formats: "html", "md" or both.
+        formats: some of "html", "md", "tex" and "pdf".
         wrt: the input or inputs to differentiate by; the objective's own if not given.
 
     Returns:
@@ -217,6 +217,7 @@ def report(
     Raises:
         UnknownObjectiveError: no objective has this name.
         ReportError: an unknown format.
+        MissingTypstError: a PDF, and the `typst` package is not installed.
         ReportWriteError: the folder cannot be written to.
     """
     from symcalc.report.assemble import kernel_page
@@ -234,6 +235,7 @@ def book(
     objectives: Iterable[Objective],
     out: str | os.PathLike[str] = "derivations",
     formats: Iterable[str] = ("html", "md"),
+    processes: int = 1,
 ) -> Iterator[Path]:
     """Write the book: a page for each objective, how to read them, and an index by family.
 
@@ -243,7 +245,9 @@ def book(
     Args:
         objectives: in the order of the index.
         out: the folder, made if need be.
-        formats: "html", "md" or both.
+        formats: some of "html", "md", "tex" and "pdf".
+        processes: how many pages are made side by side. With more than one, a script that calls
+            this guards its entry by `if __name__ == "__main__"`.
 
     Yields:
         Each path as it is written.
@@ -252,18 +256,13 @@ def book(
         ReportError: an unknown format.
         ReportWriteError: the folder cannot be written to.
     """
-    from symcalc.report.assemble import kernel_page
-    from symcalc.report.book import Member, write_book
+    from symcalc.report.assemble import book_members
+    from symcalc.report.book import write_book
     from symcalc.report.writer import known_formats
-    from symcalc.verify.check import check_equations
 
-    def member(objective: Objective) -> Member:
-        kernel = compile(objective.at_any_size)
-        artist = compile(objective.at_any_size, backend="numpy")
-        page = kernel_page(kernel, check_equations(kernel.derivation), artist)
-        return objective, kernel.derivation, page
-
-    return write_book(objectives, member, out, known_formats(formats))
+    wanted, every = known_formats(formats), tuple(objectives)
+    names = [objective.name for objective in every]
+    return write_book(book_members(every, processes), names, out, wanted)
 
 
 def benchmark(obj: Objective | str, **options: Any) -> Benchmark:

@@ -6,6 +6,7 @@ Exit status: 0 good, 1 a check failed or a kernel could not be timed, 2 bad inpu
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shlex
 import sys
@@ -382,7 +383,7 @@ def report(
         "reports"
     ),
     formats: Annotated[
-        str, typer.Option("--format", metavar="FORMAT,...", help="html, md.")
+        str, typer.Option("--format", metavar="FORMAT,...", help="html, md, tex, pdf.")
     ] = "html,md",
     wrt: Wrt = None,
     shape: Shape = None,
@@ -394,14 +395,25 @@ def report(
     wanted = tuple(arguments.parts("--format", formats))
     console = terminal.output()
     if everything:
-        for path in api.book(objectives, out, wanted):
-            console.print(str(path), soft_wrap=True)
+        _book(objectives, out, wanted)
         return
     with terminal.progress(console, len(objectives)) as begin:
         for objective in objectives:
             begin(objective.name)
             for path in api.report(objective, out=out, formats=wanted):
                 console.print(str(path), soft_wrap=True)
+
+
+def _book(objectives: list[Any], out: Path, formats: tuple[str, ...]) -> None:
+    """Write the book, a page a processor at a time."""
+    console = terminal.output()
+    pages = {objective.name for objective in objectives}
+    with terminal.progress(console, len(pages)) as begin:
+        for path in api.book(objectives, out, formats, processes=os.cpu_count() or 1):
+            console.print(str(path), soft_wrap=True)
+            if path.stem in pages:
+                pages.remove(path.stem)
+                begin(path.stem)
 
 
 @cache_app.command("info")

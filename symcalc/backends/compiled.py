@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from symcalc.backends.checks import checked_tensors, domain_checks, label_tensors
+from symcalc.backends.checks import DomainCheck, checked_tensors, domain_checks, label_tensors
 from symcalc.backends.executable import Executable
 from symcalc.backends.modes import Task, task
 from symcalc.backends.ready import Ready
@@ -20,6 +20,41 @@ from symcalc.notation.objective import Objective
 from symcalc.notation.text import text
 
 Build = Callable[[Objective, Task, str], Executable]
+
+
+def main_mode(objective: Objective) -> str:
+    """Return the mode that a kernel is compiled for first: value and gradient in one pass."""
+    return "value_and_grad" if objective.is_scalar else "vjp"
+
+
+def watched(
+    wanted: Task, objective: Objective, dtype: np.dtype[Any], checked: bool
+) -> tuple[Task, list[DomainCheck]]:
+    """Let a task measure whether its inputs lie in their domains.
+
+    Args:
+        wanted: what is to be computed.
+        objective: of which.
+        dtype: of the kernel.
+        checked: whether real inputs are looked at; labels always are.
+
+    Returns:
+        The task and its checks. What is written in place is measured beforehand, for what is wrong
+        must be told before anything is written: such a task stays as it is.
+    """
+    names = {e.target.name for e in wanted.equations} | {t.name for t in wanted.inputs}
+    names |= {p.name for p in objective.parameters} | {dim.name for dim in objective.dims}
+    looks = checked and not wanted.in_place
+    seen = (checked_tensors if looks else label_tensors)(wanted.inputs)
+    equations, checks = domain_checks(wanted.inputs, seen, Namer(names), dtype)
+    if wanted.in_place:
+        return wanted, checks
+    measuring = dataclasses.replace(
+        wanted,
+        equations=(*wanted.equations, *equations),
+        measures=tuple(check.measured for check in checks),
+    )
+    return measuring, checks
 
 
 class Compiled:
@@ -67,7 +102,7 @@ class Compiled:
 
     @property
     def _main(self) -> str:
-        return "value_and_grad" if self.objective.is_scalar else "vjp"
+        return main_mode(self.objective)
 
     def _structured(self, gradients: Sequence[Any]) -> Any:
         return gradients[0] if self._single else tuple(gradients)
@@ -108,20 +143,7 @@ class Compiled:
 
     def _make(self, mode: str) -> Ready:
         wanted = task(self.derivation, mode)
-        names = {e.target.name for e in wanted.equations} | {t.name for t in wanted.inputs}
-        names |= {p.name for p in self.objective.parameters}
-        names |= {dim.name for dim in self.objective.dims}
-        looks = self._checked and not wanted.in_place
-        watched = (checked_tensors if looks else label_tensors)(wanted.inputs)
-        equations, checks = domain_checks(wanted.inputs, watched, Namer(names), self.dtype)
-        if wanted.in_place:  # what is wrong must be told before anything is written
-            executable = self._build(self.objective, wanted, str(self.dtype))
-            return Ready(self.objective, wanted, executable, checks, self.dtype)
-        wanted = dataclasses.replace(
-            wanted,
-            equations=(*wanted.equations, *equations),
-            measures=tuple(check.measured for check in checks),
-        )
+        wanted, checks = watched(wanted, self.objective, self.dtype, self._checked)
         executable = self._build(self.objective, wanted, str(self.dtype))
         return Ready(self.objective, wanted, executable, checks, self.dtype)
 

@@ -228,11 +228,20 @@ def _work(kernel: Any, number: int, arguments: tuple[Any, ...], first: int, last
 
 def build(objective: Objective, task: Task, dtype: str) -> Executable:
     """Lower a task to a program and compile it."""
-    program = lower(
-        objective, task.name, task.equations, task.inputs, task.outputs, task.number, task.measures
-    )
+    program = _lowered(objective, task)
     if not task.in_place:
         return NumbaExecutable(program, dtype)
     if all(can_replace(program, output, given) for output, given in task.replaced):
         return NumbaExecutable(replace(program, replaced=task.replaced), dtype)
     return Copying(NumbaExecutable(program, dtype))
+
+
+def source(objective: Objective, task: Task, dtype: str) -> str:
+    """Write a task that replaces no input as the source that `build` would compile."""
+    return SourceWriter(_lowered(objective, task), dtype).write()
+
+
+def _lowered(objective: Objective, task: Task) -> Program:
+    return lower(
+        objective, task.name, task.equations, task.inputs, task.outputs, task.number, task.measures
+    )

@@ -2,36 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+from symcalc.backends import numpy_backend
 from symcalc.backends.kernel import Kernel
+from symcalc.backends.written import numba_source
+from symcalc.calculus.derive import Derivation, derive
+from symcalc.notation.making import MAKING, collector_at_rest
+from symcalc.notation.objective import Objective
 from symcalc.report.blocks import CheckRow, Page
+from symcalc.report.book import Member, member
 from symcalc.report.illustrate import drawings, illustrated
 from symcalc.report.page import build_page
+from symcalc.report.properties import facts
 from symcalc.report.slices import Array, Evaluate
+from symcalc.report.symbols import symbols
+from symcalc.verify.check import check_equations
 from symcalc.verify.verdict import CheckReport
 
+_WITNESS = "our NumPy backend"
 
-def kernel_page(
-    kernel: Kernel, checks: CheckReport | None = None, artist: Kernel | None = None
-) -> Page:
+
+def kernel_page(kernel: Kernel, checks: CheckReport | None = None) -> Page:
     """Make the page of a compiled objective.
 
     Args:
-        kernel: the kernel, whose source is shown and whose errors are drawn.
+        kernel: the kernel, whose source is shown, with which the pictures are drawn, and whose
+            errors are.
         checks: what `check` said of it; the section is left out without.
-        artist: the kernel of the same objective that the pictures are drawn with; a NumPy kernel
-            spares a compilation. The kernel itself if not given.
 
     Returns:
         The page; `write` puts it into files.
     """
-    derivation = kernel.derivation
-    drawn = drawings(kernel.objective, derivation, evaluator(artist or kernel), evaluator(kernel))
+    page, _ = _page(kernel.derivation, kernel.source, checks, evaluator(kernel), "our kernel")
+    return page
+
+
+def book_member(objective: Objective) -> Member:
+    """Make an objective's page for the book, and compile nothing.
+
+    The source of the kernel is written without being compiled, the pictures are drawn by the NumPy
+    backend, and the equations are held before ball arithmetic at a few points.
+
+    Args:
+        objective: what the page is about.
+    """
+    with MAKING, collector_at_rest():
+        derivation = derive(objective.at_any_size)
+        evaluate = evaluator(Kernel(derivation, "float64", numpy_backend.build))
+        checks = check_equations(derivation)
+        page, names = _page(derivation, numba_source(derivation), checks, evaluate, _WITNESS)
+        return member(derivation, page, names)
+
+
+def _page(
+    derivation: Derivation,
+    source: str,
+    checks: CheckReport | None,
+    evaluate: Evaluate,
+    whose: str,
+) -> tuple[Page, tuple[str, ...]]:
+    """Make a page, and the names of the properties that it tells."""
+    objective = derivation.objective
+    known = facts(derivation, evaluate, symbols(objective, derivation))
     rows = () if checks is None else check_rows(checks)
-    page = build_page(kernel.objective, derivation, source=kernel.source, checks=rows)
-    return illustrated(page, drawn)
+    page = build_page(objective, derivation, source=source, checks=rows, facts=known)
+    drawn = drawings(objective, derivation, evaluate, whose)
+    return illustrated(page, drawn), tuple(dict.fromkeys(fact.name for fact in known))
+
+
+def book_members(objectives: Sequence[Objective], processes: int = 1) -> Iterator[Member]:
+    """Make the pages of objectives, in order.
+
+    Args:
+        objectives: each is sent to a process as it is defined, and derived there.
+        processes: how many work side by side.
+    """
+    if processes < 2 or len(objectives) < 2:
+        yield from map(book_member, objectives)
+        return
+    context = multiprocessing.get_context("spawn")  # a fork would copy other libraries' threads
+    with ProcessPoolExecutor(min(processes, len(objectives)), context) as pool:
+        yield from pool.map(book_member, objectives)
 
 
 def evaluator(kernel: Kernel) -> Evaluate:

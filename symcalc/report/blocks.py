@@ -140,7 +140,33 @@ class Fold:
     blocks: tuple[Block, ...]
 
 
-Block: TypeAlias = Paragraph | Bullets | Formula | Table | Listing | Figure | StepGroup | Fold
+@dataclass(frozen=True)
+class Search:
+    """A field that hides the rows of the page's tables in which a word is not found.
+
+    It appears where scripts run, and nowhere else.
+
+    Args:
+        label: what a reader is told this is.
+    """
+
+    label: str
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Source code with formulas beside its lines.
+
+    Args:
+        rows: a formula as LaTeX and the lines that compute it, in order.
+    """
+
+    rows: tuple[tuple[str, str], ...]
+
+
+Block: TypeAlias = (
+    Paragraph | Bullets | Formula | Table | Listing | Figure | StepGroup | Fold | Search | Beside
+)
 
 
 @dataclass(frozen=True)
@@ -162,6 +188,7 @@ class Page:
         summary: what it is, in one line.
         reference: where it comes from.
         sections: in reading order.
+        links: to other pages of its book, if it has one.
     """
 
     name: str
@@ -169,6 +196,7 @@ class Page:
     summary: str
     reference: str
     sections: tuple[Section, ...]
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)

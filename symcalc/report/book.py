@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from symcalc.calculus.derive import Derivation
-from symcalc.notation.objective import Objective
 from symcalc.report.blocks import (
     Block,
     Bullets,
@@ -19,29 +18,66 @@ from symcalc.report.blocks import (
     Math,
     Page,
     Paragraph,
+    Search,
     Section,
     Table,
 )
 from symcalc.report.symbols import title
-from symcalc.report.writer import write
+from symcalc.report.writer import known_formats, write
 
 COMMAND = "symcalc report --all --out derivations"
-Member = tuple[Objective, Derivation, Page]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A page of the book, and what the index says of it.
+
+    Args:
+        page: the page.
+        family: whose section of the index it stands in.
+        hessian: the structure of the second derivatives, in words.
+        kinks: on how many conditions a derivative jumps.
+        steps: of the derivation.
+        facts: what was established, a word or two each.
+    """
+
+    page: Page
+    family: str
+    hessian: str
+    kinks: int
+    steps: int
+    facts: tuple[str, ...] = ()
+
+
+def member(derivation: Derivation, page: Page, facts: Iterable[str] = ()) -> Member:
+    """Put a page into the book.
+
+    Args:
+        derivation: what the page tells.
+        page: the page.
+        facts: what was established, a word or two each.
+    """
+    several = len(derivation.wrt) > 1
+    hessian = "as a product" if several else derivation.hessian_structure.kind
+    family = derivation.objective.family or "formulas"
+    steps, kinks = len(derivation.steps), len(derivation.kinks)
+    return Member(page, family, hessian, kinks, steps, tuple(facts))
 
 
 def write_book(
-    objectives: Iterable[Objective],
-    member: Callable[[Objective], Member],
+    members: Iterable[Member],
+    names: Sequence[str],
     out: str | os.PathLike[str],
     formats: Iterable[str] = ("html", "md"),
 ) -> Iterator[Path]:
     """Write the pages of objectives, how to read them, and their index.
 
     Args:
-        objectives: in the order of the index, families together.
-        member: makes the page of an objective.
+        members: in the order of the index, families together; each is written before the next is
+            asked for.
+        names: of their pages, in the same order, by which each is linked to its neighbours.
         out: the folder, made if need be.
-        formats: "html", "md" or both.
+        formats: those that `write` knows.
 
     Yields:
         Each path as it is written. The index of the Markdown is README.md, which a forge shows.
@@ -50,58 +86,64 @@ def write_book(
         ReportError: an unknown format.
         ReportWriteError: the folder cannot be written to.
     """
-    wanted = tuple(formats)
-    members = []
-    for objective in objectives:
-        made = member(objective)
-        members.append(made)
-        yield from write(made[2], out, wanted)
+    wanted = known_formats(formats)
+    found = []
+    for place, each in enumerate(members):
+        found.append(replace(each, page=Page(each.page.name, each.page.title, each.page.summary,
+                                             "", ())))  # fmt: skip
+        yield from write(replace(each.page, links=_beside(names, place)), out, wanted)
     yield from write(reading(), out, wanted)
-    contents = index(members)
+    contents = index(found)
     for name in wanted:
         called = "README" if name == "md" else "index"
         yield from write(replace(contents, name=called), out, (name,))
 
 
-def index(members: Iterable[Member]) -> Page:
+def _beside(names: Sequence[str], place: int) -> tuple[Link, ...]:
+    """Link a page to the index, to how it is read, and to the pages beside it."""
+    links = [Link("The book", "index"), Link("How to read a derivation", "reading")]
+    if place > 0:
+        links.append(Link(f"\N{LEFTWARDS ARROW} {title(names[place - 1])}", names[place - 1]))
+    if place + 1 < len(names):
+        links.append(Link(f"{title(names[place + 1])} \N{RIGHTWARDS ARROW}", names[place + 1]))
+    return tuple(links)
+
+
+def index(members: Sequence[Member]) -> Page:
     """Make the index: a table a family, with what was established of each objective.
 
     Args:
-        members: objective, derivation and page, families together.
+        members: families together.
     """
     families: dict[str, list[tuple[Line, ...]]] = {}
-    for objective, derivation, page in members:
+    for each in members:
         row: tuple[Line, ...] = (
-            (Link(page.title, page.name),), (page.summary,), (_curvature(derivation),),
-            (_kinks(derivation),), (str(len(derivation.steps)),),
+            (Link(each.page.title, each.page.name),), (each.page.summary,), (each.hessian,),
+            (str(each.kinks) if each.kinks else "none",), (", ".join(each.facts),),
+            (str(each.steps),),
         )  # fmt: skip
-        families.setdefault(objective.family or "formulas", []).append(row)
-    head = ("Objective", "What it is", "Hessian", "Kinks", "Steps")
+        families.setdefault(each.family, []).append(row)
+    head = ("Objective", "What it is", "Hessian", "Kinks", "Properties", "Steps")
     sections = [
-        Section("Start here", "start", (Paragraph((
-            Link("How to read a derivation", "reading"),
-            ": the notation, the bar, the conventions at kinks.",
-        )),)),
+        Section("Start here", "start", (
+            Paragraph((
+                Link("How to read a derivation", "reading"),
+                ": the notation, the bar, the conventions at kinks.",
+            )),
+            Search("Search"),
+        )),
         *(Section(title(family), family, (Table(head, tuple(rows)),))
           for family, rows in families.items()),
         Section("How this was made", "made", (Paragraph((
             "Every page is written by ", Code(COMMAND),
-            " from the definitions alone; no formula in it was typed.",
+            " from the definitions alone; no formula in it was typed. A property stands in the "
+            "tables where it was proved, or held at every point that was tried; each page says "
+            "which.",
         )),)),
     ]  # fmt: skip
-    return Page("index", "The book of derivations", "Objectives and layers of machine learning, "
-                "each with its gradient derived step by step.", "", tuple(sections))  # fmt: skip
-
-
-def _curvature(derivation: Derivation) -> str:
-    if len(derivation.wrt) > 1:
-        return "as a product"
-    return derivation.hessian_structure.kind
-
-
-def _kinks(derivation: Derivation) -> str:
-    count = len(derivation.kinks)
-    return str(count) if count else "none"
+    count = f"{len(members)} objectives and layers of machine learning, "
+    return Page("index", "The book of derivations", count + "each with its gradient derived step "
+                "by step.", "", tuple(sections))  # fmt: skip
 
 
 def reading() -> Page:
@@ -113,7 +155,7 @@ def reading() -> Page:
         Section("Conventions", "conventions", _conventions()),
     )
     return Page("reading", "How to read a derivation", "Notation and conventions of this book.",
-                "", sections)  # fmt: skip
+                "", sections, (Link("The book", "index"),))  # fmt: skip
 
 
 def _letters() -> tuple[Block, ...]:

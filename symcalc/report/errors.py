@@ -11,3 +11,7 @@ class ReportError(SymcalcError, ValueError):
 
 class ReportWriteError(SymcalcError, OSError):
     """A report could not be written where it was to go."""
+
+
+class MissingTypstError(SymcalcError, ImportError):
+    """A PDF was asked for, and the package that sets it is not installed."""

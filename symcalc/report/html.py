@@ -1,4 +1,7 @@
-"""A page as one HTML file: native MathML, style and drawings inside, no network, no script."""
+"""A page as one HTML file: native MathML, style and drawings inside, no network.
+
+No script is needed to read it; the book's index alone has one, for its search.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from collections.abc import Sequence
 from html import escape
 
 from symcalc.report.blocks import (
+    Beside,
     Block,
     Bullets,
     Code,
@@ -23,6 +27,7 @@ from symcalc.report.blocks import (
     Math,
     Page,
     Paragraph,
+    Search,
     Section,
     StepBlock,
     StepGroup,
@@ -39,6 +44,8 @@ def render(page: Page) -> str:
         page: what `build_page` assembled.
     """
     links = "".join(f'<li><a href="#{s.anchor}">{escape(s.title)}</a></li>' for s in page.sections)
+    book = "".join(f"<li>{_inline(link)}</li>" for link in page.links)
+    book = f'<nav aria-label="The book"><ul class="book">{book}</ul></nav>\n' if book else ""
     summary = f'<p class="summary">{escape(page.summary)}</p>\n' if page.summary else ""
     reference = f'<p class="reference">{escape(page.reference)}</p>\n' if page.reference else ""
     body = "\n".join(_section(section) for section in page.sections)
@@ -48,7 +55,7 @@ def render(page: Page) -> str:
         f"<title>{escape(page.title)}</title>\n"
         f'<meta name="description" content="{escape(page.summary, quote=True)}">\n'
         f"<style>\n{style()}</style>\n</head>\n<body>\n<main>\n"
-        f"<header>\n<h1>{escape(page.title)}</h1>\n{summary}{reference}"
+        f"<header>\n{book}<h1>{escape(page.title)}</h1>\n{summary}{reference}"
         f'<nav aria-label="On this page"><ul class="contents">{links}</ul></nav>\n</header>\n'
         f"{body}\n</main>\n</body>\n</html>\n"
     )
@@ -86,6 +93,10 @@ def render_block(block: Block) -> str:
         return f'<pre tabindex="0"><code>{code}</code></pre>'
     if isinstance(block, StepGroup):
         return _group(block)
+    if isinstance(block, Search):
+        return _search(block)
+    if isinstance(block, Beside):
+        return _beside(block)
     if isinstance(block, Fold):
         inside = "".join(render_block(inner) for inner in block.blocks)
         return f"<details><summary>{escape(block.summary)}</summary>{inside}</details>"
@@ -124,6 +135,25 @@ def _table(table: Table) -> str:
     return (
         f'<div class="scroll" tabindex="0"><table>{caption}<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{rows}</tbody></table></div>"
+    )
+
+
+def _beside(block: Beside) -> str:
+    rows = "".join(
+        f'<div class="why" tabindex="0">{mathml(formula)}</div>'
+        f'<pre tabindex="0"><code>{coloured(code)}</code></pre>'
+        for formula, code in block.rows
+    )
+    return f'<div class="beside">{rows}</div>'
+
+
+def _search(search: Search) -> str:
+    script = importlib.resources.files(__package__).joinpath("search.js").read_text("utf-8")
+    label = f'<label for="search">{escape(search.label)}</label>'
+    field = '<input id="search" type="search" autocomplete="off">'
+    return (
+        f'<p class="search" id="search-line" hidden>{label} {field} '
+        f'<span id="search-count" role="status"></span></p>\n<script>\n{script}</script>'
     )
 
 

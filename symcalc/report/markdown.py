@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from symcalc.report.blocks import (
+    Beside,
     Block,
     Bullets,
     Code,
@@ -23,10 +24,13 @@ from symcalc.report.blocks import (
     Math,
     Page,
     Paragraph,
+    Search,
     StepBlock,
     StepGroup,
     Table,
 )
+
+_FILES = {"index": "README"}  # what a forge shows of a folder
 
 
 def render(page: Page, figures: Mapping[str, str] | None = None) -> str:
@@ -36,12 +40,13 @@ def render(page: Page, figures: Mapping[str, str] | None = None) -> str:
         page: what `build_page` assembled.
         figures: for each drawing's SVG source the file that holds it, relative to the page.
     """
-    parts = [f"# {_plain(page.title)}"]
+    parts = [" · ".join(map(_inline, page.links))] if page.links else []
+    parts.append(f"# {_plain(page.title)}")
     parts += [f"*{_plain(page.summary)}*"] if page.summary else []
     parts += [_plain(page.reference)] if page.reference else []
     for section in page.sections:
         parts.append(f"## {_plain(section.title)}")
-        parts += [_block(block, figures or {}) for block in section.blocks]
+        parts += [text for block in section.blocks if (text := _block(block, figures or {}))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -62,6 +67,11 @@ def _block(block: Block, figures: Mapping[str, str]) -> str:
     if isinstance(block, Fold):
         inside = "\n\n".join(_block(inner, figures) for inner in block.blocks)
         return _folded(_html(block.summary), inside)
+    if isinstance(block, Beside):
+        rows = (f"{_formula((formula,))}\n\n```python\n{code}\n```" for formula, code in block.rows)
+        return "\n\n".join(rows)
+    if isinstance(block, Search):  # Markdown runs no scripts
+        return ""
     return _figure(block, figures)
 
 
@@ -71,7 +81,7 @@ def _inline(part: Inline) -> str:
     if isinstance(part, Code):
         return f"`{part.text}`"
     if isinstance(part, Link):
-        return f"[{_plain(part.text)}]({part.page}.md)"
+        return f"[{_plain(part.text)}]({_FILES.get(part.page, part.page)}.md)"
     return _plain(part)
 
 

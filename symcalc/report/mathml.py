@@ -12,32 +12,36 @@ from html import escape
 
 from symcalc.report.errors import ReportError
 
-_TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[{}^_&]|\d+|\s+|.", re.DOTALL)
+TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[{}^_&]|\d+|\s+|.", re.DOTALL)
 
-_IDENTIFIERS = {
+IDENTIFIERS = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ϵ", "varepsilon": "ε",
     "zeta": "ζ", "eta": "η", "theta": "θ", "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ",
     "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "upsilon": "υ",
     "phi": "ϕ", "chi": "χ", "psi": "ψ", "omega": "ω", "ell": "ℓ", "partial": "∂", "infty": "∞",
 }  # fmt: skip
-_UPRIGHT = {
+UPRIGHT = {
     "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ", "Lambda": "Λ", "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ",
     "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
 }  # fmt: skip
-_RELATIONS = {
+RELATIONS = {
     "=": "=", "<": "&lt;", ">": "&gt;", "le": "≤", "ge": "≥", "ne": "≠", "in": "∈",
     "leftarrow": "←", "approx": "≈", "to": "→", "sim": "∼",
 }  # fmt: skip
-_BINARY = {"+": "+", "-": "−", "cdot": "⋅", "times": "×", "wedge": "∧", "vee": "∨", "bmod": " mod "}
+_BINARY = {"+": "+", "-": "−", "cdot": "⋅", "times": "×", "wedge": "∧", "vee": "∨", "bmod": " mod ",
+           "circ": "∘"}  # fmt: skip
 _FUNCTIONS = {"log", "exp", "tanh", "cosh", "sinh", "sin", "cos", "arg"}
 _LIMITS = {"max", "min"}
 _BIG = {"sum": "∑", "prod": "∏"}
 _OPEN = {"(": "(", "[": "[", "lvert": "|", "lVert": "‖", "lbrace": "{", "{": "{", "lfloor": "⌊"}
 _CLOSE = {")": ")", "]": "]", "rvert": "|", "rVert": "‖", "rbrace": "}", "}": "}", "rfloor": "⌋"}
-_ACCENTS = {"hat": "^", "bar": "‾", "tilde": "~", "dot": "˙"}
+_ACCENTS = {"hat": "^", "tilde": "~", "dot": "˙"}
 _WIDE = {"widehat": "^", "widetilde": "~"}
 _SPACES = {",": "0.1667em", ";": "0.2778em", "quad": "1em", "qquad": "2em", " ": "0.25em"}
 _DOUBLE = {"R": "ℝ", "N": "ℕ", "Z": "ℤ", "E": "𝔼"}
+_BOLD = (("A", "Z", 0x1D400), ("a", "z", 0x1D41A), ("0", "9", 0x1D7CE), ("Α", "Ω", 0x1D6A8),
+         ("α", "ω", 0x1D6C2))  # fmt: skip
+_BOLD_VARIANTS = {"ϵ": "\U0001d6dc", "ϕ": "\U0001d6df"}
 _SCRIPT = {"L": "ℒ", "N": "𝒩", "D": "𝒟", "H": "ℋ"}
 
 
@@ -74,7 +78,7 @@ class _Reader:
 
     def __init__(self, latex: str) -> None:
         self.latex = latex
-        self.spaced = _TOKEN.findall(latex)
+        self.spaced = TOKEN.findall(latex)
         self.positions = [k for k, token in enumerate(self.spaced) if not token.isspace()]
         self.tokens = [self.spaced[k] for k in self.positions]
         self.place = 0
@@ -161,8 +165,8 @@ class _Reader:
         raise self._unknown(token)
 
     def _symbol(self, token: str, name: str, before: list[Node]) -> Node | None:
-        if name in _RELATIONS:
-            return Node(f"<mo>{_RELATIONS[name]}</mo>", "rel")
+        if name in RELATIONS:
+            return Node(f"<mo>{RELATIONS[name]}</mo>", "rel")
         if name in _BINARY or name == "neg":
             first = not before or before[-1].kind in {"open", "rel", "bin", "comma"}
             if first or name == "neg":
@@ -179,10 +183,10 @@ class _Reader:
             return Node(f'<mo lspace="0" rspace="0" stretchy="false">{token}</mo>')
         if not token.startswith("\\"):
             return None
-        if name in _IDENTIFIERS:
-            return Node(f"<mi>{_IDENTIFIERS[name]}</mi>")
-        if name in _UPRIGHT:
-            return Node(f'<mi mathvariant="normal">{_UPRIGHT[name]}</mi>')
+        if name in IDENTIFIERS:
+            return Node(f"<mi>{IDENTIFIERS[name]}</mi>")
+        if name in UPRIGHT:
+            return Node(f'<mi mathvariant="normal">{UPRIGHT[name]}</mi>')
         if name in _FUNCTIONS:
             return Node(f"<mi>{name}</mi>", "fun")
         if name in _LIMITS and self._peek() != "_":
@@ -193,6 +197,8 @@ class _Reader:
             return Node(f'<mo lspace="0" rspace="0">{_BIG[name]}</mo>', "big")
         if name in _SPACES:
             return Node(f'<mspace width="{_SPACES[name]}"/>', "space")
+        if name == "top":
+            return Node('<mo lspace="0" rspace="0">⊤</mo>')
         if name == "dots":
             return Node('<mo lspace="0" rspace="0">…</mo>')
         return None
@@ -205,9 +211,8 @@ class _Reader:
         if name in _ACCENTS:
             mark = f'<mo stretchy="false">{_ACCENTS[name]}</mo>'
             return Node(f'<mover accent="true">{self._group()}{mark}</mover>')
-        if name == "overline":  # few fonts stretch a bar, so it is a border
-            inside = self._group().removeprefix("<mrow>")
-            return Node(f'<mrow style="border-top:.06em solid;padding-top:.1em">{inside}')
+        if name in {"bar", "overline"}:  # not every font has the sign, so it is a border
+            return Node(f'<mrow class="bar">{self._group()}</mrow>')
         if name in _WIDE:
             mark = f'<mo stretchy="true">{_WIDE[name]}</mo>'
             return Node(f'<mover accent="true">{self._group()}{mark}</mover>')
@@ -215,6 +220,10 @@ class _Reader:
             word = self._text()
             plain = ' mathvariant="normal"' if len(word) == 1 else ""
             return Node(f"<mi{plain}>{escape(word)}</mi>", "fun" if name[0] == "o" else "ord")
+        if name in {"mathbf", "boldsymbol"}:
+            letter = self._text()
+            tag = "mn" if letter.isdigit() else "mi"
+            return Node(f"<{tag}>{_bold(letter)}</{tag}>")
         if name == "text":
             return Node(f"<mtext>{escape(self._text()).replace(' ', chr(160))}</mtext>")
         if name in {"mathbb", "mathcal"}:
@@ -256,6 +265,15 @@ class _Reader:
             table = f'<mtable class="cases">{body}</mtable>'
             return Node(f"<mrow>{_fence('{', 'prefix', 'true')}{table}</mrow>")
         return Node(f'<mtable class="aligned" displaystyle="true">{body}</mtable>')
+
+
+def _bold(letter: str) -> str:
+    r"""Return the bold letter of a letter, a digit or a Greek command: MathML Core has no style."""
+    sign = IDENTIFIERS.get(letter[1:]) or UPRIGHT.get(letter[1:]) or letter
+    for first, last, bold in _BOLD:
+        if first <= sign <= last:
+            return chr(bold + ord(sign) - ord(first))
+    return _BOLD_VARIANTS.get(sign, sign)
 
 
 def _fence(sign: str, form: str, stretchy: str) -> str:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from symcalc.calculus.derive import Derivation
+from symcalc.calculus.equal import written_out
 from symcalc.calculus.equations import Equation
 from symcalc.notation.conditions import Let
 from symcalc.notation.latex import Symbols, adjoint_latex, defined_latex, latex, standing
 from symcalc.notation.lettering import glyph
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Access, Tensor
+from symcalc.report.beside import beside
 from symcalc.report.blocks import (
     Block,
     Bullets,
@@ -31,13 +33,18 @@ from symcalc.report.blocks import (
 )
 from symcalc.report.curvature import curvature
 from symcalc.report.example import example
-from symcalc.report.story import story
+from symcalc.report.libraries import libraries
+from symcalc.report.properties import Fact
+from symcalc.report.story import broken, story, width
 from symcalc.report.symbols import symbols as choose_symbols
 from symcalc.report.symbols import title
 from symcalc.report.usage import usage
+from symcalc.report.vectors import WORDS, bold, vector_row
 
 _INTEGERS = "int32/64"
 _REALS = "float32/64"
+_MOST_WRITTEN_OUT = 10  # equations
+_WIDEST_WRITTEN_OUT = 110
 
 
 def build_page(
@@ -47,6 +54,7 @@ def build_page(
     source: str = "",
     checks: Sequence[CheckRow] = (),
     figures: Sequence[Figure] = (),
+    facts: Sequence[Fact] = (),
 ) -> Page:
     """Assemble the report on an objective.
 
@@ -56,6 +64,7 @@ def build_page(
         source: the generated kernel's source; the section is left out where it is empty.
         checks: the lines of the table of checks; left out where there are none.
         figures: drawings of value and gradient, as `plots.figures` makes them.
+        facts: properties, as `properties.facts` finds them; left out where there are none.
 
     Returns:
         The page, which `html.render` and `markdown.render` write out.
@@ -68,6 +77,7 @@ def build_page(
         Section("Derivation", "derivation", _derivation(objective, derivation, letters)),
         Section("Curvature", "curvature", curvature(derivation, letters)),
         Section("Kinks", "kinks", _kinks(derivation, letters)),
+        Section("Properties", "properties", _properties(facts)),
         Section("Worked example", "example", example(derivation, letters)),
     ]
     sections = [section for section in sections if section.blocks]
@@ -76,8 +86,7 @@ def build_page(
     if checks:
         sections.append(Section("Checks", "checks", _checks(checks)))
     if source:
-        fold = Fold("The generated kernel, as it is compiled", (Listing(source),))
-        sections.append(Section("Kernel", "kernel", (fold,)))
+        sections.append(Section("Kernel", "kernel", _kernel(source, derivation, letters)))
     sections.append(Section("Use", "use", (Listing(usage(objective)),)))
     if objective.notes and not objective.family:  # a formula of one's own keeps its text
         sections.append(Section("As written", "as-written", (Listing(objective.notes + "\n"),)))
@@ -86,6 +95,9 @@ def build_page(
             Paragraph((" ".join(part.split()),)) for part in objective.notes.split("\n\n")
         )
         sections.append(Section("Conventions", "conventions", paragraphs))
+    if objective.family:
+        calls = libraries(objective.name)
+        sections += [Section("In other libraries", "libraries", calls)] if calls else []
     return Page(
         objective.name, title(objective.name), objective.summary, objective.reference,
         tuple(sections),
@@ -182,12 +194,56 @@ def _gradient(objective: Objective, derivation: Derivation, letters: Symbols) ->
     if helpers:
         blocks.append(Paragraph(("where",)))
         blocks.append(Formula(tuple(_row(e, letters) for e in helpers), label="Definitions used"))
+    blocks += _in_the_inputs(derivation, letters)
+    blocks += _as_vectors(derivation, letters)
     if derivation.cotangent is not None:
         out = value_letter(objective, derivation, letters)
         blocks.append(_about_cotangent(out, derivation.cotangent, objective, letters))
     elif any(a.of.name not in derivation.wrt for a in derivation.adjoints):
         blocks.append(Paragraph(("A bar marks the derivative of the value by what is under it.",)))
     return tuple(blocks)
+
+
+def _in_the_inputs(derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:
+    """Write the gradient in the inputs alone, where that is short and not what was shown."""
+    rows: list[str] = []
+    if len(derivation.equations) > _MOST_WRITTEN_OUT:
+        return ()
+    for name in derivation.wrt:
+        a = derivation.gradient_of(name)
+        whole = written_out(a.body, derivation.equations)
+        if whole == a.body:
+            return ()
+        row = f"{adjoint_latex(derivation, a, letters)} &= {latex(whole, letters, a.indices)}"
+        if width(row) > _WIDEST_WRITTEN_OUT:
+            return ()
+        rows += broken(row)
+    return (Paragraph(("In the inputs alone:",)),
+            Formula(tuple(rows), label="The gradient in the inputs alone"))  # fmt: skip
+
+
+def _as_vectors(derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:
+    """Write the gradient as vectors and matrices, where all of it has such a form."""
+    rows, words, hot = [], set(), []
+    for a in derivation.adjoints:
+        found = vector_row(Equation(a.target, a.indices, a.body), letters)
+        if found is None:
+            return ()
+        left = bold(a.target, letters)
+        if a.of.name in derivation.wrt and derivation.cotangent is None:
+            value = latex(Access(derivation.value), letters)
+            left = rf"\frac{{\partial {value}}}{{\partial {bold(a.of, letters)}}}"
+        rows.append(f"{left} &= {found.shown}")
+        words |= set(found.words)
+        hot += [found.hot] if found.hot else []
+    text = "As vectors and matrices; functions act on each entry"
+    notes: list[Any] = [text]
+    for word in sorted(words, key=list(WORDS).index):
+        notes += ["; ", Math(word), f" {WORDS[word]}"]
+    for label, matrix in dict.fromkeys(hot):
+        notes += ["; row ", Math("i"), " of ", Math(matrix), " has a one in the column ",
+                  Math(label), " and zeros elsewhere"]  # fmt: skip
+    return (Paragraph((*notes, ":")), Formula(tuple(rows), label="The gradient as vectors"))
 
 
 def _about_cotangent(
@@ -260,6 +316,21 @@ def _kinks(derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:
         items.append((Math(formula), ": ", kink.convention, "."))
     intro = Paragraph(("A derivative may jump where one of these holds; there the convention is:",))
     return (intro, Bullets(tuple(items)))
+
+
+def _properties(facts: Sequence[Fact]) -> tuple[Block, ...]:
+    rows: list[tuple[Line, ...]] = [(fact.says, (f"{fact.how[0].upper()}{fact.how[1:]}.",))
+                                    for fact in facts]  # fmt: skip
+    return (Table(("Property", "How it is known"), tuple(rows)),) if rows else ()
+
+
+def _kernel(source: str, derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:
+    whole = Fold("The generated kernel, as it is compiled", (Listing(source),))
+    parts = beside(source, derivation, letters)
+    if parts is None:
+        return (whole,)
+    text = "The lines that compute, and what each run of them computes:"
+    return (Paragraph((text,)), parts, whole)
 
 
 def _checks(checks: Sequence[CheckRow]) -> tuple[Block, ...]:

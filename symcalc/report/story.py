@@ -204,15 +204,19 @@ def _deltas_out(node: Any) -> Any:
 
 def _short(before: str, after: str) -> bool:
     """Whether both sides fit on one line."""
-    return _width(before) + _width(after) < 32
+    return width(before) + width(after) < 32
 
 
 def broken(row: str, limit: int = 66) -> tuple[str, ...]:
     """Break a row that is too wide before the last sign at which it may be broken.
 
     Signs within a group, a fraction, cases or stretching brackets stay where they are.
+
+    Args:
+        row: LaTeX, aligned.
+        limit: how wide it may be.
     """
-    if _width(row) <= limit:
+    if width(row) <= limit:
         return (row,)
     depth, places = 0, []
     for token in re.finditer(r"\\left|\\right|\\begin|\\end|[{}]| [+-] ", row):
@@ -223,14 +227,18 @@ def broken(row: str, limit: int = 66) -> tuple[str, ...]:
             depth -= 1
         elif depth == 0:
             places.append(token.start())
-    fits = [p for p in places if 20 < _width(row[:p]) <= limit and _width(row[p:]) > 12]
+    fits = [p for p in places if 20 < width(row[:p]) <= limit and width(row[p:]) > 12]
     if not fits:
         return (row,)
     at = max(fits)
     return (row[:at], *broken(rf"&\quad {row[at + 1 :]}", limit))
 
 
-def _width(shown: str) -> int:
-    """Estimate how many letters wide a formula is set."""
+def width(shown: str) -> int:
+    """Estimate how many letters wide a formula is set.
+
+    Args:
+        shown: LaTeX.
+    """
     bare = re.sub(r"\\(frac|hat|bar|overline|left|right|operatorname|mathrm|text|[,;])", "", shown)
     return len(re.sub(r"\\[a-zA-Z]+", "x", bare).translate(str.maketrans("", "", "{}_^ ")))

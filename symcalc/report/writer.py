@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from symcalc.report import html, markdown
+from symcalc.report import html, markdown, tex, typst
 from symcalc.report.blocks import Figure, Page
 from symcalc.report.errors import ReportError, ReportWriteError
 
-FORMATS = ("html", "md")
+FORMATS = ("html", "md", "tex", "pdf")
+USUAL = ("html", "md")
 
 # What a drawing needs to stand alone: the colours that a page's style would give it.
 _COLOURS = (
@@ -25,33 +26,35 @@ _COLOURS = (
 
 
 def write(
-    page: Page, out: str | os.PathLike[str], formats: Iterable[str] = FORMATS
+    page: Page, out: str | os.PathLike[str], formats: Iterable[str] = USUAL
 ) -> tuple[Path, ...]:
     """Write a page in the formats asked for.
 
     Args:
         page: what `build_page` assembled; its name names the files.
         out: the directory, made if it is not there.
-        formats: "html", "md" or both. Markdown brings its drawings as SVG files of their own.
+        formats: some of "html", "md", "tex" and "pdf". Markdown brings its drawings as SVG files of
+            their own; the LaTeX has none.
 
     Returns:
         The paths of the pages written, in the order of `formats`.
 
     Raises:
         ReportError: an unknown format, none at all, or a name that is no file name.
+        MissingTypstError: a PDF, and the `typst` package is not installed.
         ReportWriteError: the directory or a file cannot be written.
     """
     wanted = known_formats(formats)
     if not re.fullmatch(r"\w[\w.-]*", page.name):
         raise ReportError(f"name: expected a name that can name a file, got {page.name!r}")
     folder = Path(out)
-    files: dict[str, str] = {}
+    files: dict[str, bytes] = {}
     for name in wanted:
-        files |= _html(page) if name == "html" else _markdown(page)
+        files |= {file: _encoded(made) for file, made in _WRITERS[name](page).items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            _replace(folder / name, text)
+        for name, content in files.items():
+            _replace(folder / name, content)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ReportWriteError(
@@ -65,12 +68,15 @@ def known_formats(formats: Iterable[str]) -> tuple[str, ...]:
 
     Raises:
         ReportError: an unknown one, or none at all.
+        MissingTypstError: a PDF, and the `typst` package is not installed.
     """
     wanted = (formats,) if isinstance(formats, str) else tuple(dict.fromkeys(formats))
     unknown = [name for name in wanted if name not in FORMATS]
     if unknown or not wanted:
         got = ", ".join(map(repr, unknown)) or "none"
         raise ReportError(f"formats: expected some of {', '.join(map(repr, FORMATS))}, got {got}")
+    if "pdf" in wanted:
+        typst.require()
     return wanted
 
 
@@ -91,12 +97,24 @@ def _alone(svg: str) -> str:
     return svg[:end] + _COLOURS + svg[end:] + "\n"
 
 
-def _replace(path: Path, text: str) -> None:
+_WRITERS: dict[str, Callable[[Page], Mapping[str, str | bytes]]] = {
+    "html": _html,
+    "md": _markdown,
+    "tex": lambda page: {f"{page.name}.tex": tex.render(page)},
+    "pdf": lambda page: {f"{page.name}.pdf": typst.pdf(page)},
+}
+
+
+def _encoded(made: str | bytes) -> bytes:
+    return made.encode("utf-8") if isinstance(made, str) else made
+
+
+def _replace(path: Path, content: bytes) -> None:
     """Write beside the file, then take its place in one move."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o644)

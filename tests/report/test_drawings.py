@@ -209,13 +209,13 @@ class TestField:
 class TestStability:
     def test_the_formula_as_written_overflows_and_the_kernel_does_not(self):
         objective, derivation, evaluate, line = drawn("bce_with_logits")
-        (figure, *_) = stability(objective, derivation, line, evaluate)
-        assert "as written in float64 up to 1," in figure.alt
+        (figure, *_) = stability(objective, derivation, line, evaluate, "our kernel")
+        assert "as written, float64 up to 1," in figure.alt
         assert "our kernel up to 1e−16" in figure.alt
 
     def test_where_nothing_is_lost_a_sentence_says_so(self):
         objective, derivation, evaluate, line = drawn("mse")
-        (block,) = stability(objective, derivation, line, evaluate)
+        (block,) = stability(objective, derivation, line, evaluate, "our kernel")
         assert isinstance(block, Paragraph)
 
     def test_the_formula_is_computed_as_it_is_typed(self):

@@ -112,7 +112,7 @@ def test_the_markdown_is_whole(name):
 def test_sections_come_in_reading_order(name):
     found = [section.title for section in page(name).sections]
     order = ["Definition", "Inputs", "Computational graph", "Gradient", "Derivation", "Curvature",
-             "Kinks", "Worked example", "Picture", "Kernel", "Use"]  # fmt: skip
+             "Kinks", "Properties", "Worked example", "Picture", "Kernel", "Use"]  # fmt: skip
     assert [t for t in found if t in order] == order
 
 
@@ -290,9 +290,10 @@ def test_pages_are_written_whole(tmp_path):
     assert "prefers-color-scheme" in svg
 
 
-@pytest.mark.parametrize("formats", [("pdf",), ("html", "docx"), ()])
+@pytest.mark.parametrize("formats", [("ps",), ("html", "docx"), ()])
 def test_an_unknown_format_is_named(tmp_path, formats):
-    with pytest.raises(ReportError, match=r"formats: expected some of 'html', 'md', got"):
+    expected = r"formats: expected some of 'html', 'md', 'tex', 'pdf', got"
+    with pytest.raises(ReportError, match=expected):
         write(page("mse"), tmp_path / "out", formats)
     assert not (tmp_path / "out").exists()
 
