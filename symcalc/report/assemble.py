@@ -23,6 +23,8 @@ from symcalc.report.symbols import symbols
 from symcalc.verify.check import check_equations
 from symcalc.verify.verdict import CheckReport
 
+_WITNESS = "our NumPy backend"
+
 
 def kernel_page(kernel: Kernel, checks: CheckReport | None = None) -> Page:
     """Make the page of a compiled objective.
@@ -35,7 +37,7 @@ def kernel_page(kernel: Kernel, checks: CheckReport | None = None) -> Page:
     Returns:
         The page; `write` puts it into files.
     """
-    page, _ = _page(kernel.derivation, kernel.source, checks, evaluator(kernel))
+    page, _ = _page(kernel.derivation, kernel.source, checks, evaluator(kernel), "our kernel")
     return page
 
 
@@ -52,19 +54,23 @@ def book_member(objective: Objective) -> Member:
         derivation = derive(objective.at_any_size)
         evaluate = evaluator(Kernel(derivation, "float64", numpy_backend.build))
         checks = check_equations(derivation)
-        page, names = _page(derivation, numba_source(derivation), checks, evaluate)
+        page, names = _page(derivation, numba_source(derivation), checks, evaluate, _WITNESS)
         return member(derivation, page, names)
 
 
 def _page(
-    derivation: Derivation, source: str, checks: CheckReport | None, evaluate: Evaluate
+    derivation: Derivation,
+    source: str,
+    checks: CheckReport | None,
+    evaluate: Evaluate,
+    whose: str,
 ) -> tuple[Page, tuple[str, ...]]:
     """Make a page, and the names of the properties that it tells."""
     objective = derivation.objective
     known = facts(derivation, evaluate, symbols(objective, derivation))
     rows = () if checks is None else check_rows(checks)
     page = build_page(objective, derivation, source=source, checks=rows, facts=known)
-    drawn = drawings(objective, derivation, evaluate, evaluate)
+    drawn = drawings(objective, derivation, evaluate, whose)
     return illustrated(page, drawn), tuple(dict.fromkeys(fact.name for fact in known))
 
 

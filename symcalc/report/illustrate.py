@@ -36,7 +36,7 @@ class Drawings:
 
 
 def drawings(
-    objective: Objective, derivation: Derivation, evaluate: Evaluate, shown: Evaluate
+    objective: Objective, derivation: Derivation, evaluate: Evaluate, whose: str
 ) -> Drawings:
     """Draw everything that a page shows.
 
@@ -44,7 +44,7 @@ def drawings(
         objective: what the page is about.
         derivation: its derivation.
         evaluate: value and gradients at given inputs; called a thousand times.
-        shown: the same of the kernel that the page shows, whose errors are drawn.
+        whose: what computes them, in words: its errors are drawn.
     """
     graph = graph_figure(objective, derivation, symbols(objective, derivation))
     line = line_of(objective, derivation, evaluate)
@@ -55,7 +55,7 @@ def drawings(
         kink_figures(objective, line),
         (*line_figures(objective, line), *field_figures(objective, line, evaluate)),
         turned_figures(objective, line),
-        stability(objective, derivation, line, shown),
+        stability(objective, derivation, line, evaluate, whose),
     )
 
 

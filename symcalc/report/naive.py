@@ -98,7 +98,8 @@ class AsWritten:
         if isinstance(node, Reduction):
             return self._reduced(node, at)
         if isinstance(node, Atom):
-            dummies, body = _definition(type(node), len(node.args))
+            kind: Any = type(node)
+            dummies, body = _definition(kind, len(node.args))
             given = [self.dtype(self.number(part, at)) for part in node.args]
             return self.number(body, dict(zip(dummies, given, strict=True)))
         if node.is_Add:

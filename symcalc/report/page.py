@@ -246,7 +246,6 @@ def _in_the_inputs(derivation: Derivation, letters: Symbols) -> tuple[Block, ...
 def _as_vectors(derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:
     """Write the gradient as vectors and matrices, where all of it has such a form."""
     rows, words, hot = [], set(), []
-    value = latex(Access(derivation.value), letters)
     for a in derivation.adjoints:
         found = vector_row(Equation(a.target, a.indices, a.body), letters)
         if found is None:
@@ -254,6 +253,7 @@ def _as_vectors(derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:
         try:
             left = bold(a.target, letters)
             if a.of.name in derivation.wrt and derivation.cotangent is None:
+                value = latex(Access(derivation.value), letters)
                 left = rf"\frac{{\partial {value}}}{{\partial {bold(a.of, letters)}}}"
         except NoFormError:
             return ()

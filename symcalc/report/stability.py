@@ -30,7 +30,7 @@ _LEAST, _MOST = -12, 5  # powers of four
 _FLOORS = {"float64": -16, "float32": -7}
 _TYPES: dict[str, Callable[[Any], Any]] = {"float32": np.float32, "float64": np.float64}
 _TELLING = 3  # decades by which the definition must be worse for a picture to be worth it
-_LABELS = (r"\text{as written, float32}", r"\text{as written, float64}", r"\text{our kernel}")
+_WRITTEN = ("as written, float32", "as written, float64")
 _STYLES = (2, 1, 0)
 
 
@@ -49,7 +49,7 @@ class Reading:
 
 
 def stability(
-    objective: Objective, derivation: Derivation, line: Line1D, evaluate: Evaluate
+    objective: Objective, derivation: Derivation, line: Line1D, evaluate: Evaluate, whose: str
 ) -> tuple[Block, ...]:
     """Draw the errors of value and gradient over the tails, where there is something to see.
 
@@ -57,7 +57,8 @@ def stability(
         objective: what is computed; of a layer nothing is drawn.
         derivation: its equations, which are computed as written too.
         line: whose moving entry runs through the tails.
-        evaluate: value and gradients of the kernel that is shown.
+        evaluate: value and gradients, of the kernel whose errors are drawn.
+        whose: that kernel, in words.
 
     Returns:
         Up to two figures, or a sentence if the definition as written is as good.
@@ -72,17 +73,17 @@ def stability(
         return ()
     drawn = []
     for which, kind in enumerate(("value", "gradient")):
-        rows = np.array([reading.levels[which] for reading in found], dtype=float)
+        rows = np.array([reading.levels[which] for reading in found], dtype=np.float64)
         worse = rows[:, 1] - rows[:, 2]
         if np.isfinite(worse).any() and np.nanmax(worse) >= _TELLING:
-            drawn.append(_figure(objective, line, kind, [r.x for r in found], rows))
+            drawn.append(_figure(objective, line, kind, [r.x for r in found], rows, whose))
     if drawn:
         return tuple(drawn)
     ends = rf"4^{{{_LEAST}}}", rf"4^{{{_MOST}}}"
     text: Line = (
-        "With ", Math(rf"|{line.moved}|"), " from ", Math(ends[0]), " to ", Math(ends[1]),
+        "With ", Math(rf"\lvert {line.moved} \rvert"), " from ", Math(ends[0]), " to ", Math(ends[1]),
         ", value and gradient typed into NumPy as they are written lose no more than "
-        f"{_TELLING - 1} digits beside the kernel.",
+        f"{_TELLING - 1} digits beside {whose}.",
     )  # fmt: skip
     return (Paragraph(text),)
 
@@ -157,7 +158,7 @@ def _written(
 
 def _level(came: float, truth: Any, dtype: str) -> float:
     """Return the relative error as a whole power of ten, between the dtype's last bit and one."""
-    info = np.finfo(_TYPES[dtype])  # type: ignore[arg-type]
+    info = np.finfo(dtype)
     size = abs(float(truth.mid()))
     if size > float(info.max) or 0 < size < float(info.tiny):
         return math.nan
@@ -171,12 +172,20 @@ def _level(came: float, truth: Any, dtype: str) -> float:
     return min(0.0, math.ceil(math.log10(error)))
 
 
-def _figure(objective: Objective, line: Line1D, kind: str, xs: list[float], rows: Any) -> Figure:
+def _figure(
+    objective: Objective, line: Line1D, kind: str, xs: list[float], rows: Any, whose: str
+) -> Figure:
+    names = (*_WRITTEN, whose)
     along = np.array([_position(x) for x in xs])
     gap = int(np.searchsorted(along, 0.0))
     curves = tuple(
-        Curve(np.insert(along, gap, 0.0), np.insert(rows[:, k], gap, np.nan), label, style)
-        for k, (label, style) in enumerate(zip(_LABELS, _STYLES, strict=True))
+        Curve(
+            np.insert(along, gap, 0.0),
+            np.insert(rows[:, k], gap, np.nan),
+            rf"\text{{{name}}}",
+            style,
+        )
+        for k, (name, style) in enumerate(zip(names, _STYLES, strict=True))
     )
     chart = Chart(_axis(xs), Scale(-17.0, 0.5, tuple((k, _power(k)) for k in (-16, -12, -8, -4,
                   0))), curves)  # fmt: skip
@@ -187,9 +196,8 @@ def _figure(objective: Objective, line: Line1D, kind: str, xs: list[float], rows
     )  # fmt: skip
     said = ", ".join(
         f"{name} up to 1e{int(level)}" if level else f"{name} up to 1"
-        for name, level in zip(("as written in float32", "as written in float64", "our kernel"),
-                               worst, strict=True)
-    )  # fmt: skip
+        for name, level in zip(names, worst, strict=True)
+    )
     alt = (
         f"Relative error of the {kind} of {title(objective.name)} over the tails of "
         f"{line.along.moved}: {said}."

@@ -1,6 +1,7 @@
 """The drawings of a page: the graph, charts, kinks, the gradient field, stability."""
 
 import functools
+import itertools
 import math
 import re
 from xml.etree import ElementTree
@@ -72,12 +73,10 @@ class TestBoxes:
 
 
 class TestLayers:
-    SIZES = dict.fromkeys("abcd", (40.0, 20.0))
-    PARENTS = {"b": ("a",), "c": ("a", "b"), "d": ("c", "a")}
-
     def test_what_is_read_stands_above(self):
-        found = layered(self.SIZES, self.PARENTS)
-        for child, parents in self.PARENTS.items():
+        reads = {"b": ("a",), "c": ("a", "b"), "d": ("c", "a")}
+        found = layered(dict.fromkeys("abcd", (40.0, 20.0)), reads)
+        for child, parents in reads.items():
             for parent in parents:
                 assert found.places[parent].y < found.places[child].y
 
@@ -88,7 +87,7 @@ class TestLayers:
         for row in ("abcd", "efgh"):
             ends = sorted((found.places[n].x - sizes[n][0] / 2, found.places[n].x + sizes[n][0] / 2)
                           for n in row)  # fmt: skip
-            assert all(a[1] < b[0] for a, b in zip(ends, ends[1:], strict=False))
+            assert all(a[1] < b[0] for a, b in itertools.pairwise(ends))
             assert ends[0][0] >= -1e-9
             assert ends[-1][1] <= found.width + 1e-9
 
@@ -210,13 +209,13 @@ class TestField:
 class TestStability:
     def test_the_formula_as_written_overflows_and_the_kernel_does_not(self):
         objective, derivation, evaluate, line = drawn("bce_with_logits")
-        (figure, *_) = stability(objective, derivation, line, evaluate)
-        assert "as written in float64 up to 1," in figure.alt
+        (figure, *_) = stability(objective, derivation, line, evaluate, "our kernel")
+        assert "as written, float64 up to 1," in figure.alt
         assert "our kernel up to 1e−16" in figure.alt
 
     def test_where_nothing_is_lost_a_sentence_says_so(self):
         objective, derivation, evaluate, line = drawn("mse")
-        (block,) = stability(objective, derivation, line, evaluate)
+        (block,) = stability(objective, derivation, line, evaluate, "our kernel")
         assert isinstance(block, Paragraph)
 
     def test_the_formula_is_computed_as_it_is_typed(self):
