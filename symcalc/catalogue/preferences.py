@@ -92,8 +92,8 @@ def _standardized(rewards: Formula, g: Formula, j: Formula, eps: Formula) -> For
     """Each reward less its group's mean, over its group's deviation."""
     center = let("center", mean(j, rewards[g, j]))
     biased = mean(j, (rewards[g, j] - center) ** 2)
-    deviation = sqrt(biased * extent(j) / maximum(extent(j) - 1, 1))
-    return (rewards[g, j] - center) / (deviation + eps)
+    deviation = let("deviation", sqrt(biased * extent(j) / maximum(extent(j) - 1, 1)))
+    return let("advantage", (rewards[g, j] - center) / (deviation + eps))
 
 
 def _token_loss(

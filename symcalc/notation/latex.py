@@ -338,6 +338,10 @@ class LatexWriter(LatexPrinter):
     # Functions
 
     def _print_Atom(self, expr: Atom) -> str:
+        if isinstance(expr, atoms.log1p):  # accuracy is the kernel's concern, not the reader's
+            return str(self._print(sp.log(expr.args[0] + 1, evaluate=False)))
+        if isinstance(expr, (atoms.expm1, atoms.expm1x)):
+            return bracketed(self._print(type(expr).definition(*expr.args)))
         if isinstance(expr, atoms.clip):
             inside = ", ".join(str(self._print(argument)) for argument in expr.args)
             return rf"\operatorname{{clip}}{bracketed(inside)}"

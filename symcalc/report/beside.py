@@ -12,6 +12,8 @@ from symcalc.notation.latex import Symbols, defined_latex, latex
 from symcalc.report.blocks import Beside
 
 _ASSIGNED = re.compile(r"\s*(\w+)(?:\[[^\]]*\])?(?:, \w+)* = ")
+_MULTIPLIED = re.compile(r"\s*product_\w+\(\w+, \w+, (\w+)\)")
+_ONLY_READ = re.compile(r"\s*\w+ = (?:\w+\[[^\]]*\]|np\.empty\(.*)$")
 _MOST = 40  # groups of lines; a longer kernel is shown as it is
 
 
@@ -70,8 +72,8 @@ def _groups(
 
 def _computed(line: str, names: dict[str, Equation], inputs: set[str]) -> Equation | None:
     """Return the equation that a line is a part of."""
-    assigned = _ASSIGNED.match(line)
-    if assigned is None:
+    assigned = _MULTIPLIED.match(line) or _ASSIGNED.match(line)
+    if assigned is None or _ONLY_READ.match(line):
         return None
     word = assigned[1]
     while word:

@@ -12,6 +12,7 @@ from symcalc.notation.conditions import Let
 from symcalc.notation.latex import Symbols, adjoint_latex, defined_latex, latex, standing
 from symcalc.notation.lettering import glyph
 from symcalc.notation.objective import Objective
+from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.report.beside import beside
 from symcalc.report.blocks import (
@@ -39,7 +40,7 @@ from symcalc.report.story import broken, story, width
 from symcalc.report.symbols import symbols as choose_symbols
 from symcalc.report.symbols import title
 from symcalc.report.usage import usage
-from symcalc.report.vectors import WORDS, bold, vector_row
+from symcalc.report.vectors import WORDS, NoFormError, bold, vector_row
 
 _INTEGERS = "int32/64"
 _REALS = "float32/64"
@@ -119,21 +120,41 @@ def _definition(
 def _definition_rows(objective: Objective, derivation: Derivation, letters: Symbols) -> list[str]:
     rows = []
     for meant in objective.definitions:
-        rows += _let_rows(meant.body, letters)
+        rows += _let_rows(meant.body, derivation, letters)
         written = latex(Access(meant.tensor, *meant.indices), letters)
-        rows.append(f"{written} &= {latex(meant.body, letters, meant.indices)}")
-    rows += _let_rows(objective.body, letters)
+        body = _as_derived(meant.body, derivation)
+        rows.append(f"{written} &= {latex(body, letters, meant.indices)}")
+    rows += _let_rows(objective.body, derivation, letters)
     left = value_letter(objective, derivation, letters)
-    rows.append(f"{left} &= {latex(objective.body, letters, objective.outputs)}")
+    body = _as_derived(objective.body, derivation)
+    rows.append(f"{left} &= {latex(body, letters, objective.outputs)}")
     return rows
 
 
-def _let_rows(body: Any, letters: Symbols) -> list[str]:
+def _let_rows(body: Any, derivation: Derivation, letters: Symbols) -> list[str]:
     rows = []
     for let in _named_parts(body):
+        meant = _as_derived(let.body, derivation)
+        left = _as_derived(let, derivation)
         places = tuple(latex(index, letters) for index in standing(let.body))
-        rows.append(f"{glyph(let.name, letters).at(places)} &= {latex(let.body, letters)}")
+        shown = glyph(let.name, letters).at(places) if left == let else latex(left, letters)
+        rows.append(f"{shown} &= {latex(meant, letters)}")
     return rows
+
+
+def _as_derived(body: Any, derivation: Derivation) -> Any:
+    """Write named parts as the derivation does: the same letter, its indices in the same order."""
+    known = {equation.target.name: equation for equation in derivation.equations}
+    swaps = {}
+    for let in body.atoms(Let):
+        equation = known.get(let.name)
+        if equation is None or isinstance(let.body, Recurrence):
+            continue
+        here = {index.name: index for index in standing(let.body)}
+        wanted = [index.name for index in equation.indices]
+        if sorted(here) == sorted(wanted) and len(here) == len(standing(let.body)):
+            swaps[let] = Access(equation.target, *(here[name] for name in wanted))
+    return body.xreplace(swaps)
 
 
 def _named_parts(body: Any) -> list[Let]:
@@ -229,10 +250,13 @@ def _as_vectors(derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:
         found = vector_row(Equation(a.target, a.indices, a.body), letters)
         if found is None:
             return ()
-        left = bold(a.target, letters)
-        if a.of.name in derivation.wrt and derivation.cotangent is None:
-            value = latex(Access(derivation.value), letters)
-            left = rf"\frac{{\partial {value}}}{{\partial {bold(a.of, letters)}}}"
+        try:
+            left = bold(a.target, letters)
+            if a.of.name in derivation.wrt and derivation.cotangent is None:
+                value = latex(Access(derivation.value), letters)
+                left = rf"\frac{{\partial {value}}}{{\partial {bold(a.of, letters)}}}"
+        except NoFormError:
+            return ()
         rows.append(f"{left} &= {found.shown}")
         words |= set(found.words)
         hot += [found.hot] if found.hot else []

@@ -15,6 +15,7 @@ from symcalc.calculus.equations import Equation
 from symcalc.notation import atoms
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Dim, Index
+from symcalc.notation.errors import NotationError
 from symcalc.notation.reductions import (
     LogSumExp,
     Max,
@@ -133,7 +134,7 @@ class Ranges:
             return False
         body = equation.at(total.places)
         places = {p for a in part.atoms(Access) for p in a.places} | part.atoms(Index)
-        return any(body.body.xreplace({body.index: place}) == part for place in places)
+        return any(_at(body.body, body.index, place) == part for place in places)
 
     def _product(self, formula: Any) -> Range:
         factors = list(formula.args)
@@ -231,6 +232,14 @@ class Ranges:
         low = bottom if argument[0] <= start else made(argument[0])
         high = top if argument[1] == sp.oo else made(argument[1])
         return sp.simplify(low), sp.simplify(high)
+
+
+def _at(body: Any, index: Index, place: Any) -> Any:
+    """A body at a place of its index; nothing where no array reaches that far."""
+    try:
+        return body.xreplace({index: place})
+    except NotationError:
+        return None
 
 
 def _both(one: Range, other: Range) -> Range:

@@ -39,6 +39,11 @@ _WISHES: dict[str, tuple[Glyph, ...]] = {
     "log_p": (Glyph(r"\log p"),),
     "log_probs": (Glyph(r"\log \pi"),),
     "old_log_probs": (Glyph(r"\ell", sup=r"\mathrm{old}"),),
+    "reference_log_probs": (Glyph(r"\ell", sup=r"\mathrm{ref}"),),
+    "clip_low": (Glyph(r"\epsilon", sup="-"),),
+    "clip_high": (Glyph(r"\epsilon", sup="+"),),
+    "advantage": (Glyph("A"), Glyph(r"\alpha")),
+    "deviation": (Glyph("s"), Glyph(r"\sigma")),
     "ratio": (Glyph(r"\rho"),),
     "softmax": (Glyph("p"), Glyph(r"\pi"), Glyph("s")),
     "out": (_Y, Glyph("o"), Glyph("A")),
@@ -153,9 +158,16 @@ _WISHES: dict[str, tuple[Glyph, ...]] = {
     "wq": (Glyph("W", sub="Q"),),
     "wv": (Glyph("W", sub="V"),),
 }
-_ACRONYMS = {
-    "bce", "kl", "js", "ppo", "mse", "mae", "vae", "mlp", "gan", "dqn", "elbo", "nll", "rmse",
-    "rms",
+_SPELLINGS = {
+    **{word: word.upper() for word in (
+        "bce", "kl", "js", "ppo", "mse", "mae", "vae", "mlp", "gan", "dqn", "elbo", "nll", "rmse",
+        "rms", "grpo", "dpo", "ipo", "kto", "gae", "sac", "trpo", "a2c", "bpr", "ddpm", "wgan",
+        "gp", "lsgan", "nce", "nt", "sgd", "k1", "k2", "k3", "gelu", "silu", "td",
+    )},
+    "relu": "ReLU", "swiglu": "SwiGLU", "adam": "Adam", "adamw": "AdamW", "adamax": "AdaMax",
+    "nadam": "Nadam", "rmsprop": "RMSProp", "adagrad": "AdaGrad", "adadelta": "AdaDelta",
+    "xent": "Xent", "listnet": "ListNet", "gaussian": "Gaussian", "poisson": "Poisson",
+    "bellman": "Bellman", "huber": "Huber", "conv1d": "Conv1d",
 }  # fmt: skip
 
 
@@ -202,6 +214,6 @@ def _look(letter: Glyph) -> str:
 
 def title(name: str) -> str:
     """Return a name as a heading: `bce_with_logits` is "BCE with logits"."""
-    words = [word.upper() if word in _ACRONYMS else word for word in name.split("_") if word]
+    words = [_SPELLINGS.get(word, word) for word in name.split("_") if word]
     heading = " ".join(words) or name
     return heading[0].upper() + heading[1:]

@@ -115,17 +115,20 @@ def bold(tensor: Tensor, letters: Symbols) -> str:
     Args:
         tensor: of one axis or two.
         letters: the letters of the page.
+
+    Raises:
+        NoFormError: it is written as a word.
     """
     return _bold(glyph(tensor.name, letters), len(tensor.shape))
 
 
 def _bold(letter: Glyph, rank: int) -> str:
     base = letter.base
-    if "\\mathrm" in base or "\\log" in base:
+    if "\\mathrm" in base:
         raise NoFormError
     plain = re.search(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])", base)
     greek = re.search(
-        r"\\(?!hat|bar|tilde|dot|overline|widehat|widetilde|ell|mathcal)[a-zA-Z]+", base
+        r"\\(?!hat|bar|tilde|dot|overline|widehat|widetilde|ell|mathcal|log)[a-zA-Z]+", base
     )
     found = plain or greek
     if rank == 0 or found is None:

@@ -33,7 +33,7 @@ def shown(text, **options):
         ("sum(i, x[i]**2)", r"2 \mathbf{x}"),
         ("mean(i, softplus(x[i]) - y[i]*x[i])", r"\frac{1}{n} (\sigma(\mathbf{x}) - \mathbf{y})"),
         ("sum(i, a[i]*b[i]*x[i])", r"\mathbf{a} \circ \mathbf{b}"),
-        ("sum(i, x[i])**2/2", r"\mathbf{1}^\top \mathbf{x} \mathbf{1}"),
+        ("sum(i, x[i])**2/2", r"s \mathbf{1}"),
         ("sum(i, x[i]**3)", r"3 \mathbf{x}^{\circ 2}"),
     ],
 )
@@ -56,8 +56,8 @@ def test_dense_reads_as_it_is_taught():
     found = {name: row.shown for name, row in rows(get("dense")).items()}
     assert found == {
         "x": r"\bar{\mathbf{Y}} \mathbf{W}",
-        "W": r"\bar{\mathbf{Y}}^\top \mathbf{X}",
-        "b": r"\bar{\mathbf{Y}}^\top \mathbf{1}",
+        "weight": r"\bar{\mathbf{Y}}^\top \mathbf{X}",
+        "bias": r"\bar{\mathbf{Y}}^\top \mathbf{1}",
     }
 
 
