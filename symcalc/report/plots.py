@@ -23,7 +23,7 @@ _SAYS = {
     "value": "The value against ", "gradient": "The derivative by ",
     "curvature": "The second derivative by ",
 }  # fmt: skip
-_TURNS = 25  # values of a hyperparameter
+_TURNS = 17  # values of a hyperparameter
 _KNOBS = 3  # hyperparameters drawn
 _STEP = 1e-3  # of the difference that a curvature over a hyperparameter is read from
 

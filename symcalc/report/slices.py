@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 # (arrays in declared order, hyperparameters, cotangent or None) -> (value, gradients by wrt)
 Evaluate = Callable[[tuple[Array, ...], Mapping[str, float], Array | None], tuple[Any, Any]]
 
-POINTS = 202  # even, so that the points straddle the round numbers at which formulas bend
+POINTS = 142  # even, so that the points straddle the round numbers at which formulas bend
 _ENTRIES = (-1.0, 0.5, 1.5, -0.5, 1.0, 0.0, -1.5)  # seven, so that rows and columns differ
 
 

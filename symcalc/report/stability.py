@@ -81,9 +81,9 @@ def stability(
         return tuple(drawn)
     ends = rf"4^{{{_LEAST}}}", rf"4^{{{_MOST}}}"
     text: Line = (
-        "With ", Math(rf"\lvert {line.moved} \rvert"), " from ", Math(ends[0]), " to ", Math(ends[1]),
-        ", value and gradient typed into NumPy as they are written lose no more than "
-        f"{_TELLING - 1} digits beside {whose}.",
+        "With ", Math(rf"\lvert {line.moved} \rvert"), " from ", Math(ends[0]), " to ",
+        Math(ends[1]), ", value and gradient typed into NumPy as they are written lose no more "
+        f"than {_TELLING - 1} digits beside {whose}.",
     )  # fmt: skip
     return (Paragraph(text),)
 
