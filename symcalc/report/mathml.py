@@ -197,6 +197,8 @@ class _Reader:
             return Node(f'<mo lspace="0" rspace="0">{_BIG[name]}</mo>', "big")
         if name in _SPACES:
             return Node(f'<mspace width="{_SPACES[name]}"/>', "space")
+        if name == "prime":
+            return Node("<mo>′</mo>")
         if name == "top":
             return Node('<mo lspace="0" rspace="0">⊤</mo>')
         if name == "dots":

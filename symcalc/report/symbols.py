@@ -153,11 +153,43 @@ _WISHES: dict[str, tuple[Glyph, ...]] = {
     "positive": (Glyph("x", sup="+"),),
     "queried": (Glyph("S", sup="QQ"),),
     "rejected": (Glyph("c", sup="-"),),
+    "action_values": (Glyph("Q"),),
+    "policy": (Glyph(r"\pi"),),
+    "ratios": (Glyph(r"\rho"),),
+    "q": (Glyph("q"), Glyph("Q")),
+    "one_hot": (_Y, Glyph("t")),
+    "weight_decay": (Glyph(r"\lambda"),),
+    "momentum_decay": (Glyph(r"\psi"),),
+    "keep_prob": (Glyph("q"), Glyph("p")),
+    "max_norm": (Glyph("c"),),
+    "max_value": (Glyph("c"),),
+    "lr_decay": (Glyph(r"\gamma"),),
+    "lr_min": (Glyph(r"\eta", sub=r"\mathrm{min}"),),
+    "mu_product": (Glyph(r"\Pi"),),
+    "value_weight": (Glyph("c", sub="V"),),
+    "entropy_weight": (Glyph("c", sub="H"),),
+    "target_entropy": (Glyph("H"),),
+    "desirable_weight": (Glyph("w", sup="+"),),
+    "undesirable_weight": (Glyph("w", sup="-"),),
+    "length_x": (Glyph(r"\ell", sub="x"),),
+    "length_y": (Glyph(r"\ell", sub="y"),),
+    "variance": (Glyph(r"\sigma", sup="2"),),
+    "running_var": (Glyph("v", sup=r"\mathrm{run}"),),
+    "running_var_next": (Glyph("v", sup="+"),),
+    "running_mean_next": (Glyph(r"\mu", sup="+"),),
+    "next_target_q": (Glyph(r"\hat{Q}", sup=r"\prime"),),
+    "log_rate": (Glyph(r"\log \lambda"),),
+    "log_deviation": (Glyph(r"\log \sigma"),),
     "wk": (Glyph("W", sub="K"),),
     "wo": (Glyph("W", sub="O"),),
     "wq": (Glyph("W", sub="Q"),),
     "wv": (Glyph("W", sub="V"),),
 }
+# What a word before a name puts above its letter.
+_MARKS = {
+    "next_": r"\prime", "old_": r"\mathrm{old}", "real_": r"\mathrm{real}",
+    "fake_": r"\mathrm{fake}", "running_": r"\mathrm{run}",
+}  # fmt: skip
 _SPELLINGS = {
     **{word: word.upper() for word in (
         "bce", "kl", "js", "ppo", "mse", "mae", "vae", "mlp", "gan", "dqn", "elbo", "nll", "rmse",
@@ -200,12 +232,32 @@ def symbols(objective: Objective, derivation: Any) -> dict[str, Glyph]:
 
 
 def _wishes(name: str) -> tuple[Glyph, ...]:
-    """The letters to try for a name; a number at its end goes below."""
+    """The letters to try for a name; a number at its end goes below, other marks above."""
+    if name in _WISHES:
+        return _WISHES[name]
     numbered = re.fullmatch(r"(.+?)_?(\d+)", name)
-    if name in _WISHES or not numbered:
-        return _WISHES.get(name, ())
-    found = _WISHES.get(numbered[1], ())
-    return tuple(replace(letter, sub=numbered[2]) for letter in found if not letter.sub)
+    if numbered:
+        found = _wishes(numbered[1])
+        return tuple(replace(letter, sub=numbered[2]) for letter in found if not letter.sub)
+    if name.startswith("log_"):
+        return tuple(replace(letter, base=rf"\log {letter.base}")
+                     for letter in _letters(name.removeprefix("log_")))  # fmt: skip
+    if name.endswith("_next"):
+        return _marked(_letters(name.removesuffix("_next")), "+")
+    for word, mark in _MARKS.items():
+        if name.startswith(word):
+            return _marked(_letters(name.removeprefix(word)), mark)
+    return ()
+
+
+def _letters(name: str) -> tuple[Glyph, ...]:
+    """The letters of a part of a name, its own writing if that is a letter."""
+    own = glyph(name)
+    return _wishes(name) or (() if "mathrm" in own.base else (own,))
+
+
+def _marked(letters: tuple[Glyph, ...], mark: str) -> tuple[Glyph, ...]:
+    return tuple(replace(letter, sup=mark) for letter in letters if not letter.sup)
 
 
 def _look(letter: Glyph) -> str:

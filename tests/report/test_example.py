@@ -2,16 +2,19 @@
 
 import numpy as np
 import pytest
+from entries import entries
 
 from symcalc.calculus.derive import derive
-from symcalc.catalogue import catalogue, get
+from symcalc.catalogue import get
 from symcalc.notation.parser import parse
 from symcalc.report.blocks import Fold, Formula, Math, Paragraph, Table
 from symcalc.report.curvature import curvature
 from symcalc.report.example import example
 from symcalc.report.symbols import symbols
 
-NAMES = list(catalogue())
+NAMES = entries()
+# Those of which no point that was tried has finite values in every equation.
+WITHOUT = {"causal_attention", "adam", "adamw", "nadam"}
 
 
 def worked(objective):
@@ -25,8 +28,9 @@ def bent(objective):
 
 
 def numbers(text):
-    rows = [[float(n) for n in row.split(", ")] for row in text.replace("−", "-").split("; ")]
-    return np.squeeze(np.array(rows))
+    whole = text.removesuffix(", …").replace("−", "-")
+    rows = [[float(n) for n in row.split(", ")] for row in whole.split("; ")]
+    return np.array(rows[0]) if text.endswith("…") else np.squeeze(np.array(rows))
 
 
 def values(blocks, table):
@@ -43,7 +47,8 @@ def close(found, expected):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_objective_has_an_example_of_finite_numbers(name):
     blocks = worked(get(name))
-    for table in (0, 1):
+    assert bool(blocks) == (name not in WITHOUT)
+    for table in (0, 1) if blocks else ():
         assert all(np.isfinite(array).all() for array in values(blocks, table).values())
 
 
