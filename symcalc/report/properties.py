@@ -123,7 +123,7 @@ class _Finder:
         moved = self.objective.input(self.derivation.wrt[0])
         of = latex(Access(self.derivation.value), self.letters)
         for words, latex_of, made in self._candidates(moved):
-            if self.probe.always(lambda point, made=made: made(point), float(low)):
+            if self.probe.always(made, float(low)):
                 says: Line = ("Its least value is ", Math(f"{of} = {latex(low)}"), ", reached at ",
                               Math(f"{glyph(moved.name, self.letters).at()} = {latex_of}"),
                               ".")  # fmt: skip

@@ -101,7 +101,7 @@ _WISHES: dict[str, tuple[Glyph, ...]] = {
         Glyph("p"),
         Glyph(r"\hat{p}"),
     ),
-    "product": (Glyph(r"\Pi"),),
+    "product": (Glyph(r"\Pi"), Glyph("P")),
     "quantile": (Glyph(r"\tau"),),
     "queries": (Glyph("Q"),),
     "rate": (
@@ -160,7 +160,7 @@ _WISHES: dict[str, tuple[Glyph, ...]] = {
     "one_hot": (_Y, Glyph("t")),
     "weight_decay": (Glyph(r"\lambda"),),
     "momentum_decay": (Glyph(r"\psi"),),
-    "keep_prob": (Glyph("q"), Glyph("p")),
+    "keep_prob": (Glyph("p"), Glyph("q")),
     "max_norm": (Glyph("c"),),
     "max_value": (Glyph("c"),),
     "lr_decay": (Glyph(r"\gamma"),),

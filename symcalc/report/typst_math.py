@@ -7,8 +7,8 @@ from symcalc.report.mathml import IDENTIFIERS, RELATIONS, TOKEN, UPRIGHT
 
 _SIGNS = {
     "+": "+", "-": "-", "cdot": "dot.op", "times": "times", "wedge": "and", "vee": "or",
-    "neg": "not", "circ": "compose", "top": "top", "prime": "prime", "dots": "dots.h", ",": r"\,", "/": r"\/",
-    "|": "bar.v", "!": "!", ".": ".", "'": "prime", ":": ":", ";": r"\;",
+    "neg": "not", "circ": "compose", "top": "top", "prime": "prime", "dots": "dots.h",
+    ",": r"\,", "/": r"\/", "|": "bar.v", "!": "!", ".": ".", "'": "prime", ":": ":", ";": r"\;",
 }  # fmt: skip
 _FENCES = {
     "(": r"\(", ")": r"\)", "[": r"\[", "]": r"\]", "lvert": "bar.v", "rvert": "bar.v",
