@@ -35,6 +35,7 @@ _LIMITS = {"max", "min"}
 _BIG = {"sum": "∑", "prod": "∏"}
 _OPEN = {"(": "(", "[": "[", "lvert": "|", "lVert": "‖", "lbrace": "{", "{": "{", "lfloor": "⌊"}
 _CLOSE = {")": ")", "]": "]", "rvert": "|", "rVert": "‖", "rbrace": "}", "}": "}", "rfloor": "⌋"}
+_PLAIN_FENCES = set("()[]")
 _ACCENTS = {"hat": "^", "tilde": "~", "dot": "˙"}
 _WIDE = {"widehat": "^", "widetilde": "~"}
 _SPACES = {",": "0.1667em", ";": "0.2778em", "quad": "1em", "qquad": "2em", " ": "0.25em"}
@@ -104,22 +105,25 @@ class _Reader:
 
     def _row(self, until: tuple[str, ...]) -> str:
         """Read up to one of some tokens, which is left to the caller; return an mrow."""
+        return f"<mrow>{_joined(self._nodes(until))}</mrow>"
+
+    def _nodes(self, until: tuple[str, ...]) -> list[Node]:
         nodes: list[Node] = []
         while self.place < len(self.tokens) and self._peek() not in until:
             if self._peek() in {"}", "&", r"\\", r"\right", r"\end"}:
                 break
             nodes.append(self._scripted(self._atom(nodes)))
-        return f"<mrow>{_joined(nodes)}</mrow>"
+        return nodes
 
     def _group(self) -> str:
         """Read a braced group, or one token that stands for it; the whole is one element."""
         if self._peek() != "{":
             return self._atom([]).markup
         self._next()
-        found = self._row(("}",))
+        nodes = self._nodes(("}",))
         if self._next() != "}":
             raise self._unknown("{")
-        return found
+        return nodes[0].markup if len(nodes) == 1 else f"<mrow>{_joined(nodes)}</mrow>"
 
     def _text(self) -> str:
         """Read a braced group as plain text, spaces kept."""
@@ -279,6 +283,10 @@ def _bold(letter: str) -> str:
 
 
 def _fence(sign: str, form: str, stretchy: str) -> str:
+    if sign in _PLAIN_FENCES:  # what every browser's dictionary knows the rest of
+        return (
+            "<mo>" + sign + "</mo>" if stretchy == "true" else f'<mo stretchy="false">{sign}</mo>'
+        )
     return f'<mo form="{form}" fence="true" stretchy="{stretchy}" lspace="0" rspace="0">{sign}</mo>'
 
 
@@ -297,5 +305,5 @@ def _apart(before: Node, node: Node) -> bool:
     if node.kind in {"fun", "big"}:
         return before.kind in {"ord", "close", "fun"} or (before.kind, node.kind) == ("big", "fun")
     if before.kind == "fun":
-        return node.kind == "ord" and not node.markup.startswith('<mrow><mo form="prefix"')
+        return node.kind == "ord" and not node.markup.startswith("<mrow><mo")
     return before.kind == "big" and node.kind in {"ord", "open"} and "max" not in before.markup

@@ -48,7 +48,8 @@ def test_a_minus_after_a_relation_is_a_sign():
 
 def test_brackets_stretch_only_where_asked():
     assert {n.get("stretchy") for n in parsed("(a)").iter("mo")} == {"false"}
-    assert {n.get("stretchy") for n in parsed(r"\left(a\right)").iter("mo")} == {"true"}
+    assert {n.get("stretchy") for n in parsed(r"\left(a\right)").iter("mo")} == {None}
+    assert {n.get("stretchy") for n in parsed(r"\left|a\right|").iter("mo")} == {"true"}
 
 
 def test_markup_in_names_is_escaped():
