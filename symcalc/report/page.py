@@ -8,6 +8,7 @@ from typing import Any
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.equal import written_out
 from symcalc.calculus.equations import Equation
+from symcalc.calculus.kinks import crossings
 from symcalc.notation.conditions import Let
 from symcalc.notation.latex import Symbols, adjoint_latex, defined_latex, latex, standing
 from symcalc.notation.lettering import glyph
@@ -332,8 +333,8 @@ def _kinks(derivation: Derivation, letters: Symbols) -> tuple[Block, ...]:
         text = "None: the formula has no condition on which a derivative could jump."
         return (Paragraph((text,)),)
     items: list[Line] = []
-    for kink in derivation.kinks:
-        left, right = (kink.left, kink.right)
+    for kink in crossings(derivation.objective):
+        left, right = (_as_derived(side, derivation) for side in (kink.left, kink.right))
         if left.is_Number:
             left, right = right, left
         formula = f"{latex(left, letters)} = {latex(right, letters)}"
