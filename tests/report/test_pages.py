@@ -93,7 +93,7 @@ def test_no_raw_name_stands_in_a_formula(name):
     words = set(re.findall(r"<mi[^>]*>(\w\w+)</mi>", text))
     known = {"log", "exp", "tanh", "cosh", "sign", "softplus", "clip", "max", "min", "old", "sech",
              "relu", "expm1", "expm1x", "log1p", "erfc", "cos", "kl", "sg", "argmax",
-             "arg"}  # fmt: skip
+             "arg", "diag", "ref"}  # fmt: skip
     assert words <= known
 
 
@@ -113,6 +113,8 @@ def test_sections_come_in_reading_order(name):
     found = [section.title for section in page(name).sections]
     order = ["Definition", "Inputs", "Computational graph", "Gradient", "Derivation", "Curvature",
              "Kinks", "Properties", "Worked example", "Picture", "Kernel", "Use"]  # fmt: skip
+    if "Properties" not in found:  # nothing was established
+        order.remove("Properties")
     assert [t for t in found if t in order] == order
 
 
@@ -134,7 +136,7 @@ def test_every_adjoint_is_derived_after_those_it_needs():
 
 
 def test_layer_norm_reads_like_a_textbook():
-    definition, _, gradient, *_ = page("layer_norm").sections
+    definition, _, _, gradient, *_ = page("layer_norm").sections
     assert definition.blocks[0].rows == (
         r"\mu_i &= \frac{1}{d} \sum_{j} x_{ij}",
         r"\sigma_i^2 &= \frac{1}{d} \sum_{j} (x_{ij} - \mu_i)^2",
