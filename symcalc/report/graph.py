@@ -175,8 +175,9 @@ def _svg(
     width, height = drawing.width + 2 * _ROOM, drawing.height + 2 * _ROOM
     flows = {node.name for node in nodes if node.flows}
     out = ""
-    for (parent, child), points in drawing.edges.items():
-        out += _edge(points, parent in flows and child in flows)
+    edges = [(flows.issuperset(ends), points) for ends, points in drawing.edges.items()]
+    for is_flow, points in sorted(edges, key=lambda edge: edge[0]):  # coloured ones on top
+        out += _edge(points, is_flow)
     for node in nodes:
         place, (wide, tall) = drawing.places[node.name], sizes[node.name]
         out += _frame(node, nodes[-1], place, wide, tall)
