@@ -183,7 +183,7 @@ def _row(node: ElementTree.Element, size: float) -> Box:
         box if isinstance(box, Box) else _fence(box.text or "", above, below, size) for box in inner
     ]
     box = beside(boxes)
-    if "border-top" in (node.get("style") or ""):
+    if node.get("class") == "bar":
         y = -box.above - 0.12 * size
         bar = Stroke(((0.04 * size, y), (box.width - 0.04 * size, y)))
         return Box(box.width, box.above + 0.2 * size, box.below, (*box.marks, bar))

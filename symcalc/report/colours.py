@@ -1,4 +1,4 @@
-"""Light colours for Python source: keywords, strings, comments and numbers, nothing more."""
+"""Light colours for Python source: keywords, strings and comments, nothing more."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import keyword
 import tokenize
 from html import escape
 
-_KINDS = {tokenize.STRING: "s", tokenize.COMMENT: "c", tokenize.NUMBER: "n"}
+_TAGS = {tokenize.STRING: "q", tokenize.COMMENT: "i"}  # short, for there are many
 
 
 def coloured(code: str) -> str:
-    """Return source as HTML with spans of class k, s, c and n; plain if it is no Python.
+    """Return source as HTML, keywords in `b`, comments in `i`, strings in `q`; else plain.
 
     Args:
         code: Python source.
@@ -23,12 +23,12 @@ def coloured(code: str) -> str:
     out, done = "", 0
     try:
         for token in tokenize.generate_tokens(io.StringIO(code).readline):
-            kind = _KINDS.get(token.type, "k" if keyword.iskeyword(token.string) else "")
-            if not kind:
+            tag = _TAGS.get(token.type, "b" if keyword.iskeyword(token.string) else "")
+            if not tag:
                 continue
             begin = starts[token.start[0] - 1] + token.start[1]
             end = starts[token.end[0] - 1] + token.end[1]
-            word = f'<span class="{kind}">{escape(code[begin:end])}</span>'
+            word = f"<{tag}>{escape(code[begin:end])}</{tag}>"
             out += escape(code[done:begin]) + word
             done = end
     except (tokenize.TokenError, IndentationError, SyntaxError):

@@ -34,6 +34,7 @@ from symcalc.report.blocks import (
     Table,
 )
 from symcalc.report.colours import coloured
+from symcalc.report.compact import compact_css, compact_svg
 from symcalc.report.mathml import mathml
 
 
@@ -64,7 +65,8 @@ def render(page: Page) -> str:
 @functools.cache
 def style() -> str:
     """Return the style sheet that every page carries."""
-    return importlib.resources.files(__package__).joinpath("style.css").read_text("utf-8")
+    sheet = importlib.resources.files(__package__).joinpath("style.css").read_text("utf-8")
+    return compact_css(sheet)
 
 
 def _section(section: Section) -> str:
@@ -163,7 +165,8 @@ def _mark(cell: str) -> str:
 
 def _figure(figure: Figure) -> str:
     alt = escape(figure.alt, quote=True)
-    inside = re.sub(r'\sxmlns="[^"]*"', "", figure.svg.removeprefix("<svg"), count=1)
+    svg = compact_svg(figure.svg).removeprefix("<svg")
+    inside = re.sub(r'\sxmlns="[^"]*"', "", svg, count=1)
     drawn = f'<svg role="img" aria-label="{alt}"{inside}'
     return f"<figure>{drawn}<figcaption>{_line(figure.caption)}</figcaption></figure>"
 

@@ -175,7 +175,7 @@ class _Reader:
             first = not before or before[-1].kind in {"open", "rel", "bin", "comma"}
             if first or name == "neg":
                 sign = _BINARY.get(name, "¬")
-                return Node(f'<mo form="prefix" lspace="0" rspace="0">{sign}</mo>', "bin")
+                return Node(f'<mo form="prefix">{sign}</mo>', "bin")
             return Node(f'<mo form="infix">{_BINARY[name]}</mo>', "bin")
         if name in _OPEN and token != "{":
             return Node(_fence(_OPEN[name], "prefix", "false"), "open")
@@ -296,7 +296,7 @@ def _joined(nodes: list[Node]) -> str:
     for place, node in enumerate(nodes):
         before = nodes[place - 1] if place else None
         if before is not None and _apart(before, node):
-            out += '<mspace width="0.1667em"/>'
+            out += '<mspace width=".17em"/>'
         out += node.markup
     return out
 

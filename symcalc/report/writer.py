@@ -10,19 +10,19 @@ from pathlib import Path
 
 from symcalc.report import html, markdown, tex, typst
 from symcalc.report.blocks import Figure, Page
+from symcalc.report.compact import compact_svg
 from symcalc.report.errors import ReportError, ReportWriteError
 
 FORMATS = ("html", "md", "tex", "pdf")
 USUAL = ("html", "md")
 
 # What a drawing needs to stand alone: the colours that a page's style would give it.
-_COLOURS = (
-    "<style>:root{--ink:#1f1d1a;--quiet:#625c52;--grid:#e4dfd3;--paper:#fffefb;"
-    "--curve-1:#1a5fa8;--curve-2:#b0421a;--curve-3:#35752f;--curve-4:#7a4a9c}"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e6e2d9;--quiet:#a39d91;--grid:#303134;"
-    "--paper:#0d1117;--curve-1:#7db4ee;--curve-2:#ef9a72;--curve-3:#8cc983;--curve-4:#c79be4}}"
-    "text{font-family:Georgia,serif!important}</style>"
-)
+_COLOURS = {
+    "ink": ("#1f1d1a", "#e6e2d9"), "quiet": ("#625c52", "#a39d91"),
+    "grid": ("#e4dfd3", "#303134"), "paper": ("#fffefb", "#0d1117"),
+    "curve-1": ("#1a5fa8", "#7db4ee"), "curve-2": ("#b0421a", "#ef9a72"),
+    "curve-3": ("#35752f", "#8cc983"), "curve-4": ("#7a4a9c", "#c79be4"),
+}  # fmt: skip
 
 
 def write(
@@ -93,8 +93,15 @@ def _markdown(page: Page) -> dict[str, str]:
 
 def _alone(svg: str) -> str:
     """Give a drawing the colours that the page would."""
+    svg = compact_svg(svg)
     end = svg.index(">", svg.index("<svg")) + 1
-    return svg[:end] + _COLOURS + svg[end:] + "\n"
+    used = [name for name in _COLOURS if f"var(--{name})" in svg]
+    light, dark = (
+        ";".join(f"--{name}:{_COLOURS[name][shade]}" for name in used) for shade in (0, 1)
+    )
+    rules = f":root{{{light}}}@media(prefers-color-scheme:dark){{:root{{{dark}}}}}"
+    rules += "text{font-family:Georgia,serif!important}"
+    return f"{svg[:end]}<style>{rules}</style>{svg[end:]}\n"
 
 
 _WRITERS: dict[str, Callable[[Page], Mapping[str, str | bytes]]] = {
