@@ -44,6 +44,7 @@ class Compiled:
         self._ready: dict[str, Ready] = {}
         self._weighted: Self | None = None
         self._unchecked: Self | None = None
+        self._double: Self | None = None
 
     @property
     def unchecked(self) -> Self:
@@ -59,6 +60,16 @@ class Compiled:
                     self.derivation, str(self.dtype), self._build, checked=False
                 )
             return self._unchecked
+
+    @property
+    def _in_double(self) -> Self:
+        """The same kernel in float64, which float32 arrays may be given to."""
+        if self.dtype == np.float64:
+            return self
+        with MAKING:
+            if self._double is None:
+                self._double = type(self)(self.derivation, "float64", self._build, self._checked)
+            return self._double
 
     @property
     def source(self) -> str:
