@@ -22,7 +22,7 @@ from symcalc.backends.executable import Run, Scalars, Sizes
 from symcalc.backends.modes import Task
 from symcalc.backends.totals import Total
 from symcalc.calculus.equations import Equation, Namer
-from symcalc.notation.atoms import ATOMS
+from symcalc.notation.atoms import ATOMS, erf, erfc
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective
@@ -276,6 +276,7 @@ def _compile_body(equation: Equation) -> _Compiled:
     plain = {s: sp.Symbol(namer.name(f"{s.name}_"), real=True) for s in symbols}
     arguments = [*marks.values(), *plain.values()]
     body = with_quotients(_with_plain_where(_with_plain_tables(body))).xreplace(plain)
+    body = _with_rest(body)
     function = sp.lambdify(arguments, body, modules=[FUNCTIONS | tables, "numpy"])
     return _Compiled(equation, (*equation.indices, *bound), reads, symbols, function)
 
@@ -303,6 +304,19 @@ def _with_plain_where(body: Any) -> Any:
     arguments = [_with_plain_where(argument) for argument in body.args]
     name = _PLAIN.get(body.func)
     return sp.Function(name)(*arguments) if name else body.func(*arguments)
+
+
+def _with_rest(body: Any) -> Any:
+    """Write exp(a/b) and its like as those of 0 where a is 0, be b what it will."""
+    if not body.args:
+        return body
+    arguments = [_with_rest(argument) for argument in body.args]
+    if isinstance(body, (sp.exp, erf, erfc)):
+        powers = [factor.as_base_exp() for factor in sp.Mul.make_args(arguments[0])]
+        above = sp.Mul(*(base**power for base, power in powers if not power.is_negative))
+        if any(power.is_negative and base.free_symbols for base, power in powers):
+            return body.func(sp.Function("Where")(sp.Eq(above, 0), 0, arguments[0]))
+    return body.func(*arguments)
 
 
 _PLAIN: dict[Any, str] = {Where: "Where", sp.And: "AllOf", sp.Or: "AnyOf", sp.Not: "NotOf"}
