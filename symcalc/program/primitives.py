@@ -113,6 +113,15 @@ class FinitePlus(sp.Function):
         return True
 
 
+class below_one(sp.Function):
+    """x where it is less than 1, else 0."""
+
+    nargs = 1
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
 class same(sp.Function):
     """1 where x is the extreme y, or is NaN, as the extreme is then; else 0."""
 

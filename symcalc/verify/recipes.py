@@ -28,6 +28,7 @@ from symcalc.program.primitives import (
     FiniteTop,
     ScaledSquare,
     ShiftedExp,
+    below_one,
     excess,
     exp_nonpositive,
     out_of_range,
@@ -289,6 +290,9 @@ def _function(expression: Any) -> Recipe:
         return _finite_top(recipe(expression.args[0]))
     if isinstance(expression, scaled):  # balls have no range: every power is zero
         return recipe(expression.args[0])
+    if isinstance(expression, below_one):
+        (x,) = expression.args
+        return _choice(Where(x < 1, x, 0))
     if isinstance(expression, times):
         return _product(sp.Mul(*expression.args, evaluate=False))
     if isinstance(expression, (excess, out_of_range)):
