@@ -27,9 +27,9 @@ def objectives(
     if everything == bool(texts):
         raise ArgumentError("expected names or formulas, or --all for the whole catalogue")
     described: dict[str, dict[str, Any]] = {
-        "shapes": {k: " ".join(parts("--shape", v)) for k, v in _pairs("--shape", shape)},
-        "domains": dict(_pairs("--domain", domain)),
-        "defaults": {k: _number(k, v) for k, v in _pairs("--default", default)},
+        "shapes": {k: " ".join(parts("--shape", v)) for k, v in pairs("--shape", shape)},
+        "domains": dict(pairs("--domain", domain)),
+        "defaults": {k: finite(f"--default: {k}", v) for k, v in pairs("--default", default)},
     }
     names = tuple(parts("--wrt", wrt)) if wrt is not None else None
     by = names[0] if names and len(names) == 1 else names
@@ -73,27 +73,37 @@ def parts(option: str, text: str) -> list[str]:
     return found
 
 
-def _pairs(option: str, given: list[str] | None) -> list[tuple[str, str]]:
-    """Return NAME=VALUE options as pairs."""
-    pairs: dict[str, str] = {}
-    for text in given or []:
-        name, sign, value = (part.strip() for part in text.partition("="))
-        if not sign or not name or not value:
-            raise ArgumentError(f"{option}: expected NAME=VALUE, got {text!r}")
-        if name in pairs:
-            raise ArgumentError(f"{option}: {name} is given twice")
-        pairs[name] = value
-    return list(pairs.items())
+def numbers(option: str, text: str) -> list[float]:
+    """Return finite numbers that commas separate."""
+    return [finite(option, part) for part in parts(option, text)]
 
 
-def _number(name: str, text: str) -> float:
+def finite(option: str, text: str) -> float:
+    """Return a finite number.
+
+    Raises:
+        ArgumentError: it is none.
+    """
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ArgumentError(f"--default: {name}: expected a finite number, got {text!r}")
+        raise ArgumentError(f"{option}: expected a finite number, got {text!r}")
     return number
+
+
+def pairs(option: str, given: list[str] | None) -> list[tuple[str, str]]:
+    """Return NAME=VALUE options as pairs."""
+    found: dict[str, str] = {}
+    for text in given or []:
+        name, sign, value = (part.strip() for part in text.partition("="))
+        if not sign or not name or not value:
+            raise ArgumentError(f"{option}: expected NAME=VALUE, got {text!r}")
+        if name in found:
+            raise ArgumentError(f"{option}: {name} is given twice")
+        found[name] = value
+    return list(found.items())
 
 
 def split_shapes(given: list[str] | None) -> tuple[dict[str, int], list[str]]:
@@ -105,7 +115,7 @@ def split_shapes(given: list[str] | None) -> tuple[dict[str, int], list[str]]:
         if "=" in text and not any(re.search(r"=\s*[+-]?\d", part) for part in found):
             arrays.append(text)
             continue
-        for name, value in _pairs("--shape", found):
+        for name, value in pairs("--shape", found):
             if not value.isdecimal() or int(value) < 1:
                 raise ArgumentError(
                     f"--shape: {name}: expected a positive whole number, got {value!r}"

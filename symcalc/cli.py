@@ -1,4 +1,4 @@
-"""The command line over `symcalc.api`: list, show, derive, check, bench, report, cache.
+"""The command line over `symcalc.api`: list, show, derive, check, bench, report, ...
 
 Exit status: 0 good, 1 a check failed or a kernel could not be timed, 2 bad input.
 """
@@ -17,11 +17,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from symcalc import __version__, api, arguments, terminal
+from symcalc import __version__, api, arguments, cli_learn, terminal
 from symcalc.catalogue import catalogue
 from symcalc.notation.errors import ArgumentError, SymcalcError
 
-_NEGATED = re.compile(r"-+[^=]*[(\[]")  # -mean(i, x[i]) is a formula and no option
+_NEGATED = re.compile(r"-+[^=]*[(\[*+]")  # -mean(i, x[i]) and -x*y are formulas, no options
 
 
 class Backend(StrEnum):
@@ -60,6 +60,8 @@ app = typer.Typer(
 )  # fmt: skip
 cache_app = typer.Typer(no_args_is_help=True, help="Look at the generated kernels on disk.")
 app.add_typer(cache_app, name="cache")
+app.add_typer(cli_learn.app, name="learn")
+app.command()(cli_learn.graph)
 
 
 def _complete(incomplete: str) -> list[tuple[str, str]]:

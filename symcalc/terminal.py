@@ -20,7 +20,8 @@ from symcalc.calculus.equations import Equation
 from symcalc.calculus.steps import Step
 from symcalc.catalogue import catalogue
 from symcalc.notation.errors import ParseError
-from symcalc.notation.objective import Objective, Parameter
+from symcalc.notation.objective import Objective
+from symcalc.notation.parameters import Parameter
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.notation.text import text
 

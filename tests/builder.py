@@ -15,7 +15,8 @@ from spoken import sn
 
 from symcalc.notation import domains
 from symcalc.notation.dims import Dim, Index
-from symcalc.notation.objective import Objective, Parameter
+from symcalc.notation.objective import Objective
+from symcalc.notation.parameters import Parameter
 from symcalc.notation.tensors import Access, Tensor
 
 Scope = tuple[Index, ...]
@@ -73,10 +74,17 @@ class Call:
 
 @dataclass(frozen=True)
 class Written:
-    """An objective, and the calls that stand in its formulas, by name."""
+    """An objective that was drawn.
+
+    Args:
+        objective: the objective.
+        calls: the calls that stand in its formulas, by name.
+        least: the least extents for which every place is within its array, by dim.
+    """
 
     objective: Objective
     calls: dict[str, Call] = field(default_factory=dict)
+    least: dict[Dim, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

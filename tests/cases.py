@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import sympy as sp
-from builder import ALPHA, DIMS, TAU, TENSORS, Builder, Spot, Written
+from builder import ALPHA, TAU, TENSORS, Builder, Spot, Written
 from grammar import TABLES, reduction
 from hypothesis import reject
 from hypothesis import strategies as st
@@ -78,11 +78,11 @@ def cases(draw: Any, room: int = 14, most: int = 4, skips: Counter[str] | None =
     counts = Counter() if skips is None else skips
     try:
         if draw(st.sampled_from([False] * 7 + [True])):
-            stages, least = two_stages(draw, room, counts)
+            stages = two_stages(draw, room, counts)
             objective = sn.compose(stages[1].objective, stages[0].objective)
         else:
             b = Builder(draw, TABLES)
-            stages, least = (written(b, free_indices(b), room, counts),), b.least
+            stages = (written(b, free_indices(b), room, counts),)
             objective = stages[0].objective
     except sn.NotationError as error:
         for message, reason in REFUSED.items():
@@ -93,7 +93,7 @@ def cases(draw: Any, room: int = 14, most: int = 4, skips: Counter[str] | None =
         skip(counts, "nothing to differentiate by")
     wrt = draw(st.lists(st.sampled_from(movable(objective.inputs)), min_size=1, max_size=3,
                         unique=True))  # fmt: skip
-    return at_a_point(draw, objective.by(tuple(wrt)), stages, least, most, counts)
+    return at_a_point(draw, objective.by(tuple(wrt)), stages, most, counts)
 
 
 def skip(skips: Counter[str], reason: str) -> NoReturn:
@@ -114,7 +114,7 @@ def free_indices(b: Builder, counts: tuple[int, ...] = (0, 0, 0, 1, 2)) -> tuple
     return free[:1] if len({index.name for index in free}) < len(free) else free
 
 
-def two_stages(draw: Any, room: int, skips: Counter[str]) -> tuple[tuple[Written, ...], Any]:
+def two_stages(draw: Any, room: int, skips: Counter[str]) -> tuple[Written, ...]:
     """A layer, and what reads it."""
     b = Builder(draw, TABLES)
     inner = written(b, free_indices(b, (1, 2)), room // 2, skips)
@@ -124,7 +124,7 @@ def two_stages(draw: Any, room: int, skips: Counter[str]) -> tuple[tuple[Written
     fed = Tensor("fed", dims[: len(inner.objective.outputs)])
     over = Builder(draw, TABLES, (fed,))
     outer = written(over, free_indices(over, (0, 0, 1)), room // 2, skips, fed)
-    return (inner, outer), dict.fromkeys(DIMS, 3)
+    return inner, outer
 
 
 def written(
@@ -155,7 +155,7 @@ def written(
     parameters = tuple(p for p in (ALPHA, TAU) if p.symbol in symbols)
     name = "random" if fed is None else "outer"
     made = make_objective(name, inputs, parameters, body, (movable(inputs)[0],))
-    return Written(made, b.calls)
+    return Written(made, b.calls, b.least)
 
 
 def everything(body: Any) -> list[Any]:
@@ -179,21 +179,18 @@ def inputs_of(bodies: list[Any], first: tuple[Tensor, ...]) -> tuple[Tensor, ...
 
 
 def at_a_point(
-    draw: Any, objective: Objective, stages: tuple[Written, ...], least: Any, most: int,
-    skips: Counter[str],
-) -> Case:  # fmt: skip
+    draw: Any, objective: Objective, stages: tuple[Written, ...], most: int, skips: Counter[str]
+) -> Case:
     """Give the dims extents, and the inputs and hyperparameters values."""
+    least = stages[0].least if len(stages) == 1 else dict.fromkeys(objective.dims, 3)
     extents = {
-        d: draw(st.sampled_from(
-            [e for e in (3, 2, 4, 1) if least.get(d, 3) <= e <= max(most, least.get(d, 3))]
-        ))
+        d: draw(st.sampled_from([e for e in (3, 2, 4, 1) if least[d] <= e <= max(most, least[d])]))
         for d in objective.dims
     }  # fmt: skip
     whole = {d: sp.Integer(extent) for d, extent in extents.items()}
-    ranges = {i.extent for part in (*objective.formulas, *objective.outputs)
-              for i in part.atoms(Index)}  # fmt: skip
-    ranges |= {extent for tensor in objective.inputs for extent in tensor.shape}
-    if not all(extent.xreplace(whole) > 0 for extent in ranges):
+    ranges = [(i.extent, 1) for part in (*objective.formulas, *objective.outputs)
+              for i in part.atoms(Index)]  # fmt: skip
+    if not all(e.xreplace(whole) >= low for e, low in (*ranges, *needed(objective, stages))):
         skip(skips, "an index has no value")
     seed = draw(st.integers(0, 2**20))
     rng = np.random.default_rng(seed)
@@ -208,3 +205,15 @@ def at_a_point(
         for p in objective.parameters
     }
     return Case(objective, stages, {d.name: e for d, e in extents.items()}, arrays, values, seed)
+
+
+def needed(objective: Objective, stages: tuple[Written, ...]) -> list[tuple[Any, int]]:
+    """What the extents of the last stage's inputs are in the whole, and the least they may be."""
+    *inner, outer = stages
+    shapes = [tuple(index.extent for index in stage.objective.outputs) for stage in inner]
+    shapes += [t.shape for t in objective.inputs[sum(len(s.objective.inputs) for s in inner) :]]
+    return [
+        (extent, outer.least.get(dim, 1))
+        for tensor, shape in zip(outer.objective.inputs, shapes, strict=True)
+        for dim, extent in zip(tensor.shape, shape, strict=True)
+    ]

@@ -271,8 +271,10 @@ class Reading:
             share = Named((node.variable,), weights / np.sqrt(np.pi))
         else:
             at, share = self.spread(node, mean, deviation, live)
+            at = Named(at.axes, self.blur(at.data))
         before = dict(self.variables)
         self.variables[node.variable] = at
+        share = Named(share.axes, self.blur(share.data))
         body = joined(operator.mul, self.visit(node.body, live), share)
         self.variables = before
         axes = (*(axis for axis in body.axes if axis != node.variable), node.variable)
@@ -337,8 +339,8 @@ class Reading:
         )
 
 
-WIDE = 12  # deviations from the mean; what lies beyond is less than 1e-31
-LEGENDRE = 100
+WIDE = 20  # deviations from the mean; what lies beyond is less than 1e-87
+LEGENDRE = 500
 CLOSED = (sp.Add, sp.Mul, sp.Pow, sp.exp, conditions.Where, sp.core.relational.Relational)
 CLOSED_ATOMS = ("erf", "erfc", "expm1", "expm1x", "weighted", *KINKED)
 

@@ -22,11 +22,12 @@ MAY_IMPORT = {room: set(SPINE[:place]) for place, room in enumerate(SPINE)} | {
     "hosts": ABOVE_BACKENDS,
     "learn": {*ABOVE_BACKENDS, "hosts"},
     "api": {*SPINE, "catalogue", "bench"},
-    FACE: {*SPINE, "catalogue", "bench", "api"},
+    FACE: {*SPINE, "catalogue", "bench", "api", "learn"},
     "testing": {*SPINE, "catalogue", "api"},
     "arguments": {"notation", "catalogue"},
     "terminal": {"notation", "calculus", "catalogue"},
-    "cli": {*SPINE, "catalogue", "bench", "api", "arguments", "terminal", FACE},
+    "cli_learn": {"notation", "learn", "arguments", "terminal"},
+    "cli": {*SPINE, "catalogue", "bench", "api", "arguments", "terminal", "cli_learn", FACE},
     "__main__": {"cli"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -453,7 +453,8 @@ def test_version() -> None:
 
 
 def test_names_are_completed() -> None:
-    assert [name for name, _ in _complete("l")] == ["log_cosh", "l1", "l2", "layer_norm"]
+    expected = [name for name in sc.catalogue() if name.startswith("l")]
+    assert [name for name, _ in _complete("l")] == expected
     done = in_shell(
         "$S", _SYMCALC_COMPLETE="complete_bash", COMP_WORDS="symcalc derive hu", COMP_CWORD="2"
     )

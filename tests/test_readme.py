@@ -11,6 +11,7 @@ import pytest
 
 import symcalc as sc
 from symcalc.cli import app
+from symcalc.cli_learn import app as learn
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -119,3 +120,18 @@ def test_a_gradient_of_ones_own_is_checked() -> None:
     assert names["found"].diagnosis == "factor (n-1)/n, n = 1500"  # type: ignore[attr-defined]
     assert names["found"].example.arrays[0].shape == (2,)  # type: ignore[attr-defined]
     names["test_variance"]()  # type: ignore[operator]
+
+
+def test_the_network_learns_xor() -> None:
+    names: dict[str, object] = {}
+    exec(compile(blocks("python")[5], "README.md", "exec"), names)
+    run = names["run"]
+    assert run.values[-1] < 0.05  # type: ignore[attr-defined]
+    assert run.steps == len(run.step_sizes) == 800  # type: ignore[attr-defined]
+
+
+def test_every_lesson_of_the_table_exists() -> None:
+    lessons = {command.name or command.callback.__name__ for command in learn.registered_commands}  # type: ignore[union-attr]
+    shown = re.search(r"see \[Learning\]\(#learning\): (.*) \|", README)
+    assert shown is not None
+    assert set(re.findall(r"`(\w+)`", shown.group(1))) == lessons

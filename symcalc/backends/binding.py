@@ -14,7 +14,7 @@ from symcalc.backends.executable import Sizes
 from symcalc.backends.sizes import size_function
 from symcalc.notation.dims import Dim, sole_dim
 from symcalc.notation.errors import ArgumentError, ArgumentTypeError
-from symcalc.notation.objective import Parameter
+from symcalc.notation.parameters import Parameter
 from symcalc.notation.tensors import Tensor
 
 _DOUBLE = np.dtype(np.float64)
@@ -272,7 +272,25 @@ class Binder:
                     f"got {array.size}"
                 )
 
-    def _hyper(self, given: dict[str, Any]) -> list[float]:
+    def numbers(self, given: Mapping[str, Any]) -> list[float]:
+        """Return the hyperparameters in order, each held against its domain.
+
+        Args:
+            given: by name; one that has a default may be missing.
+
+        Raises:
+            ArgumentTypeError: one is missing, unknown or no number.
+            ArgumentError: one lies outside its domain.
+        """
+        unknown = given.keys() - {parameter.name for parameter in self.parameters}
+        if unknown:
+            raise ArgumentTypeError(
+                f"{self.title}: unknown hyperparameter {min(unknown)!r}; expected one of "
+                f"{', '.join(parameter.name for parameter in self.parameters) or 'none'}"
+            )
+        return self._hyper(given)
+
+    def _hyper(self, given: Mapping[str, Any]) -> list[float]:
         values: list[float] = []
         for parameter in self.parameters:
             value = given.get(parameter.name, parameter.default)

@@ -77,7 +77,7 @@ def _outside(domain: Domain, array: Any) -> Any:
     if domain.values:
         return ~(np.isin(array, domain.values) | np.isnan(array))
     below = array <= domain.lower if domain.open_lower else array < domain.lower
-    return below | (array > domain.upper)
+    return below | (array > domain.upper) | (np.isinf(array) & domain.finite)
 
 
 def label_tensors(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -158,6 +158,9 @@ def _good(domain: Domain, entry: Any, dtype: np.dtype[Any]) -> Any:
         conditions.append(sp.GreaterThan(entry, lower, evaluate=False))
     if domain.upper < float("inf"):
         conditions.append(sp.LessThan(entry, sp.nsimplify(domain.upper), evaluate=False))
+    if domain.finite:
+        most = sp.Float(float(np.finfo(dtype).max) / 2)  # what is beyond is looked at
+        conditions.append(sp.LessThan(absolute(entry), most, evaluate=False))
     return sp.And(*conditions)
 
 

@@ -121,8 +121,13 @@ class Compiled:
         wanted = task(self.derivation, mode)
         names = {e.target.name for e in wanted.equations} | {t.name for t in wanted.inputs}
         names |= {p.name for p in self.objective.parameters}
-        watched = (checked_tensors if self._checked else label_tensors)(wanted.inputs)
+        names |= {dim.name for dim in self.objective.dims}
+        looks = self._checked and not wanted.in_place
+        watched = (checked_tensors if looks else label_tensors)(wanted.inputs)
         equations, checks = domain_checks(wanted.inputs, watched, Namer(names), self.dtype)
+        if wanted.in_place:  # what is wrong must be told before anything is written
+            executable = self._build(self.objective, wanted, str(self.dtype))
+            return Ready(self.objective, wanted, executable, checks, self.dtype)
         wanted = dataclasses.replace(
             wanted,
             equations=(*wanted.equations, *equations),

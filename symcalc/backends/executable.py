@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 Sizes = tuple[int, ...]
 
 
@@ -47,7 +49,10 @@ Run = Callable[[Sequence[Any], Sequence[float], Sequence[Any]], Scalars]
 class Executable(Protocol):
     """A compiled computation; its backend is nobody's business but its own."""
 
-    source: str
+    @property
+    def source(self) -> str:
+        """The generated code."""
+        ...
 
     @property
     def at_once(self) -> AtOnce | None:
@@ -67,3 +72,38 @@ class Executable(Protocol):
             entry). It may be called from several threads at once.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Copying:
+    """An executable whose outputs may be its inputs: they are computed apart, then copied.
+
+    Args:
+        inner: computes them, and must not write where it reads.
+    """
+
+    inner: Executable
+
+    @property
+    def source(self) -> str:
+        """The code of the computation."""
+        return self.inner.source
+
+    @property
+    def at_once(self) -> None:
+        """There is no call that does both."""
+
+    def plan(self, sizes: Sizes) -> Run:
+        """Return the run at these sizes."""
+        run = self.inner.plan(sizes)
+
+        def apart(
+            inputs: Sequence[Any], parameters: Sequence[float], outputs: Sequence[Any]
+        ) -> Scalars:
+            found = [np.empty_like(array) for array in outputs]
+            scalars = run(inputs, parameters, found)
+            for array, made in zip(outputs, found, strict=True):
+                array[...] = made
+            return scalars
+
+        return apart

@@ -9,7 +9,8 @@ import numpy as np
 
 from symcalc.backends import curvature
 from symcalc.backends.compiled import Build
-from symcalc.backends.first_order import Bound, FirstOrder
+from symcalc.backends.first_order import Bound
+from symcalc.backends.stepping import Stepping
 from symcalc.backends.structured import StructuredHessian
 from symcalc.calculus.derive import derive
 from symcalc.notation.errors import ArgumentTypeError
@@ -19,7 +20,7 @@ _SCALAR = ("value", "grad", "value_and_grad", "hvp", "third", "hessian_diagonal"
 _LAYER = ("value", "vjp", "hvp", "third", "hessian_diagonal")
 
 
-class Kernel(FirstOrder):
+class Kernel(Stepping):
     """A compiled objective.
 
     Call it for the value; see `grad`, `value_and_grad`, `vjp` and `jvp` for first derivatives and

@@ -25,6 +25,7 @@ _TASKS: dict[str, Callable[[Derivation, list[str]], Task]] = {
     "fvp": lambda derivation, at: gauss_newton_task(derivation, "fvp", fisher, *at),
     "hessian_diagonal": lambda derivation, _: hessian_diagonal_task(derivation),
     "hessian_factors": lambda derivation, _: hessian_factors_task(derivation),
+    "step": lambda derivation, _: _step(derivation),
 }  # fmt: skip
 
 
@@ -69,6 +70,16 @@ def _jvp(derivation: Derivation, names: list[str]) -> Task:
     called = {tensor.name: f"tangents[{name!r}]" for tensor, name in pairs}
     inputs = (*objective.inputs, *moved.directions)
     return Task("jvp", moved.equations, inputs, value, moved.results, called=called)
+
+
+def _step(derivation: Derivation) -> Task:
+    """What a state becomes, written where it is; an update of an update's own equations."""
+    objective = derivation.objective
+    primal, _ = lift_objective(objective)
+    named = {equation.target.name: equation.target for equation in primal}
+    after = tuple(primal[-1].target if not name else named[name] for _, name in objective.state)
+    like = tuple(name for name, _ in objective.state)
+    return Task("step", tuple(primal), objective.inputs, None, after, like, in_place=True)
 
 
 __all__ = ["Task", "task"]

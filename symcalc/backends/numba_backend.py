@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from symcalc.backends.door import UnfitError
-from symcalc.backends.executable import AtOnce, Run, Scalars, Sizes
+from symcalc.backends.executable import AtOnce, Copying, Executable, Run, Scalars, Sizes
 from symcalc.backends.modes import Task
 from symcalc.backends.numba_cache import load_module, sealed
 from symcalc.backends.numba_frame import (
@@ -26,6 +26,7 @@ from symcalc.backends.threads import share_out, thread_count
 from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
+from symcalc.program.in_place import can_replace
 from symcalc.program.lower import lower
 from symcalc.program.program import Program
 from symcalc.program.sections import sections
@@ -73,10 +74,11 @@ class NumbaExecutable:
         self.has_door = writer.frame.has_door
         self.module = load_module(f"{program.title}_{program.name}", self.source)
         self.dispatcher = getattr(self.module, program.name)
-        self.plain = (True,) * len(program.inputs)
+        self.plain = (True,) * len(program.read_only)
+        self._reads = [p for p, t in enumerate(program.inputs) if t in program.read_only]
         self.compiled: dict[Layout, Any] = {}
         self._compile(self.plain)
-        _refuse_at_once(self.dispatcher, [self._input_type(t) for t in program.inputs])
+        _refuse_at_once(self.dispatcher, [self._input_type(t) for t in program.read_only])
         self.least = least_shared(writer.is_dear, writer.single)
         known = cuts(program)
         self.passes = [
@@ -124,14 +126,16 @@ class NumbaExecutable:
         large = elements >= self.least
         whole = np.array([0, last, 0, _ALL], np.int64)
         words: int | None = None
+        all_read = not self.program.replaced
 
         def run(
             inputs: Sequence[Any], parameters: Sequence[float], outputs: Sequence[Any]
         ) -> Scalars:
             nonlocal words
-            layout = tuple(array.flags.c_contiguous for array in inputs)
+            reads = inputs if all_read else [inputs[place] for place in self._reads]
+            layout = tuple(array.flags.c_contiguous for array in reads)
             kernel = self.compiled.get(layout) or self._compile(layout)
-            arguments = (*inputs, *parameters, *outputs)
+            arguments = (*reads, *parameters, *outputs)
             if words is None:
                 words = int(kernel(*arguments, whole, None))
             room = self._room(words)
@@ -183,7 +187,7 @@ class NumbaExecutable:
 
         program = self.program
         found: list[Any] = []
-        for tensor, contiguous in zip(program.inputs, layout, strict=True):
+        for tensor, contiguous in zip(program.read_only, layout, strict=True):
             order = "C" if contiguous else "A"
             found.append(array(self._input_type(tensor), max(len(tensor.shape), 1), order, True))
         found += [types.float64] * len(program.parameters)
@@ -222,9 +226,13 @@ def _work(kernel: Any, number: int, arguments: tuple[Any, ...], first: int, last
     kernel(*rest, np.array([number, number, first, last], np.int64), room)
 
 
-def build(objective: Objective, task: Task, dtype: str) -> NumbaExecutable:
+def build(objective: Objective, task: Task, dtype: str) -> Executable:
     """Lower a task to a program and compile it."""
     program = lower(
         objective, task.name, task.equations, task.inputs, task.outputs, task.number, task.measures
     )
-    return NumbaExecutable(program, dtype)
+    if not task.in_place:
+        return NumbaExecutable(program, dtype)
+    if all(can_replace(program, output, given) for output, given in task.replaced):
+        return NumbaExecutable(replace(program, replaced=task.replaced), dtype)
+    return Copying(NumbaExecutable(program, dtype))

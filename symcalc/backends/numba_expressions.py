@@ -13,7 +13,14 @@ from symcalc.notation.dims import Dim, Index
 from symcalc.notation.errors import SymcalcError
 from symcalc.notation.tables import Table
 from symcalc.notation.tensors import Access
-from symcalc.program.primitives import PATTERNS, UNSIGNED, FinitePlus, FiniteTop, ShiftedExp
+from symcalc.program.primitives import (
+    PATTERNS,
+    UNSIGNED,
+    FinitePlus,
+    FiniteTop,
+    ShiftedExp,
+    divisors,
+)
 
 # Where a function comes from, by its name in the notation.
 VECTOR_MATH = (
@@ -31,7 +38,7 @@ SCALAR_MATH = (
 )  # fmt: skip
 SPECIAL_MATH = ("polygamma",)
 PRODUCTS = ("product_nn", "product_nt", "product_tn", "product_tt")
-PLAIN_MATH = ("sqrt", "copysign")
+PLAIN_MATH = ("sqrt", "copysign", "sin", "cos")
 
 _WHOLE = (sp.floor, sp.Mod, sp.Min, sp.Max)  # of indices and extents
 _SUM, _PRODUCT, _UNIT = 1, 2, 3
@@ -53,6 +60,7 @@ class ExpressionWriter:
         self.single = single
         self.place = place
         self.names = names
+        self.narrow: frozenset[str] = frozenset()  # names of numbers that the code holds in float32
         self.unsigned: Any = None
         self.used: set[str] = set()
         self.tables: dict[str, tuple[float, ...]] = {}
@@ -151,7 +159,9 @@ class ExpressionWriter:
         if expression in (sp.oo, -sp.oo):
             return (self.infinity(), _UNIT) if expression > 0 else (f"-{self.infinity()}", _SUM)
         if isinstance(expression, sp.Symbol):
-            return self.names.get(expression.name, expression.name), _UNIT
+            text = self.names.get(expression.name, expression.name)
+            widened = not self.single and text in self.narrow
+            return (f"np.float64({text})" if widened else text), _UNIT
         if isinstance(expression, sp.Number) or (
             not expression.free_symbols and not expression.args
         ):
@@ -198,10 +208,10 @@ class ExpressionWriter:
             above[:0] = [sp.Integer(coefficient.p)] if coefficient.p != 1 else []
             below.append(sp.Integer(coefficient.q))
         text = " * ".join(self.write(factor, _PRODUCT) for factor in above) or self.literal(1)
-        if below:
-            under = " * ".join(self.write(factor, _UNIT if len(below) == 1 else _PRODUCT)
-                               for factor in below)  # fmt: skip
-            text += f" / ({under})" if len(below) > 1 else f" / {under}"
+        for turn in divisors(below):
+            under = " * ".join(self.write(factor, _UNIT if len(turn) == 1 else _PRODUCT)
+                               for factor in turn)  # fmt: skip
+            text += f" / ({under})" if len(turn) > 1 else f" / {under}"
         return text, _PRODUCT
 
     def _power(self, base: Any, exponent: Any) -> tuple[str, int]:

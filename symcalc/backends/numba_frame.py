@@ -127,6 +127,8 @@ def safe_names(program: Program) -> dict[str, str]:
             safe += "_"
         taken |= {safe, *(safe + tail for tail in TAILS)}
         names[name] = safe
+    for output, given in program.replaced:
+        names[output.name] = names[given.name]
     return names
 
 
@@ -165,17 +167,22 @@ class Frame:
     def arguments(self) -> list[str]:
         """The kernel's arguments: inputs, hyperparameters, output arrays, then turn and room."""
         program = self.program
-        names = [self.names[t.name] for t in program.inputs]
+        names = [self.names[t.name] for t in program.read_only]
         names += [self.names[p.name] for p in program.parameters]
         names += [self.names[t.name] for t in program.written]
         return [*names, "turn", "room"]
 
     @property
     def has_door(self) -> bool:
-        """Whether the kernel may be called at once: whether arrays and parts are few enough."""
+        """Whether the kernel may be called at once: it replaces nothing, and is short enough."""
+        return not self.is_long and not self.program.replaced
+
+    @property
+    def is_long(self) -> bool:
+        """Whether there are so many arrays or parts that each part is a function of its own."""
         written, read = len(self.program.written), len(self.program.inputs)
         few = written * (read + (written - 1) / 2) <= MOST_PAIRS
-        return few and len(sections(self.program)) <= MOST_PARTS
+        return not few or len(sections(self.program)) > MOST_PARTS
 
     @property
     def needs_work(self) -> bool:

@@ -49,7 +49,7 @@ class SourceWriter(StatementWriter):
         frame, counts = self.lines, self._counts()
         functions: list[str] = []
         body = [line for part in parts for line in part]
-        if not self.frame.has_door:
+        if self.frame.is_long:
             names = [*self.frame.arguments, *assigned(frame)]
             functions, body = parted(parts, names, counts, frame[0], RESERVED)
         kernel = [*self._definition(), *frame, *counts, *body, *self._return(), ""]

@@ -79,6 +79,8 @@ class StatementWriter:
         self.lines: list[str] = []
         self.names = safe_names(program)
         self.expressions = ExpressionWriter(self.single, self._place, self.names)
+        if self.single:
+            self.expressions.narrow = frozenset(self.names[p.name] for p in program.parameters)
         self.frame = Frame(program, self.single, self.names, self.expressions.whole)
         self.reduced: dict[Tensor, str] = {}
         self.running: dict[Tensor, str] = {}

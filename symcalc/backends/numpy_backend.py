@@ -18,7 +18,7 @@ import numpy as np
 import sympy as sp
 
 from symcalc.backends.any_size import AnySize, chosen, product, run_through
-from symcalc.backends.executable import Run, Scalars, Sizes
+from symcalc.backends.executable import Copying, Executable, Run, Scalars, Sizes
 from symcalc.backends.modes import Task
 from symcalc.backends.totals import Total
 from symcalc.calculus.equations import Equation, Namer
@@ -379,9 +379,10 @@ def _whole(place: Any, known: dict[Any, Any], grid: dict[Any, Any], scalars: dic
     return np.asarray(function(*values)).astype(np.int64)
 
 
-def build(objective: Objective, task: Task, dtype: str) -> NumpyExecutable:
+def build(objective: Objective, task: Task, dtype: str) -> Executable:
     """Build the NumPy executable of a task."""
-    return NumpyExecutable(objective, task, dtype)
+    made = NumpyExecutable(objective, task, dtype)
+    return Copying(made) if task.in_place else made
 
 
 def known_atoms() -> set[str]:

@@ -252,16 +252,24 @@ class Ready:
         found = call.plan.run(call.inputs, call.parameters, call.outputs)
         for check, number in zip(self.checks, found.measures, strict=True):
             if number > 0:
-                sizes = dict(zip(self.task.dims, call.plan.sizes, strict=True))
-                complaint = check.complaint(call.inputs[check.place], sizes)
-                if complaint:
-                    raise ArgumentError(
-                        f"{self.objective.name}: {self.called(check.of)}: expected "
-                        f"{check.expected(sizes)}, got {complaint}"
-                    )
+                self.examine(check, call.inputs, call.plan.sizes)
         if self.task.value is None:
             return None
         return found.value if call.value is None else call.value
+
+    def examine(self, check: DomainCheck, inputs: Sequence[Any], sizes: Sizes) -> None:
+        """Hold one input against its domain, entry by entry.
+
+        Raises:
+            ArgumentError: an entry lies outside.
+        """
+        extents = dict(zip(self.task.dims, sizes, strict=True))
+        complaint = check.complaint(inputs[check.place], extents)
+        if complaint:
+            raise ArgumentError(
+                f"{self.objective.name}: {self.called(check.of)}: expected "
+                f"{check.expected(extents)}, got {complaint}"
+            )
 
     def plan(self, sizes: Sizes) -> Plan:
         """Return the plan for these sizes, made at their first appearance.

@@ -23,6 +23,7 @@ class Task:
         like: for each gradient, the input that it has the shape of.
         measures: scalars that tell whether inputs lie in their domains.
         called: what the caller calls an input, where it is not the input's own name.
+        in_place: whether each gradient is an input's next value, to be written where that input is.
     """
 
     name: str
@@ -33,11 +34,19 @@ class Task:
     like: tuple[str, ...] = ()
     measures: tuple[Tensor, ...] = ()
     called: Mapping[str, str] = field(default_factory=dict)
+    in_place: bool = False
 
     @property
     def dims(self) -> tuple[Dim, ...]:
         """The dims of the inputs, in order of appearance."""
         return dims_of(self.inputs)
+
+    @property
+    def replaced(self) -> tuple[tuple[Tensor, Tensor], ...]:
+        """What is written where an input was, and that input."""
+        known = {tensor.name: tensor for tensor in self.inputs}
+        pairs = zip(self.gradients, self.like, strict=True) if self.in_place else ()
+        return tuple((tensor, known[name]) for tensor, name in pairs)
 
     @property
     def number(self) -> Tensor | None:

@@ -104,6 +104,8 @@ class Reference:
             return self._symbols[expression]
         if isinstance(expression, sp.Rational):
             return Real(int(expression.p)) / Real(int(expression.q))
+        if expression in (sp.oo, -sp.oo):
+            return Real(float(expression))
         if expression.is_number:
             return Real(str(sp.N(expression, 40)))
         values = [self._evaluate(argument, env) for argument in expression.args]
@@ -147,7 +149,9 @@ class Reference:
                     equation.body, dict(zip(equation.indices, places, strict=True))
                 )
             self._known[tensor] = self._whole(tensor)
-        return self._known[tensor][places]
+        shape = self._known[tensor].shape  # the side of a choice not taken may be out of bounds
+        held = (np.clip(p, 0, size - 1) for p, size in zip(places, shape, strict=True))
+        return self._known[tensor][tuple(held)]
 
     def _whole(self, tensor: Tensor) -> Any:
         """Evaluate a tensor at every place."""
@@ -237,7 +241,8 @@ def _divergence(x: Any, y: Any) -> Any:
 
 
 _FUNCTIONS: Mapping[Any, Callable[..., Any]] = {
-    sp.exp: np.exp, sp.log: np.log, sp.cosh: np.cosh, atoms.abs: np.abs, atoms.sign: np.sign,
+    sp.exp: np.exp, sp.log: np.log, sp.sin: np.sin, sp.cos: np.cos,
+    sp.cosh: np.cosh, atoms.abs: np.abs, atoms.sign: np.sign,
     atoms.expm1: np.expm1, atoms.log1p: np.log1p, atoms.tanh: np.tanh,
     atoms.maximum: np.maximum, atoms.minimum: np.minimum, atoms.erf: _through_balls("erf"),
     atoms.lgamma: _through_balls("lgamma"), atoms.digamma: _through_balls("digamma"),

@@ -21,13 +21,17 @@ from symcalc.calculus.series import (
     ball,
     constant,
     cosh,
+    falls_below,
     logarithm,
     order_of,
     pi,
     polygamma,
+    power,
+    power_of_zero,
     reciprocal,
     root,
     tanh,
+    times,
 )
 from symcalc.notation.atoms import Atom, sigmoid, stop_gradient, weighted
 from symcalc.notation.conditions import Let, Where
@@ -170,7 +174,7 @@ def _product(expression: Any, env: Environment) -> Any:
     if any(_leaves_out(factor, env) for factor in factors):
         return ball(0)
     values = [evaluate(factor, env) for factor in factors]
-    product = functools.reduce(lambda a, b: a * b, values)
+    product = functools.reduce(times, values)
     if hasattr(product, "length") or not product.is_nan():
         return product
     zeros = [
@@ -197,14 +201,17 @@ def _power(expression: Any, env: Environment) -> Any:
     base, exponent = expression.args
     value = evaluate(base, env)
     if exponent.is_Integer:
-        power = int(exponent)
-        return value**power if power >= 0 else reciprocal(value, env) ** (-power)
+        return power(value if exponent > 0 else reciprocal(value, env), abs(int(exponent)))
     if exponent == sp.Rational(1, 2):
         return root(value, env)
-    if isinstance(exponent, sp.Rational) and exponent.q == 2:
+    starts_at_zero = constant(value) == 0 and not falls_below(value, env)
+    if exponent.is_Rational and exponent.q == 2 and not (starts_at_zero and exponent > 1):
         half = root(value, env)
-        return half**exponent.p if exponent.p > 0 else reciprocal(half, env) ** (-exponent.p)
-    return (logarithm(value, env) * evaluate(exponent, env)).exp()
+        return power(half if exponent.p > 0 else reciprocal(half, env), abs(int(exponent.p)))
+    raised = evaluate(exponent, env)
+    if starts_at_zero and raised > 0:
+        return power_of_zero(value, raised)
+    return (logarithm(value, env) * raised).exp()
 
 
 def truth(when: Any, env: Environment) -> bool:
@@ -362,6 +369,8 @@ _RULES: tuple[tuple[Any, Rule], ...] = (
     (sp.exp, lambda e, env: evaluate(e.args[0], env).exp()),
     (sp.tanh, lambda e, env: tanh(evaluate(e.args[0], env))),
     (sp.cosh, lambda e, env: cosh(evaluate(e.args[0], env))),
+    (sp.sin, lambda e, env: evaluate(e.args[0], env).sin()),
+    (sp.cos, lambda e, env: evaluate(e.args[0], env).cos()),
     (sp.erf, lambda e, env: evaluate(e.args[0], env).erf()),
     (sp.erfc, lambda e, env: evaluate(e.args[0], env).erfc()),
     (sp.loggamma, lambda e, env: evaluate(e.args[0], env).lgamma()),

@@ -14,15 +14,16 @@ from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation, Lifter, Namer, lift_objective
 from symcalc.calculus.expectations import CLOSED, QUADRATURE, expectation_steps
 from symcalc.calculus.kinks import Boundary, boundaries
-from symcalc.calculus.operations import Operations, operations_of
+from symcalc.calculus.operations import Operations, cost, operations_of
 from symcalc.calculus.orders import Product, hessian_product
 from symcalc.calculus.reverse import Adjoint, ReversePass
 from symcalc.calculus.rewriting import refreshed
 from symcalc.calculus.simplify import simplified
 from symcalc.calculus.steps import Step
 from symcalc.calculus.structure import Structure, structure_of
+from symcalc.notation.checking import check_differentiable
 from symcalc.notation.dims import Index
-from symcalc.notation.objective import Objective, check_differentiable
+from symcalc.notation.objective import Objective
 from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access, Tensor
 
@@ -91,7 +92,8 @@ class Derivation:
         """
         raw: dict[Tensor, list[Any]] = {}
         for step in self.steps:
-            if any(word.startswith("through ") for word in step.conditions):
+            through = any(word.startswith("through ") for word in step.conditions)
+            if through or isinstance(step.after, Recurrence):
                 raw.setdefault(step.target, []).append(step)
         before = Operations()
         for steps in raw.values():
@@ -187,7 +189,8 @@ def _close(
 ) -> tuple[list[Adjoint], list[Step]]:
     """Write adjoints that are used once into the formula that uses them, and simplify.
 
-    Those that the objective names stay as they are.
+    Those that the objective names stay as they are, and so do those that it would be dearer to
+    compute anew for each entry of the formula.
     """
     kept: list[Adjoint] = []
     steps: list[Step] = []
@@ -203,6 +206,11 @@ def _close(
     context = Context(equations)
     for adjoint in (*inner, *wanted):
         body, made = _written_out(adjoint, written_out, context)
+        apart = _cheaper_apart(adjoint, body, written_out, context)
+        if apart is not None:
+            read = [written_out.pop(a.tensor, None) for a in _occurrences(adjoint.body)]
+            kept.extend(known for known in read if known is not None)
+            body, made = apart
         closed = Adjoint(adjoint.of, adjoint.target, adjoint.indices, body)
         context.add_adjoint(Equation(closed.target, closed.indices, closed.body))
         steps.extend(made)
@@ -213,6 +221,19 @@ def _close(
             written_out[adjoint.target] = closed
     used = {a.tensor for k in kept for a in k.body.atoms(Access)}
     return [k for k in kept if k.of.name in wrt or k.target in used], steps
+
+
+def _cheaper_apart(
+    adjoint: Adjoint, together: Any, written_out: dict[Tensor, Adjoint], context: Context
+) -> tuple[Any, list[Step]] | None:
+    """The adjoint with those it reads left by themselves, if that takes fewer operations."""
+    read = {written_out[a.tensor] for a in _occurrences(adjoint.body) if a.tensor in written_out}
+    runs = adjoint.body.atoms(Index) | set(adjoint.indices)
+    if all(len(known.indices) == len(runs) for known in read):
+        return None
+    body, made = _written_out(adjoint, {}, context)
+    apart = cost(body) + sum(cost(known.body) for known in read)
+    return (body, made) if apart < cost(together) else None
 
 
 def _zero(tensor: Tensor, namer: Namer) -> Adjoint:

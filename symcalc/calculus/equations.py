@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy as sp
 
 from symcalc.calculus.expansion import expanded
 from symcalc.notation.conditions import Let, Where
-from symcalc.notation.dims import Index
+from symcalc.notation.dims import Dim, Index
 from symcalc.notation.domains import NONNEGATIVE, POSITIVE, REAL, Domain
 from symcalc.notation.naming import Namer as Namer
 from symcalc.notation.objective import Objective
@@ -231,10 +231,15 @@ def _held(body: Any, when: Any) -> Any:
     return Where(sp.And(*conditions), body, 0)
 
 
+def places_below(extent: Any) -> Domain:
+    """The domain of places of a range: like labels, they are below a dim where that is all."""
+    return replace(PLACES, below=extent) if isinstance(extent, Dim) else PLACES
+
+
 def _domain_of(body: Any) -> Domain:
     """Places are whole numbers, and an extreme of whole numbers is one."""
     if isinstance(body, (ArgMax, ArgMin)):
-        return PLACES
+        return places_below(body.index.extent)
     inner = body.body if isinstance(body, (Max, Min)) else None
     if isinstance(inner, Access):
         return inner.tensor.domain if inner.tensor.domain.integer else REAL

@@ -14,6 +14,8 @@ import sympy as sp
 from symcalc.calculus.context import Context
 from symcalc.calculus.equations import Equation
 from symcalc.calculus.operations import cost
+from symcalc.calculus.rewriting import placed
+from symcalc.notation.atoms import sigmoid, softplus
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.tensors import Access, Tensor, accesses
@@ -28,16 +30,18 @@ def fold_definitions(expression: Any, context: Context) -> Any:
             return expression
         for equation in waiting:
             done.add(equation.target)
-            folded = _fold_definition(expression, equation)
+            folded = _fold_definition(expression, equation, context)
             if folded != expression:  # by now it reads other tensors, which explain more
                 expression = folded
                 break
 
 
-def _fold_definition(expression: Any, equation: Equation) -> Any:
+def _fold_definition(expression: Any, equation: Equation, context: Context) -> Any:
     """Replace what one definition explains, as a whole or as a factor."""
     expression = _fold_whole(expression, equation)
     monomial = _monomial(equation)
+    if monomial is not None and _may_vanish(monomial[2], context):
+        return expression
     return expression if monomial is None else _fold(expression, equation, *monomial)
 
 
@@ -96,6 +100,22 @@ def _monomial(equation: Equation) -> tuple[Any, Any, Any] | None:
     others = sp.Mul(*rest)  # divided by: it must not be zero, nor turn a root imaginary
     safe = others.is_positive or (others.is_Number and exponent in (1, -1))
     return (base, exponent, others) if invertible and safe else None
+
+
+def _may_vanish(positive: Any, context: Context) -> bool:
+    """Whether a positive number may be too small for floating point: an exponential is at times."""
+    for factor in sp.Mul.make_args(positive):
+        base, _ = factor.as_base_exp() if factor.is_Pow else (factor, 1)
+        if isinstance(base, _VANISHING):
+            return True
+        if isinstance(base, Access):
+            meant = next((e for e in context.equations if e.target == base.tensor), None)
+            if meant is not None and _may_vanish(meant.body, context):
+                return True
+    return False
+
+
+_VANISHING = (sp.exp, sigmoid, softplus)
 
 
 def _fold(expression: Any, equation: Equation, base: Any, exponent: Any, rest: Any) -> Any:
@@ -160,7 +180,7 @@ def _match(pattern: Any, candidate: Any, equation: Equation) -> tuple[Any, ...] 
     """Return the places at which the pattern's indices give the candidate."""
     theirs = accesses(candidate)
     for at in _placings(accesses(pattern), theirs, equation.indices, {}):
-        if pattern.xreplace(at) == candidate:
+        if placed(pattern, at) == candidate:
             return tuple(at[index] for index in equation.indices)
     return None
 

@@ -20,6 +20,7 @@ from symcalc.notation.atoms import abs, clip, maximum, minimum, relu, sign, stop
 from symcalc.notation.conditions import Let, Where
 from symcalc.notation.dims import Index
 from symcalc.notation.reductions import LogSumExp, Mean, Norm2, Prod, Reduction, Sum
+from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access, free_indices
 
 _ORDER = ("additions", "multiplications", "divisions", "choices")
@@ -123,6 +124,8 @@ def _count(expression: Any) -> _Counted:
         return _count(expression.args[-1] if isinstance(expression, Let) else expression.args[0])
     if isinstance(expression, Reduction):
         return _count_reduction(expression)
+    if isinstance(expression, Recurrence):
+        return _count_recurrence(expression)
     if isinstance(expression, sp.Add):
         return _chained(expression.args, "additions")
     if isinstance(expression, (sp.Mul, sp.Pow)):
@@ -171,6 +174,16 @@ def _count_reduction(reduction: Reduction) -> _Counted:
     for name, (each, once) in parts.items():
         inner += _done(name, indices, each * reduction.index.extent + once)
     return inner, indices
+
+
+def _count_recurrence(recurrence: Recurrence) -> _Counted:
+    """Count a product and a sum for each entry, of which those before the last are kept."""
+    decay, term = ((ops, own | {recurrence.index}) for ops, own in
+                   (_count(recurrence.decay), _count(recurrence.term)))  # fmt: skip
+    found, indices = _chain([_chain([decay, (Operations(), decay[1])], "multiplications"), term],
+                            "additions")  # fmt: skip
+    start, place = _count(recurrence.start), frozenset(free_indices(recurrence.place))
+    return found + start[0], indices - {recurrence.index} | start[1] | place
 
 
 # What a reduction does for each value, and once.

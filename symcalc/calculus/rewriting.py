@@ -9,6 +9,7 @@ import sympy as sp
 
 from symcalc.calculus.context import Context
 from symcalc.notation.dims import Index
+from symcalc.notation.errors import NotationError
 from symcalc.notation.reductions import Reduction
 from symcalc.notation.scans import Recurrence
 from symcalc.notation.tensors import Access
@@ -56,3 +57,11 @@ def without(term: Any, factor: Any) -> Any:
     factors = list(sp.Mul.make_args(term))
     factors.remove(factor)
     return sp.Mul(*factors)
+
+
+def placed(expression: Any, at: dict[Any, Any]) -> Any:
+    """Put places for indices; None where one of them cannot stand: a label in x[n - 1 - i]."""
+    try:
+        return expression.xreplace(at)
+    except NotationError:
+        return None

@@ -54,6 +54,50 @@ def reciprocal(value: Any, env: Environment) -> Any:
     return _quotient(ball(1), value)
 
 
+def power(value: Any, exponent: int) -> Any:
+    """A whole power, multiplied out: FLINT has none of a ball around zero that has a radius."""
+    if exponent < 2:
+        return value if exponent else ball(1)
+    half = power(value, exponent // 2)
+    return half * half * value if exponent % 2 else half * half
+
+
+def times(a: Any, b: Any) -> Any:
+    """The product; of one that starts late as many more terms are known, if nothing else is."""
+    if hasattr(a, "length") and hasattr(b, "length"):
+        import flint
+
+        late = [_first_term(side) for side in (a, b)]
+        if late[0] == a.prec or late[1] == b.prec:
+            known = min(late[0] + b.prec, late[1] + a.prec)
+            return flint.arb_series([0], prec=min(known, flint.ctx.cap))
+    return a * b
+
+
+def _first_term(series: Any) -> int:
+    return next((k for k in range(series.prec) if not series[k] == 0), int(series.prec))
+
+
+def falls_below(value: Any, env: Environment) -> bool:
+    """Whether a number that is zero, or a series that begins with it, is negative beside."""
+    order = _first_term(value) if hasattr(value, "length") else 0
+    if not hasattr(value, "length") or order == value.prec:
+        return False
+    turn = env[Side].value ** order if Side in env else 1
+    return not value[order] * turn > 0
+
+
+def power_of_zero(value: Any, exponent: Any) -> Any:
+    """Zero to a positive power: of t**1.4 the first two coefficients are zero."""
+    import flint
+
+    if not hasattr(value, "length"):
+        return ball(0)
+    exact = exponent * _first_term(value)
+    known = min(int(float(exact.lower().ceil().mid())), value.prec)
+    return flint.arb_series([0], prec=known)
+
+
 def _quotient(a: Any, b: Any) -> Any:
     try:
         return a / b
@@ -76,7 +120,7 @@ def root(value: Any, env: Environment) -> Any:
         return value.sqrt()
     import flint
 
-    order = next((k for k in range(value.prec) if not value[k] == 0), value.prec)
+    order = _first_term(value)
     if order == value.prec:
         return flint.arb_series([0], prec=order // 2)
     if order % 2:

@@ -8,7 +8,7 @@ import sympy as sp
 
 from symcalc.calculus.context import Context
 from symcalc.calculus.fold import fold_definitions
-from symcalc.calculus.rewriting import Rule, bottom_up, depends, parted, without
+from symcalc.calculus.rewriting import Rule, bottom_up, depends, parted, placed, without
 from symcalc.calculus.rules.atoms import complements, exponentials, logistic, mirrored_sigmoids
 from symcalc.calculus.rules.averages import distributions, vanishing_deviations
 from symcalc.calculus.rules.choices import (
@@ -17,8 +17,9 @@ from symcalc.calculus.rules.choices import (
     nested_choices,
     one_choice,
     shared_factors,
+    steady_choices,
 )
-from symcalc.calculus.rules.factors import collected, common_factors, one_power, one_sign
+from symcalc.calculus.rules.factors import collected, common_factors, one_power, one_sign, squares
 from symcalc.calculus.rules.sums import equal_sums
 from symcalc.calculus.steps import Step
 from symcalc.notation.conditions import Where
@@ -114,7 +115,9 @@ def use_indicators(expression: Any, context: Context) -> Any:
                     continue
                 others = [c for c in sp.And.make_args(factor.args[0]) if c != equality]
                 rest = Where(sp.And(*others), without(node.body, factor) * factor.args[1], 0)
-                return share * rest.xreplace({node.index: place})
+                collapsed = placed(rest, {node.index: place})
+                if collapsed is not None:
+                    return share * collapsed
         return node
 
     return bottom_up(expression, change)
@@ -164,6 +167,7 @@ def nothing_recurs(expression: Any, context: Context) -> Any:
 RULES: tuple[tuple[str, Rule], ...] = (
     ("the range of an index decides a condition", decided_conditions),
     ("factors out of the sum", pull_out),
+    ("a choice that a sum does not vary", steady_choices),
     ("a Kronecker delta collapses its sum", use_indicators),
     ("deviations from a mean sum to zero", vanishing_deviations),
     ("the weights of a distribution sum to one", distributions),
@@ -181,6 +185,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("factors that both sides of a choice share", shared_factors),
     ("powers of one base", one_power),
     ("common factors", common_factors),
+    ("a perfect square", squares),
     ("common factors of some terms", collected),
     ("a common sign", one_sign),
 )

@@ -9,7 +9,7 @@ import sympy as sp
 from sympy.core.relational import Relational
 
 from symcalc.calculus.context import Context
-from symcalc.calculus.equations import PLACES, Equation, Namer, layout, pattern_of
+from symcalc.calculus.equations import Equation, Namer, layout, pattern_of, places_below
 from symcalc.calculus.recurrences import all_but_one
 from symcalc.notation.atoms import abs, sign
 from symcalc.notation.conditions import Where
@@ -163,6 +163,8 @@ class Slopes:
             return sp.Integer(1)
         if isinstance(reduction, Mean):
             return 1 / reduction.index.extent
+        if isinstance(reduction, (ArgMax, ArgMin)):
+            return sp.Integer(0)  # a place jumps, and stands still between
         if isinstance(reduction, LogSumExp):
             helper = self._helper(
                 equation, "softmax", sp.exp(equation.inner - equation.left),
@@ -209,7 +211,7 @@ class Slopes:
             made = body.xreplace(places)
             found = self._known(fresh, made)
             if found is None:
-                domain = next((d for kind, d in _DOMAINS.items() if isinstance(body, kind)), REAL)
+                domain = _domain(body)
                 shape = tuple(index.extent for index in indices)
                 found = Tensor(self.namer.name(name), shape, domain)
                 self.context.insert_after(equation.target, Equation(found, fresh, made))
@@ -226,6 +228,7 @@ class Slopes:
         return None
 
 
-_DOMAINS: dict[Any, Domain] = {
-    ArgMax: PLACES, ArgMin: PLACES, sp.exp: NONNEGATIVE,
-}  # fmt: skip
+def _domain(body: Any) -> Domain:
+    if isinstance(body, (ArgMax, ArgMin)):
+        return places_below(body.index.extent)
+    return NONNEGATIVE if isinstance(body, sp.exp) else REAL

@@ -14,8 +14,9 @@ from symcalc.notation.errors import UnknownObjectiveError
 from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
 
-FAMILIES = ("regression", "classification", "regularizers", "normalization", "layers",
-            "reinforcement")  # fmt: skip
+FAMILIES = ("regression", "classification", "metric", "regularizers", "normalization",
+            "layers", "networks", "optimizers", "reinforcement", "value_learning", "preferences",
+            "generative")  # fmt: skip
 
 
 @functools.cache
@@ -63,7 +64,12 @@ def _members(family: str | None) -> Mapping[str, Objective]:
         return {}
     with MAKING:
         module = importlib.import_module(f"{__name__}.{family}")
-    return {o.name: o for o in vars(module).values() if isinstance(o, Objective)}
+    return {o.name: o for o in vars(module).values() if _belongs(o, family)}
+
+
+def _belongs(found: object, family: str) -> bool:
+    """Whether it is an entry of this family, not one that it took from another to build on."""
+    return isinstance(found, Objective) and found.family == family
 
 
 def _family_of(name: str) -> str | None:

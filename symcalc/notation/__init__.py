@@ -3,6 +3,7 @@
 from symcalc.notation.atoms import (
     abs,
     clip,
+    cos,
     digamma,
     erf,
     erfc,
@@ -19,10 +20,12 @@ from symcalc.notation.atoms import (
     log_sigmoid,
     maximum,
     minimum,
+    pi,
     relu,
     sech,
     sigmoid,
     sign,
+    sin,
     softplus,
     sqrt,
     stop_gradient,
@@ -34,6 +37,7 @@ from symcalc.notation.atoms import (
 from symcalc.notation.compare import eq, ne
 from symcalc.notation.composition import compose
 from symcalc.notation.conditions import let, where
+from symcalc.notation.decorator import objective
 from symcalc.notation.definitions import define
 from symcalc.notation.dims import FAR as inf
 from symcalc.notation.dims import indices
@@ -55,7 +59,8 @@ from symcalc.notation.expectations import (
     score_function,
     variable,
 )
-from symcalc.notation.objective import Objective, Parameter, objective
+from symcalc.notation.objective import Objective
+from symcalc.notation.parameters import Parameter
 from symcalc.notation.parser import parse
 from symcalc.notation.recurrences import cumprod, cumsum, reverse_cumsum, reverse_scan, scan
 from symcalc.notation.reductions import (
@@ -70,33 +75,37 @@ from symcalc.notation.reductions import (
 )
 from symcalc.notation.spelling import (
     Array,
+    Finite,
     Formula,
     Fraction,
     Label,
     Mask,
     NonNegative,
     NonNegativeReal,
+    OneToTwo,
     PlusMinusOne,
     Positive,
+    PositiveFraction,
     PositiveReal,
     Probability,
     Real,
     Scalar,
     Simplex,
 )
+from symcalc.notation.updates import becomes
 from symcalc.notation.vocabulary import max, min
 
 __all__ = [
-    "ArgumentError", "ArgumentTypeError", "Array", "DerivationError", "Formula", "Fraction",
-    "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective",
-    "Parameter", "ParseError", "PlusMinusOne", "Positive", "PositiveReal", "Probability",
-    "Real", "Scalar", "Simplex", "SymcalcError", "UnknownObjectiveError", "abs", "argmax",
-    "argmin", "clip", "compose", "cumprod", "cumsum", "define", "digamma", "eq", "erf", "erfc",
-    "exp", "expectation", "expm1", "expm1x", "extent", "gaussian_expectation",
-    "gaussian_log_density", "gaussian_pathwise", "gaussian_score", "indices", "inf", "kl_div",
-    "let", "lgamma", "log", "log1mexp", "log1p", "log_cosh", "log_ratio", "log_sigmoid",
-    "logsumexp", "max", "maximum", "mean", "min", "minimum", "ne", "norm2", "objective",
-    "parse", "prod", "relu", "reverse_cumsum", "reverse_scan", "scan", "score_function", "sech",
-    "sigmoid", "sign", "softplus", "sqrt", "stop_gradient", "sum", "tanh", "trigamma",
-    "variable", "weighted", "where", "xlogy",
+    "ArgumentError", "ArgumentTypeError", "Array", "DerivationError", "Finite", "Formula",
+    "Fraction", "Label", "Mask", "NonNegative", "NonNegativeReal", "NotationError", "Objective",
+    "OneToTwo", "Parameter", "ParseError", "PlusMinusOne", "Positive", "PositiveFraction",
+    "PositiveReal", "Probability", "Real", "Scalar", "Simplex", "SymcalcError",
+    "UnknownObjectiveError", "abs", "argmax", "argmin", "becomes", "clip", "compose", "cos",
+    "cumprod", "cumsum", "define", "digamma", "eq", "erf", "erfc", "exp", "expectation", "expm1",
+    "expm1x", "extent", "gaussian_expectation", "gaussian_log_density", "gaussian_pathwise",
+    "gaussian_score", "indices", "inf", "kl_div", "let", "lgamma", "log", "log1mexp", "log1p",
+    "log_cosh", "log_ratio", "log_sigmoid", "logsumexp", "max", "maximum", "mean", "min",
+    "minimum", "ne", "norm2", "objective", "parse", "pi", "prod", "relu", "reverse_cumsum",
+    "reverse_scan", "scan", "score_function", "sech", "sigmoid", "sign", "sin", "softplus", "sqrt",
+    "stop_gradient", "sum", "tanh", "trigamma", "variable", "weighted", "where", "xlogy",
 ]  # fmt: skip

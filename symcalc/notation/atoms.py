@@ -276,6 +276,12 @@ class maximum(Atom):
     definition = staticmethod(lambda a, b: sp.Piecewise((a, a >= b), (b, True)))
     kinks = staticmethod(lambda a, b: (Kink(a, b, "a tie of max goes to the first"),))
 
+    def _eval_is_positive(self) -> bool | None:
+        return True if any(side.is_positive for side in self.args) else None
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        return True if any(side.is_nonnegative for side in self.args) else None
+
 
 class minimum(Atom):
     """The lesser of two; at a tie the derivative goes to the first."""
@@ -445,6 +451,19 @@ def exp(x: Any) -> Any:
 def log(x: Any) -> Any:
     """Natural logarithm."""
     return sp.log(x)
+
+
+pi: Any = sp.pi
+
+
+def sin(x: Any) -> Any:
+    """Sine, of an angle in radians."""
+    return sp.sin(x)
+
+
+def cos(x: Any) -> Any:
+    """Cosine, of an angle in radians."""
+    return sp.cos(x)
 
 
 def sqrt(x: Any) -> Any:

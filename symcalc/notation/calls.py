@@ -21,7 +21,8 @@ from symcalc.notation.errors import NotationError
 from symcalc.notation.tensors import Access, Tensor
 
 if TYPE_CHECKING:
-    from symcalc.notation.objective import Objective, Parameter
+    from symcalc.notation.objective import Objective
+from symcalc.notation.parameters import Parameter
 
 Read = Callable[..., Any]
 

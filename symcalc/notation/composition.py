@@ -12,7 +12,8 @@ from symcalc.notation.dims import Dim, Index
 from symcalc.notation.domains import labels
 from symcalc.notation.errors import NotationError
 from symcalc.notation.naming import Namer
-from symcalc.notation.objective import Objective, Parameter, make_objective
+from symcalc.notation.objective import Objective, make_objective
+from symcalc.notation.parameters import Parameter
 from symcalc.notation.tensors import Tensor
 
 

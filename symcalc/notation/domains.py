@@ -24,6 +24,7 @@ class Domain:
         below: for labels, the dim whose extent they stay below.
         rows_sum_to_one: whether the last axis is a probability distribution.
         positive_total: whether the entries must not all be zero.
+        finite: whether infinities are outside.
         symbol: LaTeX for "x is in ...".
     """
 
@@ -36,6 +37,7 @@ class Domain:
     below: Dim | None = None
     rows_sum_to_one: bool = False
     positive_total: bool = False
+    finite: bool = False
     symbol: str = field(default=r"\mathbb{R}", compare=False)
 
     @property
@@ -52,13 +54,20 @@ class Domain:
     def key(self) -> tuple[Any, ...]:
         """What tells it from others, in words and numbers: SymPy sorts by it."""
         below = "" if self.below is None else self.below.name
-        flags = (self.open_lower, self.integer, self.rows_sum_to_one, self.positive_total)
+        flags = (self.open_lower, self.integer, self.rows_sum_to_one, self.positive_total,
+                 self.finite)  # fmt: skip
         return (self.name, self.lower, self.upper, self.values, below, *flags)
 
     @property
     def is_checked(self) -> bool:
         """Whether any value could fall outside."""
-        return bool(self.values or self.below or self.lower > -np.inf or self.upper < np.inf)
+        bounded = self.lower > -np.inf or self.upper < np.inf
+        return bool(self.values or self.below or bounded or self.finite)
+
+    @property
+    def is_real_line(self) -> bool:
+        """Whether real numbers of any sign and size belong."""
+        return not self.integer and self.lower == -np.inf and self.upper == np.inf
 
     def describe(self) -> str:
         """Say in words what belongs: "probabilities, 0 to 1"."""
@@ -81,26 +90,31 @@ class Domain:
         if self.rows_sum_to_one:
             raw = rng.gamma(1.0, size=shape) + 1e-3
             return raw / raw.sum(axis=-1, keepdims=True)
-        if self.lower == 0 and self.upper == 1:
-            return rng.uniform(0.02, 0.98, size=shape)
+        if -np.inf < self.lower and self.upper < np.inf:
+            width = self.upper - self.lower
+            return self.lower + width * rng.uniform(0.02, 0.98, size=shape)
         if self.lower == 0:
             return rng.gamma(2.0, size=shape) + 0.05
         return rng.normal(size=shape) * 1.5
 
     def admits(self, value: float) -> bool:
         """Whether one number lies in the domain."""
-        if value != value:
+        if value != value or (self.finite and abs(value) == np.inf):
             return False
         above = value > self.lower if self.open_lower else value >= self.lower
         return above and value <= self.upper and (not self.values or value in self.values)
 
 
 REAL = Domain("real numbers")
+FINITE = Domain("finite numbers", finite=True)
 POSITIVE = Domain("positive numbers", lower=0.0, open_lower=True, symbol=r"\mathbb{R}_{>0}")
 NONNEGATIVE = Domain("non-negative numbers", lower=0.0, symbol=r"\mathbb{R}_{\ge 0}")
 WEIGHTS = Domain("weights, not negative and not all zero", lower=0.0, positive_total=True,
                  symbol=r"\mathbb{R}_{\ge 0}")  # fmt: skip
 PROBABILITY = Domain("probabilities, 0 to 1", lower=0.0, upper=1.0, symbol="[0, 1]")
+POSITIVE_FRACTION = Domain("numbers above 0, up to 1", lower=0.0, upper=1.0, open_lower=True,
+                           symbol="(0, 1]")  # fmt: skip
+ONE_TO_TWO = Domain("numbers from 1 to 2", lower=1.0, upper=2.0, symbol="[1, 2]")
 SIMPLEX = Domain(
     "probability rows (each sums to 1)",
     lower=0.0,
@@ -124,9 +138,12 @@ def labels(below: str) -> Domain:
 
 NAMED = {
     "real": REAL,
+    "finite": FINITE,
     "positive": POSITIVE,
     "nonnegative": NONNEGATIVE,
     "probability": PROBABILITY,
+    "positive_fraction": POSITIVE_FRACTION,
+    "one_to_two": ONE_TO_TWO,
     "simplex": SIMPLEX,
     "plus_minus_one": PLUS_MINUS_ONE,
     "mask": MASK,

@@ -14,6 +14,7 @@ import sympy as sp
 
 from symcalc.notation.atoms import log, stop_gradient
 from symcalc.notation.compare import Comparable, expression
+from symcalc.notation.conditions import let
 from symcalc.notation.dims import Index, fresh_number
 from symcalc.notation.errors import NotationError
 from symcalc.notation.reductions import Mean, Sum, reduce_over
@@ -253,10 +254,12 @@ def gaussian_score(index: Any, z: Variable, mu: Any, sigma: Any, noise: Any, f: 
     """
     _expect_index("gaussian_score", index)
     _expect_variable("gaussian_score", z)
-    mu, sigma = expression(mu), expression(sigma)
-    drawn = mu + sigma * expression(noise)
-    held = stop_gradient(expression(f).xreplace({z: drawn}))
-    log_density = gaussian_log_density(stop_gradient(drawn), mu, sigma)
+    mu, sigma, noise = expression(mu), expression(sigma), expression(noise)
+    held = stop_gradient(expression(f).xreplace({z: mu + sigma * noise}))
+    # z - mu with z held: written so that a large mu does not swallow a small sigma.
+    shift = let("shift", stop_gradient(mu) - mu)
+    away = stop_gradient(sigma) * noise + shift
+    log_density = gaussian_log_density(away, 0, sigma)
     return reduce_over(Mean, (index, held * log_density))
 
 

@@ -180,7 +180,7 @@ class _Survey(ast.NodeVisitor):
         if not isinstance(node.value, ast.Name):
             raise self.fail(node, "expected an array's name before the brackets")
         name = node.value.id
-        if name in FUNCTIONS:
+        if name in FUNCTIONS and name not in self.named:
             raise self.fail(node, f"{name} is a function: write {name}(...)")
         places = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         known = self.ranks.setdefault(name, len(places))
@@ -296,8 +296,8 @@ def infer(
 ) -> Inferred:
     """Give every array its dims and every index its dim.
 
-    The dim of i is n, of another index k it is n_k, unless `shapes` names it. A hyperparameter may
-    bear a function's name if it is `named`.
+    The dim of i is n, of another index k it is n_k, unless `shapes` names it. An input may bear a
+    function's name if it is `named`.
 
     Raises:
         ParseError: the text uses what the notation has not.

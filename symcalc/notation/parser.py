@@ -15,7 +15,8 @@ from symcalc.notation.domains import NAMED, REAL, Domain, labels
 from symcalc.notation.errors import NotationError, ParseError
 from symcalc.notation.expectations import variable
 from symcalc.notation.infer import Inferred, infer
-from symcalc.notation.objective import Objective, Parameter, make_objective
+from symcalc.notation.objective import Objective, make_objective
+from symcalc.notation.parameters import Parameter
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.notation.vocabulary import BINDINGS, FUNCTIONS, PLACE_AT, SCALARS
 
@@ -46,7 +47,8 @@ def parse(
     Args:
         text: the formula, spelled as in Python; see the notation page.
         wrt: what to differentiate by; the first real array if not given.
-        shapes: dim names of arrays, such as {"z": "n c"}.
+        shapes: dim names of arrays, such as {"z": "n c"}; {"x": ""} makes x an array of no axes,
+            which stands in the text without brackets.
         domains: domains of arrays and hyperparameters, such as {"y": "probability"}.
         defaults: defaults of hyperparameters.
         name: the objective's name.
@@ -58,8 +60,8 @@ def parse(
         ParseError: the text is no formula of the notation; the place is marked.
         NotationError: the formula does not make sense.
     """
-    tree = _syntax(text)
-    named = frozenset({**(domains or {}), **(defaults or {})})
+    tree = _with_entries(_syntax(text), {n for n, words in (shapes or {}).items() if words == ""})
+    named = frozenset({**(shapes or {}), **(domains or {}), **(defaults or {})})
     found = infer(tree, text, dict(shapes or {}), named)
     given = {key: _domain(key, word) for key, word in dict(domains or {}).items()}
     tensors = {
@@ -117,6 +119,41 @@ def _syntax(text: str) -> ast.expr:
         raise ParseError(f"formula: {error.msg}", flat, min(column, len(flat) - 1)) from None
     except (RecursionError, MemoryError, ValueError) as error:
         raise ParseError(f"formula: too deep or not text ({type(error).__name__})") from None
+
+
+def _with_entries(tree: ast.expr, names: set[str]) -> ast.expr:
+    """Return the tree with x[()] for x, where x is one of the names."""
+    if not names:
+        return tree
+    try:
+        made = _Bare(names).visit(tree)
+    except RecursionError:
+        raise ParseError("formula: nested too deeply") from None
+    assert isinstance(made, ast.expr)
+    return made
+
+
+class _Bare(ast.NodeTransformer):
+    """Writes the entry of an array of no axes, x[()], where its name stands alone."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        node.slice = self.visit(node.slice)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        node.args = [self.visit(argument) for argument in node.args]
+        for keyword in node.keywords:
+            keyword.value = self.visit(keyword.value)
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id not in self.names:
+            return node
+        empty = ast.copy_location(ast.Tuple([], ast.Load()), node)
+        return ast.copy_location(ast.Subscript(node, empty, ast.Load()), node)
 
 
 def _domain(key: str, word: str) -> Domain:

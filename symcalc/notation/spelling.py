@@ -70,6 +70,7 @@ class _ArraySpelled:
 
 
 if TYPE_CHECKING:
+    from typing import Annotated as Finite
     from typing import Annotated as Label
     from typing import Annotated as Mask
     from typing import Annotated as NonNegativeReal
@@ -90,6 +91,8 @@ if TYPE_CHECKING:
     Positive: TypeAlias = Any
     NonNegative: TypeAlias = Any
     Fraction: TypeAlias = Any
+    PositiveFraction: TypeAlias = Any
+    OneToTwo: TypeAlias = Any
 else:
     Formula = Any
     Array = _ArraySpelled
@@ -97,6 +100,9 @@ else:
     Positive = PositiveReal = _Spelled(domains.POSITIVE)
     NonNegative = NonNegativeReal = _Spelled(domains.NONNEGATIVE)
     Probability = Fraction = _Spelled(domains.PROBABILITY)
+    Finite = _Spelled(domains.FINITE)
+    PositiveFraction = _Spelled(domains.POSITIVE_FRACTION)
+    OneToTwo = _Spelled(domains.ONE_TO_TWO)
     Simplex = _Spelled(domains.SIMPLEX)
     PlusMinusOne = _Spelled(domains.PLUS_MINUS_ONE)
     Mask = _Spelled(domains.MASK)
@@ -121,7 +127,7 @@ def read_annotation(name: str, annotation: Any) -> ArraySpec | Domain:
 
 
 __all__ = [
-    "Array", "ArraySpec", "Formula", "Fraction", "Label", "Mask", "NonNegative", "NonNegativeReal",
-    "PlusMinusOne", "Positive", "PositiveReal", "Probability", "Real", "Scalar", "Simplex",
-    "array_spec", "read_annotation",
+    "Array", "ArraySpec", "Finite", "Formula", "Fraction", "Label", "Mask", "NonNegative",
+    "NonNegativeReal", "OneToTwo", "PlusMinusOne", "Positive", "PositiveFraction", "PositiveReal",
+    "Probability", "Real", "Scalar", "Simplex", "array_spec", "read_annotation",
 ]  # fmt: skip

@@ -172,7 +172,8 @@ def _check_place(tensor: Tensor, axis: int, place: Any, extent: Any) -> None:
             f"{tensor.name}: expected a place below {extent} at axis {axis}, got {place}"
         )
     signs = [coefficient > 0 for coefficient in apart.coefficients.values()]
-    if not (any(signs) or apart.rest.free_symbols):
+    reversible = apart.rest.free_symbols or not extent.free_symbols  # x[2-i] on an axis of three
+    if not (any(signs) or reversible):
         raise NotationError(
             f"{tensor.name}: expected an index, or an extent less an index as in "
             f"{tensor.name}[n-1-i], at axis {axis}, got {place}"

@@ -42,7 +42,7 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
     "argmax": reductions.argmax, "argmin": reductions.argmin,
 }  # fmt: skip
 SCALARS: dict[str, Callable[..., Any]] = {atom.__name__: atom for atom in atoms.ATOMS} | {
-    "exp": atoms.exp, "log": atoms.log, "sqrt": atoms.sqrt,
+    "exp": atoms.exp, "log": atoms.log, "sqrt": atoms.sqrt, "sin": atoms.sin, "cos": atoms.cos,
 }  # fmt: skip
 CONDITIONS: dict[str, Callable[..., Any]] = {
     "where": conditions.where, "let": conditions.let, "eq": eq, "ne": ne,

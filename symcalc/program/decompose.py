@@ -27,7 +27,7 @@ from symcalc.program.primitives import (
 )
 
 # Functions dear enough that a value used in several loops is stored and not computed again.
-DEAR = (sp.exp, sp.log, sp.Pow, ShiftedExp)
+DEAR = (sp.exp, sp.log, sp.sin, sp.cos, sp.Pow, ShiftedExp)
 SQUARES = {"sum": square, "large": square_of_large, "small": square_of_small}
 
 

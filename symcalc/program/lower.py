@@ -129,14 +129,15 @@ def lower(
         measures: those outputs that tell whether the inputs lie in their domains.
     """
     namer = Namer({e.target.name for e in equations} | {t.name for t in inputs}
-                  | {p.name for p in objective.parameters})  # fmt: skip
+                  | {p.name for p in objective.parameters}
+                  | {dim.name for dim in objective.dims})  # fmt: skip
     alive, powers = widened(cumulated(_needed(equations, outputs), namer), set(outputs), namer)
     matrices = MatrixProducts(namer)
     apart = matrices.run(Decomposer(namer).run(settled(alive, namer)))
     plain = one_sum(factored(inlined(apart, set(outputs), matrices.operands), namer))
     plain = buffered(plain, set(outputs) - {value, *measures}, namer)
     plain, pivots = recentred(plain, set(inputs), set(outputs), namer, _is_outer)
-    tasks = [_task(equation, powers.get(equation.target)) for equation in plain]
+    tasks = [_task(equation, powers.get(equation.target)) for equation in _constants_first(plain)]
     taken = {dim.name for dim in dims_of(inputs)} | {t.name for t in inputs}
     taken |= {p.name for p in objective.parameters} | {t.target.name for t in tasks}
     taken |= {tensor.name for beside in powers.values() for tensor in beside.tensors}
@@ -153,7 +154,7 @@ def lower(
     return Program(
         name, objective.name, inputs, objective.parameters, outputs, dims_of(inputs),
         tuple(buffers), tuple(stages), value, measures, needs(objective),
-        pivots, tuple(powers.items()),
+        pivots, powers=tuple(powers.items()),
     )  # fmt: skip
 
 
@@ -169,6 +170,16 @@ def _needed(equations: tuple[Equation, ...], outputs: tuple[Tensor, ...]) -> tup
         if equation.target in needed:
             needed |= {access.tensor for access in equation.body.atoms(Access)}
     return tuple(e for e in equations if e.target in needed)
+
+
+def _constants_first(equations: list[Equation]) -> list[Equation]:
+    """Put numbers made of hyperparameters and sizes alone first: no loop need end for them."""
+    constants: dict[Tensor, Equation] = {}
+    for equation in equations:
+        read = {access.tensor for access in equation.body.atoms(Access)}
+        if not equation.body.atoms(Index) and read <= constants.keys():
+            constants[equation.target] = equation
+    return [*constants.values(), *(e for e in equations if e.target not in constants)]
 
 
 def _task(equation: Equation, powers: Powers | None = None) -> Task:

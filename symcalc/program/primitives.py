@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sympy as sp
@@ -233,14 +234,46 @@ def _logit(probability: Any) -> Any:
 def _chosen(product: Any) -> Any:
     """Write a product with an indicator as a choice, so that zero times infinity is zero.
 
-    The condition is the one for zero, which NaN does not meet: NaN still propagates.
+    So it is with any choice of zero beside what may overflow, a quotient or an exponential. The
+    condition is the one for zero, which NaN does not meet: NaN still propagates.
     """
     for factor in product.args:
-        if isinstance(factor, Where) and factor.args[1:] in ((1, 0), (0, 1)):
-            rest = sp.Mul(*(other for other in product.args if other is not factor))
-            when = sp.Not(factor.args[0]) if factor.args[1] == 1 else factor.args[0]
-            return Where(when, 0, rest)
+        if not isinstance(factor, Where) or 0 not in factor.args[1:]:
+            continue
+        rest = sp.Mul(*(other for other in product.args if other is not factor))
+        when, then, otherwise = factor.args
+        if {then, otherwise} != {0, 1} and not _may_overflow(rest):
+            continue
+        rest = _chosen(rest) if isinstance(rest, sp.Mul) else rest
+        if otherwise == 0:
+            return Where(sp.Not(when), 0, then * rest)
+        return Where(when, 0, otherwise * rest)
     return product
+
+
+def _may_overflow(product: Any) -> bool:
+    """Whether there is a divisor that may be too small, or an exponential."""
+    below = (f for f in product.atoms(sp.Pow) if f.exp.is_negative)
+    return bool(product.atoms(sp.exp)) or any(factor.base.atoms(Access) for factor in below)
+
+
+def divisors(below: Sequence[Any]) -> list[list[Any]]:
+    """Return what a number is divided by, in turn: all bases, then those of squares once more.
+
+    A square may leave the format's range where what it divides would have brought it back.
+
+    Args:
+        below: the divisors, powers of each.
+    """
+    turns: list[list[Any]] = []
+    for factor in below:
+        base, times = factor.as_base_exp()
+        if factor.is_number or not times.is_Integer:
+            base, times = factor, sp.Integer(1)
+        for turn in range(int(times)):
+            turns += [[]] * (turn == len(turns))
+            turns[turn] = [*turns[turn], base]
+    return turns
 
 
 def _absorb(total: Any) -> Any:

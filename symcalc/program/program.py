@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symcalc.notation.dims import Dim, Index
-from symcalc.notation.objective import Parameter
+from symcalc.notation.parameters import Parameter
 from symcalc.notation.tensors import Access, Tensor
 from symcalc.program.needs import Need
 from symcalc.program.pivots import Pivot, Recentred
@@ -152,6 +152,7 @@ class Program:
         needs: what the extents must at least be.
         pivots: what each block of a pass measures means from.
         powers: (tensor, powers) where a tensor is kept with powers of two.
+        replaced: the outputs that are written where an input was, and those inputs.
     """
 
     name: str
@@ -167,6 +168,13 @@ class Program:
     needs: tuple[Need, ...] = ()
     pivots: tuple[Pivot, ...] = ()
     powers: tuple[tuple[Tensor, Powers], ...] = ()
+    replaced: tuple[tuple[Tensor, Tensor], ...] = ()
+
+    @property
+    def read_only(self) -> tuple[Tensor, ...]:
+        """The inputs that no output replaces."""
+        gone = {given for _, given in self.replaced}
+        return tuple(tensor for tensor in self.inputs if tensor not in gone)
 
     @property
     def numbers(self) -> tuple[Tensor, ...]:

@@ -36,7 +36,8 @@ Line = Shared | Assign | Accumulate
 def share(statements: list[Assign | Accumulate], taken: set[str], local: set[Tensor]) -> list[Line]:
     """Name what several statements, or several parts of one, have in common.
 
-    What stands under a condition on indices is left there: it may be out of bounds elsewhere.
+    What stands under a condition on indices is left there: it may be out of bounds elsewhere. Of a
+    quotient the divisor is named, never its reciprocal: that of a tiny number would overflow.
 
     Args:
         statements: in order; none of them reads an accumulator of the others.
@@ -140,7 +141,21 @@ def _visible(expression: Any, seen: set[Any] | None = None) -> Iterator[Any]:
     if isinstance(expression, Grouped):  # its name is that of what it groups
         inside = expression.args[0].args
     for argument in inside:
-        yield from _visible(argument, seen)
+        divides = isinstance(expression, sp.Mul) and _divides(argument)
+        yield from _visible(_divisor(argument)[0] if divides else argument, seen)
+
+
+def _divisor(quotient: Any) -> tuple[Any, int]:
+    """What is divided by, and how often: by a square twice, for it may leave the format's range."""
+    base, exponent = quotient.args
+    return (base, int(-exponent)) if exponent.is_Integer else (base**-exponent, 1)
+
+
+def _divides(factor: Any) -> bool:
+    """Whether a factor is a reciprocal of something other than extents."""
+    if not isinstance(factor, sp.Pow) or not factor.exp.is_Rational or factor.exp > 0:
+        return False
+    return bool(factor.base.atoms(Access) or {type(s) for s in factor.base.free_symbols} - {Dim})
 
 
 def _rewrite(
@@ -152,7 +167,13 @@ def _rewrite(
         return expression
     rebuilt = expression
     if not isinstance(expression, _WHOLE) and not guards_bounds(expression):
-        arguments = [_rewrite(a, counts, named, lines, taken) for a in expression.args]
+        arguments = []
+        for argument in expression.args:
+            if isinstance(expression, sp.Mul) and _divides(argument):
+                part, times = _divisor(argument)
+                arguments.append(_rewrite(part, counts, named, lines, taken) ** -times)
+            else:
+                arguments.append(_rewrite(argument, counts, named, lines, taken))
         if tuple(arguments) != expression.args:
             rebuilt = expression.func(*arguments)
     if counts[expression] < 2 or not _is_work(expression):

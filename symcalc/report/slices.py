@@ -99,6 +99,9 @@ def telling_slice(objective: Objective, evaluate: Evaluate) -> Slice:
     hyper = {p.name: 1.0 if p.default is None else p.default for p in objective.parameters}
     place = (0,) * len(moved.shape)
     low, high = _range(moved)
+    if not _shows(objective, arrays, hyper, evaluate, place, sizes):
+        arrays = {t.name: _varied(arrays[t.name], number) if t.domain.is_real_line else
+                  arrays[t.name] for number, t in enumerate(objective.inputs)}  # fmt: skip
 
     def along(changed: Mapping[str, Array], knobs: Mapping[str, float], entry: Any) -> Any:
         def at(x: float) -> tuple[float, float]:
@@ -133,6 +136,23 @@ def telling_slice(objective: Objective, evaluate: Evaluate) -> Slice:
             name = "".join(str(k) for k in entry)
             curves.append(Curve(f"entry {name}", along({}, hyper, entry)))
     return Slice(moved.name, place, low, high, tuple(curves), tuple(fixed))
+
+
+def _varied(array: Array, number: int) -> Array:
+    """Values of which no two neighbours are alike, where there were zeros."""
+    other = np.roll(np.resize(np.array(_ENTRIES), array.size), number).reshape(array.shape)
+    return np.where(array == 0, other, array)
+
+
+def _shows(
+    objective: Objective, arrays: Mapping[str, Array], hyper: Mapping[str, float],
+    evaluate: Evaluate, place: tuple[int, ...], sizes: dict[str, int],
+) -> bool:  # fmt: skip
+    """Whether there is something to draw: a finite value, or an entry that moves."""
+    if not objective.is_scalar:
+        return bool(_moving_entries(objective, arrays, hyper, evaluate, place, sizes))
+    inputs = tuple(arrays[t.name] for t in objective.inputs)
+    return bool(np.isfinite(evaluate(inputs, hyper, None)[0]))
 
 
 def _sizes(objective: Objective) -> dict[str, int]:
@@ -239,14 +259,18 @@ def _moving_entries(
 ) -> list[tuple[int, ...]]:
     """The entries of a layer's output that one entry of its input moves, at most four."""
     shape = tuple(_size(i.extent, sizes) for i in objective.outputs)
-    outs = []
-    for shift in (0.0, 1.0):
+
+    def out(shift: float) -> Any:
         given = {name: array.copy() for name, array in arrays.items()}
         given[objective.wrt[0]][place] += shift
         inputs = tuple(given[t.name] for t in objective.inputs)
-        outs.append(np.asarray(evaluate(inputs, hyper, np.zeros(shape))[0]))
-    moved = np.argwhere(np.abs(outs[1] - outs[0]) > 1e-9)
-    return [tuple(int(k) for k in entry) for entry in moved][:4]
+        return np.asarray(evaluate(inputs, hyper, np.zeros(shape))[0])
+
+    for shift in (1.0, 4.0):  # a small step may stay where the output is flat
+        moved = np.argwhere(np.abs(out(shift) - out(0.0)) > 1e-9)
+        if moved.size:
+            return [tuple(int(k) for k in entry) for entry in moved][:4]
+    return []
 
 
 def sample(curve: Curve, low: float, high: float) -> tuple[Array, Array, Array]:

@@ -6,6 +6,8 @@ says which letter means which argument.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 from symcalc.notation.lettering import Glyph, glyph
@@ -39,9 +41,117 @@ _WISHES: dict[str, tuple[Glyph, ...]] = {
     "old_log_probs": (Glyph(r"\ell", sup=r"\mathrm{old}"),),
     "ratio": (Glyph(r"\rho"),),
     "softmax": (Glyph("p"), Glyph(r"\pi"), Glyph("s")),
-    "out": (_Y, Glyph("o")),
+    "out": (_Y, Glyph("o"), Glyph("A")),
     "s": (Glyph("s"), Glyph("S")),
     "m": (Glyph("m"), Glyph("M")),
+    "ahead": (Glyph("b"),),
+    "anchor": (Glyph("a"),),
+    "attended": (Glyph("A"),),
+    "baseline": (Glyph("b"),),
+    "best": (Glyph("M"),),
+    "branch": (Glyph("F"),),
+    "center": (Glyph(r"\bar{r}"),),
+    "cosine": (Glyph(r"\kappa"),),
+    "count": (Glyph("y"),),
+    "desirable": (Glyph("d"),),
+    "df": (Glyph(r"\nu"),),
+    "dissimilar": (Glyph("u"),),
+    "divergence": (Glyph("D"),),
+    "dones": (Glyph("d"),),
+    "entropy": (Glyph("H"),),
+    "error": (Glyph(r"\delta"),),
+    "expectation": (Glyph("E"),),
+    "gate": (Glyph("U"),),
+    "gradient": (Glyph("g"),),
+    "gram": (Glyph("G"),),
+    "head": (Glyph("o"),),
+    "hidden": (Glyph("h"), Glyph(r"\psi")),
+    "hit": (Glyph("h"),),
+    "kept": (Glyph("q"),),
+    "keys": (Glyph("K"),),
+    "length": (Glyph(r"\ell"),),
+    "lr": (Glyph(r"\eta"),),
+    "margin": (
+        Glyph("m"),
+        Glyph(r"\mu"),
+    ),
+    "mask": (Glyph("M"),),
+    "mean": (Glyph(r"\mu"),),
+    "middle": (Glyph("u"),),
+    "mismatched": (Glyph("q"),),
+    "moved": (Glyph("u"),),
+    "noise": (Glyph(r"\varepsilon"),),
+    "noisy": (Glyph(r"\tilde{x}"),),
+    "norm": (
+        Glyph(r"\rho"),
+        Glyph(r"\nu"),
+    ),
+    "normal": (Glyph(r"\hat{x}"), Glyph(r"\tilde{x}")),
+    "place": (Glyph(r"\hat{a}"), Glyph(r"\hat{k}")),
+    "now": (Glyph("a"),),
+    "penalty": (Glyph(r"\lambda"),),
+    "power": (Glyph("p"),),
+    "probabilities": (Glyph("p"),),
+    "probability": (
+        Glyph("p"),
+        Glyph(r"\hat{p}"),
+    ),
+    "product": (Glyph(r"\Pi"),),
+    "quantile": (Glyph(r"\tau"),),
+    "queries": (Glyph("Q"),),
+    "rate": (
+        Glyph(r"\alpha"),
+        Glyph(r"\eta"),
+    ),
+    "relevance": (Glyph("r"),),
+    "root": (
+        Glyph(r"\rho"),
+        Glyph("r"),
+    ),
+    "scale": (Glyph(r"\sigma"),),
+    "score": (
+        Glyph("S"),
+        Glyph("e"),
+    ),
+    "share": (
+        Glyph("P"),
+        Glyph("A"),
+    ),
+    "shift": (Glyph(r"\Delta"),),
+    "shrink": (Glyph(r"\kappa"),),
+    "similarity": (Glyph("S"),),
+    "slopes": (Glyph("g"),),
+    "smooth": (Glyph(r"\epsilon"),),
+    "smoothing": (Glyph(r"\epsilon"),),
+    "square": (Glyph("v"),),
+    "states": (Glyph("S"),),
+    "step": (
+        Glyph("t"),
+        Glyph("T"),
+    ),
+    "tokens": (Glyph("t"),),
+    "top": (
+        Glyph("M"),
+        Glyph("T"),
+    ),
+    "total": (
+        Glyph("T"),
+        Glyph("G"),
+    ),
+    "transitions": (Glyph("P"),),
+    "velocity": (Glyph("v"),),
+    "warmup": (Glyph("w"),),
+    "across": (Glyph("S", sup="QK"),),
+    "chosen": (Glyph("c", sup="+"),),
+    "keyed": (Glyph("S", sup="KK"),),
+    "negative": (Glyph("x", sup="-"),),
+    "positive": (Glyph("x", sup="+"),),
+    "queried": (Glyph("S", sup="QQ"),),
+    "rejected": (Glyph("c", sup="-"),),
+    "wk": (Glyph("W", sub="K"),),
+    "wo": (Glyph("W", sub="O"),),
+    "wq": (Glyph("W", sub="Q"),),
+    "wv": (Glyph("W", sub="V"),),
 }
 _ACRONYMS = {
     "bce", "kl", "js", "ppo", "mse", "mae", "vae", "mlp", "gan", "dqn", "elbo", "nll", "rmse",
@@ -67,14 +177,23 @@ def symbols(objective: Objective, derivation: Any) -> dict[str, Glyph]:
     for name in dict.fromkeys(names + derived):
         if name.endswith("_bar") and name not in names:
             continue  # follows what it is the adjoint of
-        wishes = _WISHES.get(name, ())
+        wishes = _wishes(name)
         if name == "softmax" and policy:
             wishes = (Glyph(r"\pi"), *wishes)
         barred = taken | {look for other, look in own.items() if other != name}
-        found = next((w for w in wishes if _look(w) not in barred), glyph(name))
+        found = next((w for w in wishes if _look(w) not in barred), glyph(name, chosen))
         chosen[name] = found
         taken.add(_look(found))
     return chosen
+
+
+def _wishes(name: str) -> tuple[Glyph, ...]:
+    """The letters to try for a name; a number at its end goes below."""
+    numbered = re.fullmatch(r"(.+?)_?(\d+)", name)
+    if name in _WISHES or not numbered:
+        return _WISHES.get(name, ())
+    found = _WISHES.get(numbered[1], ())
+    return tuple(replace(letter, sub=numbered[2]) for letter in found if not letter.sub)
 
 
 def _look(letter: Glyph) -> str:

@@ -27,7 +27,7 @@ from symcalc.notation.dims import Index
 from symcalc.notation.domains import Domain
 from symcalc.notation.errors import DerivationError, SymcalcError
 from symcalc.notation.objective import Objective
-from symcalc.verify.accuracy import VALUE, Held, as_single
+from symcalc.verify.accuracy import Held, as_single
 from symcalc.verify.bounded import ZERO
 from symcalc.verify.computed import Computed
 from symcalc.verify.conditioning import of_gradient, of_value
@@ -35,7 +35,7 @@ from symcalc.verify.enclosures import Enclosure, NoEnclosureError, environment
 from symcalc.verify.sampling import Point, primes, size
 from symcalc.verify.sweeps import crossings, sweep
 from symcalc.verify.ulps import ULPS, Judgement
-from symcalc.verify.verdict import FAIL, GRADIENT, INCONCLUSIVE, PASS
+from symcalc.verify.verdict import FAIL, GRADIENT, INCONCLUSIVE, PASS, VALUE
 
 CURVATURE = "curvature"
 RESULTS = (VALUE, GRADIENT, CURVATURE)

@@ -18,12 +18,12 @@ import numpy as np
 from symcalc.backends.kernel import Kernel
 from symcalc.calculus.equations import Equation
 from symcalc.notation.errors import SymcalcError
-from symcalc.verify.accuracy import VALUE, Held, Reading
+from symcalc.verify.accuracy import Held, Reading
 from symcalc.verify.comparison import entries_scale
 from symcalc.verify.computed import Computed
 from symcalc.verify.sampling import draw, primes, size
 from symcalc.verify.ulps import BY_LARGEST, ULPS, Judgement
-from symcalc.verify.verdict import GRADIENT, PASS
+from symcalc.verify.verdict import GRADIENT, PASS, VALUE
 
 # A block holds some four thousand entries: the first of these ends in the middle of one, and so
 # does what is one long row. Further dims are small.

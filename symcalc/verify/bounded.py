@@ -122,7 +122,7 @@ class Bounded:
     @property
     def is_shift(self) -> bool:
         """Whether it is a power of two: multiplying by it rounds nothing."""
-        if not self.is_exact or self.exact == 0:
+        if not self.is_exact or self.exact == 0 or not self.exact.is_finite():
             return False
         return abs(int(self.exact.man_exp()[0])) == 1
 

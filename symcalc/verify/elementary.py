@@ -10,6 +10,7 @@ import flint
 import sympy as sp
 
 from symcalc.calculus.balls import UndecidedError, evaluate
+from symcalc.calculus.series import power
 from symcalc.program.primitives import square, square_of_large
 from symcalc.verify.bounded import DOUBLE, INFINITE, SINGLE, ZERO, Arithmetic, Bounded
 
@@ -111,8 +112,9 @@ def multiplied(arithmetic: Arithmetic, value: Bounded, times: int) -> Bounded:
     """Return a product of one number with itself: its errors are one and the same."""
     if times == 1:
         return value
-    exact, format = value.exact**times, arithmetic.format
-    error = ((abs(value.exact) + value.error) ** times - abs(value.exact) ** times).abs_upper()
+    exact, format = power(value.exact, times), arithmetic.format
+    size = abs(value.exact)
+    error = (power(size + value.error, times) - power(size, times)).abs_upper()
     if error == 0 and format.holds(exact):
         return Bounded(exact, ZERO, format)
     lost = (abs(exact) + error) * format.unit * (times - 2)

@@ -150,15 +150,35 @@ class Enclosures:
         Args:
             directions: an array for each input that moves.
         """
-        return self._jet(
-            {
-                (name, place): float(array[place])
-                for name, array in directions.items()
-                for place in places_of(array.shape)
-                if array[place] != 0
-            },
-            2,
-        )
+        moves = {
+            (name, place): float(array[place])
+            for name, array in directions.items()
+            for place in places_of(array.shape)
+            if array[place] != 0
+        }
+        try:
+            return self._jet(moves, 2)
+        except NoEnclosureError:
+            side = self._inner_side(moves)
+            if side is None:
+                raise
+            return self._jet(moves, 2, side)
+
+    def _inner_side(self, moves: Moves) -> Side | None:
+        """The side of a line that lies in the domain, where entries are at ends; None elsewhere.
+
+        Raises:
+            KinkError: neither side does.
+        """
+        sides = set()
+        for (name, place), step in moves.items():
+            domain, value = self.objective.input(name).domain, self._array(name)[place]
+            if value in (domain.lower, domain.upper) and np.isfinite(value):
+                inward = (step > 0) == (value == domain.lower)
+                sides.add(Side.RIGHT if inward else Side.LEFT)
+        if len(sides) > 1:
+            raise KinkError(f"enclosure of {self.objective.name}: a line leaves the domain")
+        return sides.pop() if sides else None
 
     def nearby(self, wrt: str, direction: Any) -> list[Any]:
         """Return the slopes along a direction of the pieces that meet here, as balls.

@@ -16,7 +16,6 @@ from symcalc.calculus.derive import Derivation, derive
 from symcalc.calculus.equations import Equation
 from symcalc.calculus.kinks import crossings
 from symcalc.calculus.orders import Product
-from symcalc.notation.domains import REAL
 from symcalc.notation.objective import Objective
 from symcalc.verify.corners import corners, plain
 from symcalc.verify.crossings import crossed
@@ -148,7 +147,7 @@ def _far(objective: Objective, point: Point, offset: float) -> Point:
     They are cut to few bits first, so that no difference is rounded.
     """
     arrays = tuple(
-        np.round(array * 2.0**_BITS) / 2.0**_BITS + offset if tensor.domain == REAL else array
+        np.round(array * 2.0**_BITS) / 2.0**_BITS + offset if tensor.domain.is_real_line else array
         for tensor, array in zip(objective.inputs, point.arrays, strict=True)
     )
     return replace(point, arrays=arrays, kind="far", at=f"all entries moved by {offset:.0e}")

@@ -1,8 +1,8 @@
 """Recipes: expressions of a program as functions that compute with bounded numbers.
 
-They follow the code that is generated: what is multiplied is divided afterwards, powers are
-products, a number with a denominator is one number over another. In which order terms and factors
-are taken in is left open, so that no renaming of common parts matters.
+They follow the code that is generated: what is multiplied is divided afterwards, by a square twice,
+powers are products, a number with a denominator is one number over another. In which order terms
+and factors are taken in is left open, so that no renaming of common parts matters.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from symcalc.program.primitives import (
     ScaledSquare,
     ShiftedExp,
     below_one,
+    divisors,
     excess,
     exp_nonpositive,
     out_of_range,
@@ -220,21 +221,26 @@ def _product(expression: Any) -> Recipe:
     for factor in sp.Mul.make_args(rest):
         base, power = factor.as_base_exp()
         if power.is_Rational and power < 0 and not isinstance(factor, sp.exp):
-            below.append(recipe(base ** (-power)))
+            below.append(base ** (-power))
         else:
             above.append(recipe(factor))
     if coefficient != 1 and _is_literal(coefficient):
         above.insert(0, recipe(coefficient))
     elif coefficient != 1:
         above.insert(0, recipe(sp.Integer(coefficient.p)))
-        below.append(recipe(sp.Integer(coefficient.q)))
+        below.append(sp.Integer(coefficient.q))
     if not below:
         return lambda w: w.arithmetic.multiply([factor(w) for factor in above])
     above = above or [recipe(sp.Integer(1))]
-    return lambda w: w.arithmetic.divide(
-        w.arithmetic.multiply([factor(w) for factor in above]),
-        w.arithmetic.multiply([factor(w) for factor in below]),
-    )
+    turns = [[recipe(factor) for factor in turn] for turn in divisors(below)]
+
+    def divided(w: Workings) -> Bounded:
+        found = w.arithmetic.multiply([factor(w) for factor in above])
+        for turn in turns:
+            found = w.arithmetic.divide(found, w.arithmetic.multiply([each(w) for each in turn]))
+        return found
+
+    return divided
 
 
 def _is_literal(coefficient: Any) -> bool:

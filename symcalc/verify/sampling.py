@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from symcalc.notation.dims import Dim
-from symcalc.notation.domains import REAL
 from symcalc.notation.objective import Objective
 from symcalc.notation.tensors import Tensor
 from symcalc.program.needs import needs
@@ -74,7 +73,7 @@ def draw(objective: Objective, extents: dict[str, int], seed: int, kind: str = "
     """
     rng = np.random.default_rng(seed)
     arrays = tuple(
-        KINDS[kind](array, rng) if tensor.domain == REAL else array
+        KINDS[kind](array, rng) if tensor.domain.is_real_line else array
         for tensor in objective.inputs
         for array in (_array(tensor, extents, rng),)
     )

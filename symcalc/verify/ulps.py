@@ -64,11 +64,14 @@ class Limits:
         overflows: tells whether the kernel overflows on the way; that excuses nothing.
         conditioning: gives sum_j |d out / d x_j| |x_j|. It counts where there is no bound alone,
             for nothing excuses a kernel that errs by more than its roundings may add up to.
+        beyond: tells whether an entry of the matrix that the result is a product with is beyond the
+            greatest number: zero times it is undefined in floating point.
     """
 
     bound: Callable[[], Bounded | None]
     overflows: Callable[[], bool]
     conditioning: Callable[[], Any]
+    beyond: Callable[[], bool] = lambda: False
 
 
 def judge(
@@ -88,6 +91,8 @@ def judge(
         right = distance(came, low, high, format) == 0
         return Judgement(0.0, ULPS, BY_ULPS, PASS if right else INCONCLUSIVE,
                          "" if right else "the truth overflows")  # fmt: skip
+    if not np.isfinite(came) and limits.beyond():
+        return Judgement(0.0, ULPS, "", INCONCLUSIVE, "a derivative overflows")
     unit = format.ulp(max((abs(end).abs_upper() for end in ends), default=ZERO))
     narrow = max(unit / 64, largest * _NARROW)
     if not all(end.is_finite() and end.rad() <= narrow for end in ends):

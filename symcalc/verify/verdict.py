@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-GRADIENT = "gradient"
+VALUE, GRADIENT, HVP, DIAGONAL = "value", "gradient", "hvp", "hessian diagonal"
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
 _STYLES = {PASS: "green", FAIL: "bold red", INCONCLUSIVE: "yellow"}
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from entries import entries
 
 import symcalc as sc
 
-BATCHED = [n for n, o in sc.catalogue().items() if o.is_scalar and o.takes_weights]
+BATCHED = entries(lambda o: o.is_scalar and o.takes_weights)
 PENALTIES = ["l1", "l2", "elastic_net"]
 ROWS = ["softmax_cross_entropy", "kl_divergence", "reinforce", "ppo_clip"]
 NOTHING = r"expected n of at least 1 \(mean of nothing is undefined\), got 0"

@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from entries import entries
 from shapes import cotangent_of, extents
 
 import symcalc as sc
@@ -141,10 +142,9 @@ def test_strided_arrays_are_shared_out_over_threads_too(monkeypatch, kernel):
 
 
 FEW = ("huber", "kl_divergence", "batch_norm")
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in sc.catalogue() if name not in FEW]
 
 
-@pytest.mark.parametrize("name", [*FEW, *SLOW])
+@pytest.mark.parametrize("name", entries(quick=FEW))
 def test_a_column_is_as_good_as_an_array(kernel, sample, name):
     objective, compiled = sc.get(name), kernel(name)
     sizes = extents(objective, 6, 3)

@@ -135,3 +135,16 @@ def test_the_source_is_readable_and_of_one_function(kernel):
     assert "targets" in source
     assert max(map(len, source.splitlines())) < 400
     assert "softmax" in kernel("softmax_cross_entropy", backend="numpy").source
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_a_dim_keeps_its_name_where_domain_checks_add_sums(backend):
+    """Rows that sum to one are added up under a name of their own, not over the extent s."""
+    made = sc.parse(
+        "mean(i, max(j, sum(k, P[i,j,k]*v[k])))", wrt="v",
+        shapes={"P": "s a s", "v": "s"}, domains={"P": "simplex"},
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    point = {"P": rng.dirichlet(np.ones(4), size=(4, 3)), "v": rng.normal(size=4)}
+    value, _ = sc.compile(made, backend=backend).value_and_grad(**point)
+    assert value == pytest.approx((point["P"] @ point["v"]).max(1).mean(), rel=1e-14)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from entries import entries
 from shapes import cotangent_of, extents
 
 import symcalc as sc
@@ -75,7 +76,7 @@ class Calls:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", sc.catalogue())
+@pytest.mark.parametrize("name", entries())
 def test_no_way_of_computing_changes_a_bit(monkeypatch, kernel, sample, name, dtype):
     """Around the ends of blocks, which hold 4096 elements or 585 rows of 7.
 

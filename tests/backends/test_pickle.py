@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
+from entries import entries
 from processes import run
 from shapes import cotangent_of, extents
 
@@ -18,7 +19,6 @@ import symcalc as sc
 from symcalc.notation.dims import Dim, Index
 
 METHODS = multiprocessing.get_all_start_methods()
-CATALOGUE = list(sc.catalogue())
 FORMULA = "mean(i, softplus(z[i]) - y[i]*z[i])"
 
 
@@ -32,7 +32,7 @@ def results(kernel, arrays, **named):
     return [np.asarray(part).tobytes() for part in (value, *gradients)]
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", entries())
 def test_a_kernel_is_the_same_after_a_pickle(kernel, sample, name):
     compiled = kernel(name)
     data = pickle.dumps(compiled)

@@ -5,6 +5,7 @@ import functools
 import mpmath
 import numpy as np
 import pytest
+from entries import entries
 
 import symcalc as sc
 
@@ -215,7 +216,7 @@ def test_a_mean_in_single_precision_is_summed_in_double(kernel):
     assert value == pytest.approx(float(np.float32(0.1)) ** 2, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", [n for n, o in sc.catalogue().items() if o.is_scalar])
+@pytest.mark.parametrize("name", entries(lambda o: o.is_scalar))
 def test_tiny_and_denormal_inputs_are_met(kernel, sample, name):
     arrays = sample(sc.get(name), n=4, c=3, d=4)
     wrt = sc.get(name).wrt[0]
@@ -375,3 +376,56 @@ def test_derivatives_of_log1mexp_vanish_where_its_argument_is_large(backend):
     np.testing.assert_allclose(kernel.grad(x), small / (1 - small), rtol=1e-14, atol=5e-324)
     curvature = kernel.hvp(x, vector=np.ones(5))
     np.testing.assert_allclose(curvature, -small / (1 - small) ** 2, rtol=1e-14, atol=5e-324)
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_a_square_divides_twice(backend):
+    """The square of 1e-170 is zero; what it divides is brought back into range all the same."""
+    quotient = sc.compile(
+        sc.parse("sum(i, a[i]*b[i]/x[i]**2)", wrt="x", domains={"x": "positive"}), backend=backend
+    )
+    value, slope = quotient.value_and_grad(a=[1e-200], b=[1.0], x=[1e-170])
+    if backend == "numba":
+        assert value == pytest.approx(1e140, rel=1e-14)
+        assert slope[0] == pytest.approx(-2e310, rel=1e-14) or slope[0] == -np.inf
+
+
+def test_what_is_divided_by_a_denormal_in_several_places_is_no_reciprocals():
+    made = sc.compile(sc.parse("sum(i, a[i]/x[i] + b[i]/x[i])", wrt="a", domains={"x": "positive"}))
+    assert made(a=[0.0], b=[5e-324], x=[5e-324]) == 1
+    assert made(a=[1e-310], b=[0.0], x=[1e-310]) == 1
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_a_choice_of_nothing_beside_an_exponential_is_nothing(backend):
+    made = sc.compile("tweedie", backend=backend)
+    value, slope = made.value_and_grad([-np.inf], [0.0])
+    assert value == -2
+    assert slope[0] == 0
+
+
+def test_hyperparameters_close_to_one_cost_a_float32_kernel_no_digits():
+    """1 - beta**step is computed in float64 though beta is a float32."""
+    rng = np.random.default_rng(0)
+    theta, gradient, m, v = np.abs(rng.normal(size=(4, 5))).astype(np.float32)
+    single = sc.compile("adam", dtype="float32")
+    exact = sc.compile("adam", backend="numpy")
+    betas = {"beta1": float(np.float32(0.9)), "beta2": float(np.float32(0.999))}
+    point = {"lr": 1.0, "eps": float(np.float32(1e-8)), **betas}
+    for step in (1, 3):
+        found = single(theta, gradient, m, v, step=step, **point)
+        wanted = exact(*(a.astype(float) for a in (theta, gradient, m, v)), step=step, **point)
+        np.testing.assert_allclose(found, wanted, rtol=4e-6)
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_an_infinity_is_no_finite_number(backend, value):
+    kernel = sc.compile("scaled_dot_product_attention_masked", backend=backend)
+    q, k, v = np.ones((3, 2, 3))
+    k[1, 0] = value
+    mask = np.array([[1.0, 0.0], [1.0, 0.0]])
+    with pytest.raises(sc.ArgumentError, match="finite numbers"):
+        kernel(q, k, v, mask)
+    k[1, 0] = np.nan  # says so itself
+    assert np.isnan(kernel(q, k, np.ones((2, 3)), np.ones((2, 2)))).any()

@@ -11,6 +11,7 @@ from symcalc.bench.reference import Reference, is_precise_enough
 from symcalc.calculus import balls, probe
 from symcalc.catalogue import catalogue, get
 from symcalc.notation import parse
+from symcalc.verify.sampling import roomy
 
 EPS = np.finfo(float).eps
 pytestmark = pytest.mark.skipif(
@@ -44,11 +45,12 @@ DECIDED = {"ppo_clip": {"clip": 1e-9}}
 @pytest.mark.parametrize("name", catalogue())
 def test_reference_agrees_with_balls(name):
     objective = get(name)
-    shape = tuple(extents(objective, 5, 3).values())
+    shape = tuple(roomy(objective, extents(objective, 5, 3)).values())
     problem = draw(objective, make_case(objective, shape=shape))
     problem.hyper.update(DECIDED.get(name, {}))
     reference = Reference(problem)
     derivation = reference.derivation
+    deep = len(derivation.equations) > 25  # each of them rounds
     with flint.ctx.workprec(200):
         env = ball_entries(problem, derivation)
         for name_, tensor in [("value", derivation.value)] + [
@@ -61,7 +63,7 @@ def test_reference_agrees_with_balls(name):
             for number, ball in zip(found, true, strict=True):
                 high = float(number)
                 exact = flint.arb(high) + flint.arb(float(number - np.longdouble(high)))
-                assert abs(float(exact - ball)) <= 1e-17 * scale
+                assert abs(float(exact - ball)) <= (1e-16 if deep else 1e-17) * scale
 
 
 def test_reference_evaluates_functions_that_numpy_lacks():

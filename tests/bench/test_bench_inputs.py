@@ -10,7 +10,8 @@ from symcalc.notation.errors import ArgumentError, ArgumentTypeError
 @pytest.mark.parametrize("name", catalogue())
 def test_arrays_lie_in_their_domains(name):
     objective = get(name)
-    shape = tuple(extents(objective, 50, 5).values())
+    sizes = extents(objective, 50, 5)
+    shape = tuple(sizes.values())
     problem = draw(objective, make_case(objective, shape=shape, dtype="float32"))
     for tensor in objective.inputs:
         array = problem.arrays[tensor.name]
@@ -18,9 +19,9 @@ def test_arrays_lie_in_their_domains(name):
         assert array.min() >= tensor.domain.lower
         assert array.max() <= tensor.domain.upper
         if tensor.domain.values:
-            assert set(array.tolist()) == set(tensor.domain.values)
+            assert set(array.ravel().tolist()) == set(tensor.domain.values)
         if tensor.domain.below is not None:
-            assert set(array.tolist()) <= set(range(shape[1]))
+            assert set(array.tolist()) <= set(range(sizes[tensor.domain.below.name]))
         if tensor.domain.rows_sum_to_one:
             np.testing.assert_allclose(array.sum(axis=-1), 1, rtol=1e-6)
     assert (problem.cotangent is None) == objective.is_scalar

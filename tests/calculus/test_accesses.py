@@ -156,3 +156,21 @@ def test_accesses_agree_with_torch(case):
 @pytest.mark.parametrize("number", COMPILED)
 def test_kernels_of_accesses_agree_with_torch(number):
     _run(CASES[number], "numba")
+
+
+def test_a_label_beside_a_shifted_place_of_the_same_array_is_no_match():
+    formula = "logsumexp(i, A[i,i+1]**2) + sum(j, exp(A[y[j],0]**2))"
+    found = sc.derive(sc.parse(formula, wrt="A"))
+    assert all(step.holds() for step in found.steps)
+
+
+def test_a_maximum_over_a_row_that_is_read_from_its_end():
+    kernel = sc.compile(sc.parse("max(i, tanh(x[n-i-1])**2)", wrt="x"), backend="numpy")
+    x, v = np.array([0.3, -1.0, 0.5]), np.array([1.0, 2.0, 3.0])
+    value, slope = kernel.value_and_grad(x)
+    t = np.tanh(-1.0)
+    assert value == pytest.approx(t**2, rel=1e-15)
+    np.testing.assert_allclose(slope, [0, 2 * t * (1 - t**2), 0], rtol=1e-14)
+    curvature = 2 * (1 - t**2) * (1 - 3 * t**2)
+    np.testing.assert_allclose(kernel.hvp(x, vector=v), [0, 2 * curvature, 0], rtol=1e-13)
+    np.testing.assert_allclose(kernel.jvp(x, tangents={"x": v})[1], v @ slope, rtol=1e-14)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from entries import entries
 from witness import Unrolled, all_sizes, draw
 
 import symcalc as sc
@@ -110,7 +111,7 @@ def close(found, expected):
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", sc.catalogue())
+@pytest.mark.parametrize("name", entries())
 def test_the_catalogue_agrees(kernel, name):
     objective = sc.get(name)
     for sizes in all_sizes(objective):
@@ -132,7 +133,7 @@ def test_every_step_of_a_trap_holds(text):
     assert [str(s) for s in derivation.steps if not s.holds()] == []
 
 
-@pytest.mark.parametrize("name", sc.catalogue())
+@pytest.mark.parametrize("name", entries())
 def test_extents_of_one_are_extents_too(kernel, name):
     objective = sc.get(name)
     sizes = dict.fromkeys((d.name for d in objective.dims), 1)
@@ -140,14 +141,14 @@ def test_extents_of_one_are_extents_too(kernel, name):
 
 
 @pytest.mark.parametrize("reduction", ["sum", "none"])
-@pytest.mark.parametrize("name", [n for n, o in sc.catalogue().items() if o.averages])
+@pytest.mark.parametrize("name", entries(lambda o: o.averages))
 def test_other_reductions_agree(kernel, name, reduction):
     objective = sc.get(name).with_reduction(reduction)
     for sizes in all_sizes(objective, (3,)):
         compared(objective, sizes, kernel(name, backend="numpy", reduction=reduction))
 
 
-@pytest.mark.parametrize("name", [n for n, o in sc.catalogue().items() if o.averages])
+@pytest.mark.parametrize("name", entries(lambda o: o.averages))
 def test_weights_agree(name):
     objective = sc.get(name).with_weights()
     kernel = sc.compile(objective, backend="numpy")

@@ -97,3 +97,11 @@ def test_the_score_of_a_finite_set_holds_weight_and_return():
     t = np.array([0.5, -1.0, 2.0])
     p = np.exp(t) / np.exp(t).sum()
     np.testing.assert_allclose(made.grad(t), p * t**2 - p * (p @ t**2), rtol=1e-12)
+
+
+def test_a_large_mean_does_not_swallow_a_small_deviation():
+    """The slope by mu is eps f/sigma at any size of mu."""
+    made = sc.parse("mean(i, gaussian_score(s, z, mu[i], sigma, eps[s], 3))", wrt="mu",
+                    domains={"sigma": "positive"})  # fmt: skip
+    slope = sc.compile(made, backend="numpy").grad(mu=np.ones(1) * 1e6, sigma=1e-12, eps=np.ones(1))
+    np.testing.assert_allclose(slope, 3e12, rtol=1e-14)

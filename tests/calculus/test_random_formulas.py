@@ -37,7 +37,6 @@ SHARES = {
     "on a kink": 0.05,
     "not finite": 0.1,
     "does not depend": 0.1,
-    "a place": 0.05,
 }  # of the formulas, at most
 LET_GO = 0.5  # of all draws but repetitions, at most
 
@@ -67,7 +66,7 @@ def examine(count: int, number: int, check: Callable[[Case], None], **shape: int
     @given(cases(skips=counts, **shape))
     def each(case: Case) -> None:
         key = str(case.objective)
-        if counts["held"] >= count:
+        if counts["held"] >= count and not counts["failed"]:
             return
         if key in seen:
             counts["drawn before"] += 1
@@ -76,6 +75,9 @@ def examine(count: int, number: int, check: Callable[[Case], None], **shape: int
             check(case)
         except SkipError as reason:
             counts[str(reason)] += 1
+        except BaseException:
+            counts["failed"] += 1  # from here on nothing is let pass: it would look flaky
+            raise
         else:
             counts["held"] += 1
         seen.add(key)  # what fails is not seen, and fails again
@@ -109,31 +111,20 @@ class Agreement:
         except sc.DerivationError as error:
             if not is_constant(case, wanted, str(error)):
                 raise
-            raise SkipError(REFUSALS[refusal(str(error))]) from None
+            raise SkipError("does not depend") from None
         told = disagreements(case, kernel, wanted)
         if told and on_a_kink(case):
             raise SkipError("on a kink")
         assert not told, "\n".join([self.backend, repr(case), *told])
 
 
-# What a refusal to differentiate says, and what it is counted as.
-REFUSALS = {" does not depend on ": "does not depend", "no derivative for arg": "a place"}
-
-
-def refusal(message: str) -> str:
-    """The words of a refusal that are known, if they are."""
-    return next((words for words in REFUSALS if words in message), "")
-
-
 def is_constant(case: Case, wanted: dict[str, Any], message: str) -> bool:
     """Whether JAX finds that the value depends on none of the inputs that a refusal names."""
-    names = case.objective.wrt
-    if refusal(message) == " does not depend on ":
-        names = tuple(message.rpartition(" does not depend on ")[2].split(", "))
-    if not refusal(message):
-        return False
-    sizes = scales(case, wanted)["grad"]
-    return all(near(np.asarray(wanted["grad"][name]), 0.0, sizes[name]) for name in names)
+    _, refused, names = message.rpartition(" does not depend on ")
+    sizes = scales(case, wanted)["grad"] if refused else {}
+    return bool(refused) and all(
+        near(np.asarray(wanted["grad"][name]), 0.0, sizes[name]) for name in names.split(", ")
+    )
 
 
 @pytest.mark.parametrize("chunk", range(2))

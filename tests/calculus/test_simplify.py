@@ -10,8 +10,13 @@ from symcalc.calculus.context import Context
 from symcalc.calculus.operations import operations
 from symcalc.calculus.probe import probe
 from symcalc.calculus.rules.atoms import complements, exponentials, mirrored_sigmoids
-from symcalc.calculus.rules.choices import decided_conditions, nested_choices, one_choice
-from symcalc.calculus.rules.factors import collected, common_factors, one_power, one_sign
+from symcalc.calculus.rules.choices import (
+    decided_conditions,
+    nested_choices,
+    one_choice,
+    steady_choices,
+)
+from symcalc.calculus.rules.factors import collected, common_factors, one_power, one_sign, squares
 from symcalc.calculus.rules.sums import equal_sums
 from symcalc.calculus.simplify import use_indicators
 from symcalc.notation.reductions import Sum
@@ -110,6 +115,10 @@ RULES = {
                             W(X > 0, U * Y + V * Y**2, 0)),
     "a mean of a delta": (use_indicators, sc.mean(K, Z[I, K] * W(sc.eq(K, LABEL[I]), 1, 0)),
                           Z[I, LABEL[I]] / K.extent),
+    "a perfect square": (squares, 1 - 2 * Y**2 / A**2 + Y**4 / A**4, (1 - Y**2 / A**2) ** 2),
+    "a square of brackets": (squares, (X - Y) ** 4 + 6 * (X - Y) ** 2 * U + 9 * U**2,
+                             ((X - Y) ** 2 + 3 * U) ** 2),
+    "no square": (squares, 1 - 2 * Y**2 + 2 * Y**4, 1 - 2 * Y**2 + 2 * Y**4),
     "a delta with a condition": (use_indicators,
                                  sc.sum(K, W(sc.eq(K, LABEL[I]) & (X > 0), Z[I, K], 0)),
                                  W(X > 0, Z[I, LABEL[I]], 0)),
@@ -183,3 +192,52 @@ def test_a_step_knows_what_it_saves():
     assert str(before) == "c n additions, 2 c n divisions, c n choices"
     assert str(after) == "c n additions, c n divisions, c n choices"
     assert before["divisions"] == 2 * after["divisions"]
+
+
+def test_factors_that_join_when_a_shared_one_leaves_are_shared_all_the_same():
+    """sqrt(m)/sqrt(c) and 1/sqrt(m) part ways only while another factor stands between them."""
+    made = sc.parse(
+        "mean(i, mean(j, min(z[i,j]*r[i,j]/(e + sqrt(v[i])/sqrt(max(n_j - 1, 1))), "
+        "clip(z[i,j], -1, 1)*r[i,j]/(e + sqrt(v[i])/sqrt(max(n_j - 1, 1))))))",
+        wrt="z", domains={"v": "nonnegative", "e": "positive"},
+    )  # fmt: skip
+    derivation = sc.derive(made)
+    assert all(step.holds() for step in derivation.steps)
+    assert sc.derive(sc.get("grpo")).gradient["log_probs"] is not None
+
+
+def test_what_is_dearer_written_out_stays_by_itself():
+    """A quotient a row, not one an entry; what costs nothing is written out as ever."""
+    made = sc.parse("mean(i, sum(k, x[i,k]*w[k])/sum(k, x[i,k]**2))", wrt="x")
+    kept = [e for e in sc.derive(made).equations if e.target.name.endswith("_bar")]
+    assert [len(e.indices) for e in kept] == [1, 1, 2]
+    assert [e.target.name for e in sc.derive("softmax_cross_entropy").equations][-1] == "logits_bar"
+    assert "entropy_bar" in {e.target.name for e in sc.derive("poly_loss").equations}
+
+
+def test_the_places_of_a_maximum_collapse_a_sum():
+    gradient = sc.derive("bellman_operator").gradient["values"]
+    assert "transitions[s, argmax[s], t]" in str(gradient)
+
+
+def test_nothing_is_divided_by_an_exponential():
+    """A share of 1e-400 is zero: what it was multiplied with is not found by dividing."""
+    made = sc.compile("scaled_dot_product_attention", backend="numpy")
+    rng = np.random.default_rng(0)
+    q, k, v = rng.uniform(1, 2, size=(3, 2, 3))
+    k[1] = -1e4
+    found = made.hvp(q, k, v, cotangent=v, vector=(q, k, v))
+    assert all(np.isfinite(part).all() for part in found)
+
+
+def test_a_recurrence_costs_a_product_and_a_sum_an_entry():
+    before, after = sc.derive("gae").operations
+    assert "Scan" not in str(before) + str(after)
+    assert str(after).startswith("4 T n + 2 n additions")
+
+
+def test_a_choice_that_a_sum_does_not_vary_stands_before_it(alike):
+    steady = sc.sum(K, U * W(X > 0, 0, Z[I, K]))
+    assert alike(steady_choices(steady, Context()), W(X > 0, 0, sc.sum(K, U * Z[I, K])))
+    varied = sc.sum(K, W(Z[I, K] > 0, 0, U))
+    assert alike(steady_choices(varied, Context()), varied)

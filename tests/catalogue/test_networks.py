@@ -208,3 +208,23 @@ def test_a_check_looks_at_a_network():
 def test_a_description_that_makes_no_sense_is_refused(made, message):
     with pytest.raises(sc.SymcalcError, match=message):
         made()
+
+
+def test_the_network_alone_gives_what_the_loss_reads():
+    layer = sc.network((2, 4, 3), "tanh")
+    rng = np.random.default_rng(0)
+    x, w1, b1, w2, b2 = (rng.normal(size=s) for s in ((5, 2), (4, 2), 4, (3, 4), 3))
+    kernel = sc.compile(layer, backend="numpy")
+    z = np.tanh(x @ w1.T + b1) @ w2.T + b2
+    np.testing.assert_allclose(kernel(x, w1, b1, w2, b2), z, rtol=1e-13)
+    target = rng.normal(size=(5, 3))
+    whole = sc.compile(sc.mlp((2, 4, 3), "tanh", "mse"), backend="numpy")
+    value, slopes = whole.value_and_grad(x, w1, b1, w2, b2, target)
+    assert value == pytest.approx(np.mean((z - target) ** 2), rel=1e-13)
+    _, pulled = kernel.vjp(x, w1, b1, w2, b2, cotangent=2 * (z - target) / z.size)
+    for ours, theirs in zip(pulled, slopes, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    with pytest.raises(sc.NotationError, match="widths: expected at least two"):
+        sc.network((2,))
+    with pytest.raises(sc.ArgumentError, match="layer 1 has 4 units"):
+        kernel(x, w1[:3], b1[:3], w2[:, :3], b2)

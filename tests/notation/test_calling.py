@@ -209,3 +209,27 @@ def test_a_definition_may_be_scalar_and_may_be_read_in_others():
     kernel = sc.compile(spread, backend="numpy")
     assert kernel(x) == pytest.approx(14.0)
     np.testing.assert_allclose(kernel.grad(x), 2 * (x - 3))
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_layer_that_runs_backwards_may_stand_over_an_axis_of_fixed_length(size):
+    """Its place, the extent less 1 less j, is then 2 - j, or -j on an axis of one."""
+
+    @objective(wrt="a")
+    def turned(a: Real[Array, "p"]) -> Formula:
+        """The row read from its end."""
+        j = indices("p")
+        return a[sc.extent(j) - 1 - j] * 2
+
+    @objective(wrt="x")
+    def over(x: Real[Array, str(size)]) -> Formula:
+        """A row of fixed length, turned, beside weights of its own."""
+        j = sc.indices(f"j:{size}")
+        h = turned(define("h", j, sc.exp(x[j])))
+        return sum(j, h[j] * (j + 1))
+
+    x = np.array([0.5, -1.0, 2.0])[:size]
+    wanted = 2 * np.exp(x) * np.arange(size, 0, -1)
+    value, gradient = sc.compile(over, backend="numpy").value_and_grad(x)
+    assert value == pytest.approx(wanted.sum())
+    np.testing.assert_allclose(gradient, wanted)

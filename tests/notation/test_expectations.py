@@ -11,7 +11,7 @@ import symcalc as sc
 from symcalc.notation.domains import REAL
 from symcalc.notation.expectations import GaussianExpectation
 from symcalc.notation.latex import latex
-from symcalc.notation.objective import Parameter
+from symcalc.notation.parameters import Parameter
 from symcalc.notation.spelling import Array, Positive, Real
 from symcalc.notation.tables import HermiteNode, HermiteWeight, gauss_hermite
 

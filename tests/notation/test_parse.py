@@ -217,3 +217,16 @@ def test_an_index_over_two_dims_is_refused_and_both_are_named():
 def test_labels_of_two_dims_are_refused():
     with pytest.raises(sc.NotationError, match="y"):
         sc.parse("sum(i, z[i,y[i]]*w[y[i]])", shapes={"z": "n c", "w": "d"})
+
+
+def test_an_array_of_no_axes_stands_without_brackets() -> None:
+    bare = sc.parse("x*y + sin(x)", wrt=("x", "y"), shapes={"x": "", "y": ""})
+    written = sc.parse("x[()]*y[()] + sin(x[()])", wrt=("x", "y"))
+    assert str(bare) == str(written)
+    assert [tensor.shape for tensor in bare.inputs] == [(), ()]
+    mixed = sc.parse("mean(i, (z[i] - s)**2) + s", wrt="s", shapes={"s": ""})
+    assert [tensor.name for tensor in mixed.inputs] == ["z", "s"]
+    with pytest.raises(sc.NotationError, match="expected an index first"):
+        sc.parse("sum(x, x)", shapes={"x": ""})
+    with pytest.raises(sc.NotationError, match="'y' does not stand in the formula"):
+        sc.parse("x**2", shapes={"x": "", "y": ""})

@@ -17,11 +17,17 @@ def read_back(objective):
         item.name: f"label {item.domain.below}" if item.domain.integer else words[item.domain]
         for item in (*objective.inputs, *objective.parameters)
     }
-    shapes = {t.name: " ".join(map(str, t.shape)) for t in objective.inputs}
+    shapes = {t.name: " ".join(str(e).replace(" ", "") for e in t.shape) for t in objective.inputs}
     return sc.parse(text(objective.body), wrt=objective.wrt, shapes=shapes, domains=domains)
 
 
-@pytest.mark.parametrize("name", sc.catalogue())
+def is_one_formula(objective):
+    """Whether text can say all of it: it defines no tensors, and reads a bare name as a number."""
+    whole = not objective.definitions and not objective.state
+    return whole and all(tensor.shape for tensor in objective.inputs)
+
+
+@pytest.mark.parametrize("name", [n for n, o in sc.catalogue().items() if is_one_formula(o)])
 def test_the_catalogue_is_read_back(alike, name):
     objective = sc.get(name)
     read = read_back(objective)

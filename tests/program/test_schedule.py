@@ -1,6 +1,7 @@
 """What is fused with what: passes over memory, loops inside them, and where values live."""
 
 import pytest
+from entries import FIRST
 
 import symcalc as sc
 from symcalc.backends.modes import task
@@ -110,7 +111,7 @@ def test_rows_live_in_rows_and_scalars_in_scalars():
     assert batch["mu"] == batch["r"] == "array"
 
 
-@pytest.mark.parametrize("name", sc.catalogue())
+@pytest.mark.parametrize("name", FIRST)
 def test_no_temporary_is_as_large_as_an_input(name):
     made = program(name)
     largest = max(len(t.shape) for t in made.inputs)

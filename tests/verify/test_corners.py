@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import sympy as sp
+from entries import entries
 
 import symcalc as sc
 from symcalc.calculus.balls import ball, evaluate
@@ -207,7 +208,7 @@ def test_a_plain_point_is_of_short_fractions():
     assert np.all(point.arrays[1].sum(axis=-1) == 1)
 
 
-@pytest.mark.parametrize("name", sc.catalogue())
+@pytest.mark.parametrize("name", entries())
 def test_every_objective_passes_at_its_corners(name):
     derivation = sc.derive(sc.get(name).at_any_size)
     formula = Formula(derivation, derivation.hvp)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from entries import entries
 
 import symcalc as sc
 from symcalc.verify.conventions import Declared
@@ -49,7 +50,7 @@ def test_away_from_kinks_nothing_changes():
         assert one.right.overlaps(other.right)
 
 
-@pytest.mark.parametrize("name", sc.catalogue())
+@pytest.mark.parametrize("name", entries())
 def test_every_objective_keeps_to_what_it_declares(name):
     derivation = sc.derive(sc.get(name).at_any_size)
     formula = Formula(derivation, derivation.hvp, Declared)

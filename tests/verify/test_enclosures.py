@@ -84,3 +84,38 @@ def test_a_product_is_the_hessian_times_the_vector():
 def test_where_a_slope_is_infinite_there_is_none():
     with pytest.raises(NoEnclosureError, match="infinite"):
         at("sum(i, sqrt(x[i]))", [0.0]).slopes("x")
+
+
+@pytest.mark.parametrize(("power", "slope"), [(1.4, 0.0), (2.6, 0.0)])
+def test_zero_to_a_broken_power_has_its_first_slopes(power, slope):
+    objective = sc.parse("sum(i, p[i]**g*log1p(-p[i]))", wrt="p",
+                         domains={"p": "probability", "g": "nonnegative"})  # fmt: skip
+    found = Enclosures(objective, Point({"n": 1}, (np.zeros(1),), {"g": power}))
+    assert float(found.entries()[()]) == 0
+    assert float(found.slopes("p")[0].right) == slope
+    assert float(found.curvatures("p")[0].right) == 0  # of p**2.4 and beyond
+
+
+def test_at_an_end_of_the_domain_a_line_is_seen_from_inside():
+    objective = sc.parse("sum(i, p[i]**2.5)", wrt="p", domains={"p": "nonnegative"})
+    found = Enclosures(objective, Point({"n": 2}, (np.array([0.0, 1.0]),), {}))
+    for way in (1.0, -1.0):
+        slope = found.along({"p": np.array([way, 2.0])}).derivatives[0]
+        assert float(slope.right) == 5.0
+    with pytest.raises(NoEnclosureError, match="leaves the domain"):
+        Enclosures(objective, Point({"n": 2}, (np.zeros(2),), {})).along({"p": np.array([1.0, -1])})
+
+
+def test_a_square_of_a_ball_around_zero_is_a_number():
+    """-4/3 + 4/3 is a ball around zero with a radius, of which FLINT gives no power."""
+    assert float(at("sum(i, x[i]/3)**2 + 2", [-4.0, 4.0]).value()) == 2
+
+
+def test_a_held_value_is_a_real_number():
+    """The absolute value of one is differentiated as that of any other."""
+    objective = sc.parse("mean(i, abs(z[i] - stop_gradient(max(k, z[k]*y[k]))))", wrt="z")
+    arrays = {"z": np.array([1.0, 2.0]), "y": np.array([3.0, 1.0])}
+    point = Point({"n": 2}, tuple(arrays[t.name] for t in objective.inputs), {})
+    found = Enclosures(objective, point)
+    assert float(found.value()) == (2 + 1) / 2
+    assert [float(slope.right) for slope in found.slopes("z")] == [-0.5, -0.5]

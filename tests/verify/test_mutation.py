@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from entries import FIRST, entries
 
 import symcalc as sc
 from symcalc import api
@@ -38,8 +39,8 @@ from symcalc.verify.sampling import draw, primes
 
 PAGE = Path(__file__).parents[2] / "derivations" / mutation_page.PAGE
 SEEDS = 1000
-COMMAND = f"symcalc check --all --mutate --seeds {SEEDS} --out derivations"
-QUICK = [n for n in sc.catalogue() if n not in ("batch_norm", "layer_norm", "dense", "ppo_clip")]
+COMMAND = f"symcalc check {' '.join(FIRST)} --mutate --seeds {SEEDS} --out derivations"
+LONG = ("batch_norm", "layer_norm", "dense", "ppo_clip")
 
 
 @pytest.fixture(scope="module")
@@ -47,18 +48,12 @@ def l1():
     return api.mutate("l1", seeds=20)
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", entries(quick=[n for n in FIRST if n not in LONG]))
 def test_every_mistake_is_found_in_ball_arithmetic(name):
     trial = Trial(sc.get(name))
     outcomes = [trial.outcome(mutant, EXACT) for mutant in trial.mutants]
     assert [str(o.mutant) for o in outcomes if o.fate == SURVIVED] == []
     assert sum(o.fate == KILLED for o in outcomes) > 30
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in sc.catalogue() if n not in QUICK])
-def test_every_mistake_is_found_in_the_long_ones(name):
-    test_every_mistake_is_found_in_ball_arithmetic(name)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +259,7 @@ def test_the_committed_page_is_of_this_catalogue_and_of_these_mutants(l1):
     """The small part that is quick to make again; all of it is made again by a slow test."""
     lines = PAGE.read_text("utf-8").splitlines()
     assert mutation_page.row(mutation_page.objective_row(l1)) in lines
-    for name in sc.catalogue():
+    for name in FIRST:
         found = [line for line in lines if line.startswith(f"| {name} |")]
         assert len(found) == 2
         count = len(Trial(sc.get(name), []).mutants)
@@ -276,5 +271,5 @@ def test_the_committed_page_is_of_this_catalogue_and_of_these_mutants(l1):
 
 @pytest.mark.slow
 def test_the_committed_page_is_not_stale():
-    matrices = [api.mutate(name, seeds=SEEDS) for name in sc.catalogue()]
+    matrices = [api.mutate(name, seeds=SEEDS) for name in FIRST]
     assert PAGE.read_text("utf-8") == mutation_page.page(matrices, COMMAND)

@@ -7,9 +7,10 @@ from typing import Any
 import sympy as sp
 
 from symcalc.calculus.context import Context
-from symcalc.calculus.rewriting import bottom_up, without
+from symcalc.calculus.rewriting import bottom_up, depends, without
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
+from symcalc.notation.reductions import Mean, Sum
 from symcalc.notation.tensors import Access
 
 
@@ -81,12 +82,32 @@ def shared_factors(expression: Any, context: Context) -> Any:
         if not isinstance(node, Where) or 0 in node.args[1:]:
             return node
         when, then, otherwise = node.args
-        outside = sp.Integer(1)
-        for factor in sp.Mul.make_args(then):
-            if not factor.is_number and factor in sp.Mul.make_args(otherwise):
-                then, otherwise = without(then, factor), without(otherwise, factor)
-                outside *= factor
-        return node if outside == 1 else outside * Where(when, then, otherwise)
+        sides = sp.Mul.make_args(then), sp.Mul.make_args(otherwise)
+        shared = [f for f in sides[0] if not f.is_number and f in sides[1]]
+        if not shared:
+            return node
+        # All at once: what is left may join into other factors.
+        rest = (sp.Mul(*(f for f in side if f not in shared)) for side in sides)
+        return sp.Mul(*shared) * Where(when, *rest)
+
+    return bottom_up(expression, change)
+
+
+def steady_choices(expression: Any, context: Context) -> Any:
+    """Take a choice of nothing that a sum does not vary out of it: sum_i where(c, 0, x_i)."""
+
+    def change(node: Any) -> Any:
+        if not isinstance(node, (Sum, Mean)):
+            return node
+        for factor in sp.Mul.make_args(node.body):
+            halved = isinstance(factor, Where) and 0 in factor.args[1:]
+            if halved and not depends(factor.args[0], node.index):
+                when, then, otherwise = factor.args
+                rest = without(node.body, factor)
+                sides = (node.func(rest * side, node.index) if side != 0 else side
+                         for side in (then, otherwise))  # fmt: skip
+                return Where(when, *sides)
+        return node
 
     return bottom_up(expression, change)
 

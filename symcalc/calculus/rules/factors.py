@@ -76,6 +76,43 @@ def _factor_table(term: Any, brackets: set[Any]) -> dict[Any, Any]:
     return table
 
 
+def squares(expression: Any, context: Context) -> Any:
+    """Write a^2 - 2 a b + b^2 as (a - b)^2, which keeps its digits where a and b are close."""
+
+    def change(node: Any) -> Any:
+        if not isinstance(node, sp.Add) or len(node.args) < 3:
+            return node
+        brackets = {p.base: sp.Dummy(real=True) for p in node.atoms(sp.Pow) if p.base.is_Add}
+        terms = sp.Add.make_args(sp.expand_mul(node.xreplace(brackets)))
+        whole = {letter: bracket for bracket, letter in brackets.items()}
+        return node if len(terms) != 3 else _square(terms, node).xreplace(whole)
+
+    return bottom_up(expression, change)
+
+
+def _square(terms: Any, otherwise: Any) -> Any:
+    """The square that three terms are; something else where they are none."""
+    for crossed in terms:
+        roots = [_root(term) for term in terms if term is not crossed]
+        if None in roots:
+            continue
+        for sign in (1, -1):
+            if crossed == 2 * sign * roots[0] * roots[1]:
+                return (roots[0] + sign * roots[1]) ** 2
+    return otherwise
+
+
+def _root(term: Any) -> Any:
+    """The square root of a product of even powers, up to its sign; None of anything else."""
+    number, rest = term.as_coeff_Mul()
+    parts = [factor.as_base_exp() for factor in sp.Mul.make_args(rest) if factor != 1]
+    even = all(power.is_Integer and power % 2 == 0 for _, power in parts)
+    root = sp.sqrt(number)
+    if not even or not root.is_Rational or not number.is_positive:
+        return None
+    return root * sp.Mul(*(base ** (power / 2) for base, power in parts))
+
+
 def collected(expression: Any, context: Context) -> Any:
     """Take what most terms of a sum share in front of them: a r + b r + c is (a + b) r + c.
 
