@@ -173,7 +173,7 @@ def test_infinite_inputs_are_numbers_like_any_other():
     derivation = sc.derive("softmax_cross_entropy")
     point = Point({"n": 1, "c": 3}, (np.array([[0.5, -np.inf, 0.25]]), np.array([0])), {})
     found = interpreted(derivation, point)
-    assert found[derivation.value][()].error < 1e-15
+    assert found[derivation.value][()].error < 2e-15  # the sum, and what its rounding lost
     gradient = found[derivation.gradient_of("logits").target]
     assert gradient[0, 1].top < 1e-300
     assert gradient[0, 2].error < 1e-15
