@@ -283,28 +283,29 @@ class Reading:
     def spread(
         self, node: Any, mean: Named, deviation: Named, live: Named | None
     ) -> tuple[Named, Named]:
-        """Nodes and weights of the exact integral: by Gauss-Legendre from kink to kink."""
-        ends = [
-            joined(lambda m, s, w=w: m + w * jnp.abs(s), mean, deviation) for w in (-WIDE, WIDE)
+        """Nodes and weights of the exact integral: by Gauss-Legendre from kink to kink.
+
+        They are counted in deviations from the mean, so that where there is no kink the weights are
+        constants, and no derivative of theirs has to cancel.
+        """
+        ends = [Named((), -WIDE), Named((), WIDE)]
+        roots = [self.root(u, node.variable, live) for u in kinks_of(node.body, node.variable)]
+        kinks = [
+            joined(lambda r, m, s: jnp.clip((r - m) / s, -WIDE, WIDE), root, mean, deviation)
+            for root in roots
         ]
-        kinks = [joined(jnp.clip, self.root(u, node.variable, live), *ends)
-                 for u in kinks_of(node.body, node.variable)]  # fmt: skip
         axes = joined(lambda *parts: 0.0, *ends, *kinks).axes
         edges = jnp.sort(jnp.stack(
             jnp.broadcast_arrays(*(each.along(axes) for each in (*ends, *kinks))), axis=-1
         ))  # fmt: skip
         points, weights = np.polynomial.legendre.leggauss(LEGENDRE)
         length = edges[..., 1:] - edges[..., :-1]
-        whole = jnp.broadcast_shapes(length.shape[:-1])
-        at = edges[..., :-1, None] + length[..., None] * (points + 1) / 2
-        share = length[..., None] * weights / 2
-        spread = [Named((*axes, node.variable), jnp.reshape(each, (*whole, -1)))
-                  for each in (at, share)]  # fmt: skip
-        density = joined(
-            lambda z, m, s: jnp.exp(-(((z - m) / s) ** 2) / 2) / (jnp.abs(s) * np.sqrt(2 * np.pi)),
-            spread[0], mean, deviation,
-        )  # fmt: skip
-        return spread[0], joined(operator.mul, spread[1], density)
+        heights = edges[..., :-1, None] + length[..., None] * (points + 1) / 2
+        share = length[..., None] * weights / 2 * jnp.exp(-(heights**2) / 2) / np.sqrt(2 * np.pi)
+        whole = (*length.shape[:-1], -1)
+        u, w = (Named((*axes, node.variable), jnp.reshape(each, whole))
+                for each in (heights, share))  # fmt: skip
+        return joined(lambda m, s, u: m + s * u, mean, deviation, u), w
 
     def root(self, u: Any, z: Any, live: Named | None) -> Named:
         """Where an affine form in a variable is zero."""
@@ -339,7 +340,7 @@ class Reading:
         )
 
 
-WIDE = 20  # deviations from the mean; what lies beyond is less than 1e-87
+WIDE = 20.0  # deviations from the mean; what lies beyond is less than 1e-87
 LEGENDRE = 500
 CLOSED = (sp.Add, sp.Mul, sp.Pow, sp.exp, conditions.Where, sp.core.relational.Relational)
 CLOSED_ATOMS = ("erf", "erfc", "expm1", "expm1x", "weighted", *KINKED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def blocks(language: str) -> list[str]:
 def tour(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], Path]:
     """The names that the tour defines, and the folder it ran in."""
     folder = tmp_path_factory.mktemp("tour")
-    names: dict[str, object] = {"__name__": "readme"}
+    names: dict[str, Any] = {"__name__": "readme"}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         exec(compile(blocks("python")[0], "README.md", "exec"), names)
@@ -47,17 +48,17 @@ def test_the_tour_gives_what_its_comments_say(tour: tuple[dict[str, object], Pat
 
 def test_the_objective_of_ones_own_compiles(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(blocks("python")[1], "utf-8")
-    names: dict[str, object] = {"__name__": "readme"}
+    names: dict[str, Any] = {"__name__": "readme"}
     exec(compile(blocks("python")[1], "README.md", "exec"), names)
     kernel = names["kernel"]
     assert isinstance(names["charbonnier"], sc.Objective)
     # sqrt(3**2 + 4**2) and sqrt(0 + 4**2), averaged
-    assert kernel(np.array([3.0, 1.0]), np.array([0.0, 1.0]), eps=4.0) == 4.5  # type: ignore[operator]
+    assert kernel(np.array([3.0, 1.0]), np.array([0.0, 1.0]), eps=4.0) == 4.5
 
 
 def test_the_hot_loop_fills_its_buffer() -> None:
     prediction, target = np.array([0.5, 3.0]), np.zeros(2)
-    names: dict[str, object] = {"np": np, "prediction": prediction, "target": target}
+    names: dict[str, Any] = {"np": np, "prediction": prediction, "target": target}
     exec(compile("\n".join(blocks("python")[1:3]), "README.md", "exec"), names)
     roots = np.hypot(prediction, 1e-3)
     assert names["value"] == pytest.approx(roots.mean(), rel=1e-15)
@@ -81,7 +82,7 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
 
 def test_every_command_of_the_table_exists() -> None:
     shown = re.findall(r"^\| `symcalc ([^`]*)` \|", README, re.MULTILINE)
-    names = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    names = {command.name or command.callback.__name__ for command in app.registered_commands}
     names |= {group.name for group in app.registered_groups}
     assert {shlex.split(line)[0] for line in shown} == names
 
@@ -93,18 +94,18 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_the_second_orders_are_what_they_say() -> None:
-    names: dict[str, object] = {"np": np, "sc": sc}
+    names: dict[str, Any] = {"np": np, "sc": sc}
     exec(compile(blocks("python")[3], "README.md", "exec"), names)
-    assert names["hessian"].kind == "block diagonal of diagonal plus rank one"  # type: ignore[attr-defined]
-    shapes = [np.shape(part) for part in names["slopes"]]  # type: ignore[attr-defined]
+    assert names["hessian"].kind == "block diagonal of diagonal plus rank one"
+    shapes = [np.shape(part) for part in names["slopes"]]
     assert shapes == [(8, 2), (8,), (1, 8), (1,)]
-    assert [np.shape(part) for part in names["newton"]] == shapes  # type: ignore[attr-defined]
-    damped = names["loss"].hessian(names["logits"], names["labels"]).reshape(12, 12)  # type: ignore[attr-defined]
+    assert [np.shape(part) for part in names["newton"]] == shapes
+    damped = names["loss"].hessian(names["logits"], names["labels"]).reshape(12, 12)
     wanted = np.linalg.solve(
         damped + 1e-3 * np.eye(12),
-        names["loss"].grad(names["logits"], names["labels"]).ravel(),  # type: ignore[attr-defined]
+        names["loss"].grad(names["logits"], names["labels"]).ravel(),
     )
-    np.testing.assert_allclose(names["step"].ravel(), wanted, rtol=1e-8)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(names["step"].ravel(), wanted, rtol=1e-8)
 
 
 def test_every_name_of_the_table_exists() -> None:
@@ -114,24 +115,24 @@ def test_every_name_of_the_table_exists() -> None:
 
 
 def test_a_gradient_of_ones_own_is_checked() -> None:
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     exec(compile(blocks("python")[4], "README.md", "exec"), names)
-    assert names["found"].verdict == "FAIL"  # type: ignore[attr-defined]
-    assert names["found"].diagnosis == "factor (n-1)/n, n = 1500"  # type: ignore[attr-defined]
-    assert names["found"].example.arrays[0].shape == (2,)  # type: ignore[attr-defined]
-    names["test_variance"]()  # type: ignore[operator]
+    assert names["found"].verdict == "FAIL"
+    assert names["found"].diagnosis == "factor (n-1)/n, n = 1500"
+    assert names["found"].example.arrays[0].shape == (2,)
+    names["test_variance"]()
 
 
 def test_the_network_learns_xor() -> None:
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     exec(compile(blocks("python")[5], "README.md", "exec"), names)
     run = names["run"]
-    assert run.values[-1] < 0.05  # type: ignore[attr-defined]
-    assert run.steps == len(run.step_sizes) == 800  # type: ignore[attr-defined]
+    assert run.values[-1] < 0.05
+    assert run.steps == len(run.step_sizes) == 800
 
 
 def test_every_lesson_of_the_table_exists() -> None:
-    lessons = {command.name or command.callback.__name__ for command in learn.registered_commands}  # type: ignore[union-attr]
+    lessons = {command.name or command.callback.__name__ for command in learn.registered_commands}
     shown = re.search(r"see \[Learning\]\(#learning\): (.*) \|", README)
     assert shown is not None
     assert set(re.findall(r"`(\w+)`", shown.group(1))) == lessons

@@ -9,7 +9,7 @@ from __future__ import annotations
 import concurrent.futures.thread  # noqa: F401 - see _before_fork
 import contextlib
 import gc
-import logging  # noqa: F401
+import logging  # noqa: F401 - see _before_fork
 import os
 import sys
 from collections.abc import Iterator
