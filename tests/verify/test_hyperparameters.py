@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from entries import entries
 
-import symcalc as sc
 from symcalc.verify.accuracy import witness
 from symcalc.verify.sampling import draw, primes
 from symcalc.verify.special import DENORMAL, special_values
