@@ -1,11 +1,11 @@
 """The kernel: what float64 and float32 kernels return, against enclosures, in ulps of each entry.
 
-Where all entries are within 8 ulps of what the equations say, in balls, that will do: the equations
-are held to the enclosures by `formula`. Elsewhere an entry passes if it is within 8 ulps of the
-truth, or within what the roundings of its program may add up to (see `running`). Where that has no
-bound, what rounding the inputs does to it will do: sum_j |d out / d x_j| |x_j| u. Which of the
-three it took is said. At a kink the truth is everything between the one-sided derivatives, and
-whatever the equations say.
+An entry passes if it is within 8 ulps of the truth, or within what the roundings of its program may
+add up to (see `running`). Where that has no bound, what rounding the inputs does to it will do:
+sum_j |d out / d x_j| |x_j| u. Which of the three it took is said. The truth is first what the
+equations say, in balls, for they are held to the enclosures by `formula`, and all entries of them
+cost one evaluation; where an entry does not pass by the first two, it is the enclosures. At a kink
+that is everything between the one-sided derivatives, and whatever the equations say.
 """
 
 from __future__ import annotations
@@ -280,7 +280,7 @@ class Held:
         came = np.asarray(came, np.float64)
         if not came.size:
             return self._undecided(of, wrt, "no entries")
-        near = self._near_equations(of, wrt, came, computed)
+        near = self._by_equations(of, wrt, came, computed)
         if near is not None:
             return near
         try:
@@ -300,24 +300,26 @@ class Held:
         return Reading(self.dtype, of, wrt, self.at, worst, float(came[worst]), found[worst],
                        came.size)  # fmt: skip
 
-    def _near_equations(self, of: str, wrt: str, came: Any, computed: Computed) -> Reading | None:
+    def _by_equations(self, of: str, wrt: str, came: Any, computed: Computed) -> Reading | None:
         """Compare with the equations' balls, which `formula` holds to the enclosures.
 
         They cost one evaluation in all, and not one an entry.
 
         Returns:
-            The worst entry where all are within 8 ulps; None where any is not.
+            The worst entry where all are within 8 ulps or their running errors; None where any is
+            not.
         """
         try:
             meant = computed.equations()
         except SymcalcError:
             return None
-        nothing = Limits(lambda: None, lambda: False, lambda: ZERO)
         largest = max((abs(ball).abs_upper() for ball in meant.flat), key=_known)
         found = {}
         for place in places_of(came.shape):
+            bound = functools.partial(computed.bound, place)
+            limits = Limits(bound, computed.overflows, lambda: ZERO)
             truth = (meant[place], meant[place])
-            found[place] = judge(float(came[place]), truth, self.format, nothing, largest)
+            found[place] = judge(float(came[place]), truth, self.format, limits, largest)
             if found[place].verdict != PASS:
                 return None
         worst = max(found, key=lambda place: found[place].rank)

@@ -25,8 +25,9 @@ from symcalc.notation.objective import Objective
 from symcalc.verify import accuracy
 from symcalc.verify.blocks import block_readings
 from symcalc.verify.corners import corners
-from symcalc.verify.formula import Finding, Formula
+from symcalc.verify.formula import Finding
 from symcalc.verify.sampling import Point, draw, primes, size
+from symcalc.verify.sketches import Sketched
 from symcalc.verify.slopes import slope_rows
 from symcalc.verify.verdict import (
     FAIL,
@@ -91,7 +92,7 @@ def formula_rows(derivation: Derivation, points: Iterable[Point]) -> list[CheckR
         points: where.
     """
     tangent = tangent_product(derivation.objective, derivation.wrt)
-    formula = Formula(derivation, derivation.hvp, tangent=tangent)
+    formula = Sketched(derivation, derivation.hvp, tangent=tangent)
     found: dict[tuple[str, str], CheckRow] = {}
     for point in points:
         for finding in formula.findings(point):
