@@ -6,6 +6,7 @@ Exit status: 0 good, 1 a check failed or a kernel could not be timed, 2 bad inpu
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import shlex
 import sys
@@ -17,7 +18,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from symcalc import __version__, api, arguments, cli_learn, terminal
+from symcalc import __version__, api, arguments, cli_learn, parallel, terminal
 from symcalc.catalogue import catalogue
 from symcalc.notation.errors import ArgumentError, SymcalcError
 
@@ -195,10 +196,15 @@ def check(
     if atlas or mutate:
         return
     failed = []
+    checked = functools.partial(api.check, seed=seed)
+    if everything and wrt is None:
+        reports = parallel.each(checked, [objective.name for objective in objectives])
+    else:
+        reports = map(checked, objectives)
     with terminal.progress(console, len(objectives)) as begin:
         for objective in objectives:
             begin(objective.name)
-            report = api.check(objective, seed=seed)
+            report = next(reports)
             console.print(report.table())
             if not report:
                 failed.append(objective.name)
