@@ -10,10 +10,10 @@ import functools
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperGroup
@@ -21,6 +21,8 @@ from typer.core import TyperGroup
 from symcalc import __version__, api, arguments, cli_learn, parallel, terminal
 from symcalc.catalogue import catalogue
 from symcalc.notation.errors import ArgumentError, SymcalcError
+
+R = TypeVar("R")
 
 _NEGATED = re.compile(r"-+[^=]*[(\[*+]")  # -mean(i, x[i]) and -x*y are formulas, no options
 
@@ -196,11 +198,7 @@ def check(
     if atlas or mutate:
         return
     failed = []
-    checked = functools.partial(api.check, seed=seed)
-    if everything and wrt is None:
-        reports = parallel.each(checked, [objective.name for objective in objectives])
-    else:
-        reports = map(checked, objectives)
+    reports = _each(functools.partial(api.check, seed=seed), objectives)
     with terminal.progress(console, len(objectives)) as begin:
         for objective in objectives:
             begin(objective.name)
@@ -244,18 +242,18 @@ def _atlases(objectives: list[Any], out: Path | None, everything: bool) -> None:
 def _mutate(objectives: list[Any], which: list[str], seeds: int, out: Path | None) -> None:
     """Print who finds which mistakes, objective by objective and in all; write the page."""
     from symcalc.verify import mutation_page
-    from symcalc.verify.matrix import joined, kill_matrix
-    from symcalc.verify.mutation import Trial
+    from symcalc.verify.matrix import joined
 
     console = terminal.output()
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         _try_writing(out / mutation_page.PAGE)
-    trials = [Trial(objective) for objective in objectives]
     matrices = []
-    with terminal.progress(console, sum(len(trial.mutants) for trial in trials)) as begin:
-        for trial in trials:
-            matrices.append(kill_matrix(trial, seeds, begin))
+    found = _each(functools.partial(api.mutate, seeds=seeds), objectives)
+    with terminal.progress(console, len(objectives)) as begin:
+        for objective in objectives:
+            begin(objective.name)
+            matrices.append(next(found))
             console.print(matrices[-1].table())
             for remark in matrices[-1].remarks():
                 console.print(remark, soft_wrap=True)
@@ -266,6 +264,14 @@ def _mutate(objectives: list[Any], which: list[str], seeds: int, out: Path | Non
         console.print(str(mutation_page.write(matrices, out, shlex.join(said))), soft_wrap=True)
     if not all(matrices):
         raise typer.Exit(1)
+
+
+def _each(work: Callable[[Any], R], objectives: list[Any]) -> Iterator[R]:
+    """Yield what work makes of each objective; those of the catalogue may be worked on at once."""
+    known = catalogue() if len(objectives) > 1 else {}
+    if all(known.get(objective.name) is objective for objective in objectives):
+        return parallel.each(work, [objective.name for objective in objectives])
+    return map(work, objectives)
 
 
 def _summary(count: int, failed: list[str]) -> str:

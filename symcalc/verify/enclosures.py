@@ -152,7 +152,7 @@ class Enclosures:
         """
         return self._along(directions, 2)
 
-    def slope(self, directions: dict[str, Any], width: float) -> Enclosure:
+    def slope(self, directions: dict[str, Any], width: Any) -> Enclosure:
         """Return the slope along a direction, as a ball of no more than some radius.
 
         Args:
@@ -161,7 +161,7 @@ class Enclosures:
         """
         return self._along(directions, 1, width).slope
 
-    def form(self, first: dict[str, Any], second: dict[str, Any], width: float) -> Any:
+    def form(self, first: dict[str, Any], second: dict[str, Any], width: Any) -> Any:
         """Return u' H v, as a ball of no more than some radius.
 
         By polarization: it is a quarter of what the curvatures along v + u and v - u differ by. At
@@ -185,7 +185,7 @@ class Enclosures:
             raise KinkError(f"enclosure of {self.objective.name}: a derivative jumps here")
         return (plus.curvature.right - minus.curvature.right) / 4
 
-    def _along(self, directions: dict[str, Any], order: int, width: float | None = None) -> Jet:
+    def _along(self, directions: dict[str, Any], order: int, width: Any = None) -> Jet:
         moves = {
             (name, place): float(array[place])
             for name, array in directions.items()
@@ -296,12 +296,10 @@ class Enclosures:
             found[place] = jet.derivatives[order - 1]
         return found
 
-    def _over(self, compute: Callable[[list[str]], Any], width: float | None = None) -> Any:
+    def _over(self, compute: Callable[[list[str]], Any], width: Any = None) -> Any:
         return over_precisions(compute, self.objective.name, width)
 
-    def _jet(
-        self, moves: Moves, order: int, only: Side | None = None, width: float | None = None
-    ) -> Jet:
+    def _jet(self, moves: Moves, order: int, only: Side | None = None, width: Any = None) -> Jet:
         """Value and derivatives along a line; seen from one side only, if that is all there is.
 
         The derivatives' balls have at most some radius, or else are narrow beside what they hold.
@@ -379,9 +377,7 @@ def environment(arrays: Mapping[Tensor, Any], symbols: Mapping[str, Any], point:
     return env
 
 
-def over_precisions(
-    compute: Callable[[list[str]], Any], what: str, width: float | None = None
-) -> Any:
+def over_precisions(compute: Callable[[list[str]], Any], what: str, width: Any = None) -> Any:
     """Compute with more and more bits until all balls are narrow.
 
     Args:
@@ -439,7 +435,7 @@ def _balls(found: Any) -> list[Any]:
     return list(found.flat)
 
 
-def _are_narrow(found: Any, width: float | None) -> bool:
+def _are_narrow(found: Any, width: Any) -> bool:
     """Whether all balls are narrow; if a width is given, that goes for the highest derivative."""
     if width is None:
         return all(map(_is_narrow, _balls(found)))
