@@ -309,19 +309,19 @@ class Held:
             The worst entry where all are within 8 ulps or their running errors; None where any is
             not.
         """
+        found = {}
         try:
             meant = computed.equations()
+            largest = max((abs(ball).abs_upper() for ball in meant.flat), key=_known)
+            for place in places_of(came.shape):
+                bound = functools.partial(computed.bound, place)
+                limits = Limits(bound, computed.overflows, lambda: ZERO)
+                truth = (meant[place], meant[place])
+                found[place] = judge(float(came[place]), truth, self.format, limits, largest)
+                if found[place].verdict != PASS:
+                    return None
         except SymcalcError:
             return None
-        largest = max((abs(ball).abs_upper() for ball in meant.flat), key=_known)
-        found = {}
-        for place in places_of(came.shape):
-            bound = functools.partial(computed.bound, place)
-            limits = Limits(bound, computed.overflows, lambda: ZERO)
-            truth = (meant[place], meant[place])
-            found[place] = judge(float(came[place]), truth, self.format, limits, largest)
-            if found[place].verdict != PASS:
-                return None
         worst = max(found, key=lambda place: found[place].rank)
         return Reading(self.dtype, of, wrt, self.at, worst, float(came[worst]), found[worst],
                        came.size)  # fmt: skip

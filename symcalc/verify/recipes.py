@@ -38,10 +38,12 @@ from symcalc.program.primitives import (
 )
 from symcalc.verify.bounded import INFINITE, ZERO, Arithmetic, Bounded
 from symcalc.verify.elementary import (
+    COSINE,
     EXACT,
     EXP,
     LOG,
     POWER,
+    SINE,
     Function,
     Slopes,
     applied,
@@ -347,7 +349,9 @@ def _finite_top(greatest: Recipe) -> Recipe:
     return top
 
 
-_OF_SYMPY = {"exp": EXP, "exp_nonpositive": EXP, "log": LOG}
+_OF_SYMPY = {
+    "exp": EXP, "exp_nonpositive": EXP, "log": LOG, "sin": SINE, "cos": COSINE,
+}  # fmt: skip
 
 
 def _called(name: str, both: tuple[Function, Slopes], arguments: Sequence[Recipe]) -> Recipe:

@@ -25,6 +25,7 @@ FORMULAS = [
     "sum(i, x[i]**q[i] + x[i]**p)",
     "sum(i, sqrt(x[i]) + x[i]**(3/2) + x[i]**(-5/2) + 2**x[i])",
     "sum(i, digamma(x[i]) + trigamma(x[i]))",
+    "sum(i, sin(x[i])*cos(q[i]) - cos(x[i])**2)",
     "sum(i, kl_div(q[i], x[i]) + xlogy(q[i], x[i]) + log_ratio(q[i], x[i]))",
     "sum(i, log1mexp(x[i]) + expm1(-x[i]) + expm1x(x[i]) + log1p(x[i]))",
     "sum(i, erfc(x[i])*sigmoid(x[i])*log_sigmoid(x[i]) + sech(x[i])*tanh(x[i])*log_cosh(x[i]))",
