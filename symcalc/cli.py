@@ -267,8 +267,8 @@ def _mutate(objectives: list[Any], which: list[str], seeds: int, out: Path | Non
 
 
 def _each(work: Callable[[Any], R], objectives: list[Any]) -> Iterator[R]:
-    """Yield what work makes of each objective; those of the catalogue may be worked on at once."""
-    known = catalogue() if len(objectives) > 1 else {}
+    """Yield what work makes of each objective; many of the catalogue are worked on at once."""
+    known = catalogue() if len(objectives) >= parallel.WORTH else {}
     if all(known.get(objective.name) is objective for objective in objectives):
         return parallel.each(work, [objective.name for objective in objectives])
     return map(work, objectives)

@@ -20,6 +20,7 @@ def test_an_error_of_one_is_raised_in_its_turn():
         next(found)
 
 
-def test_few_things_are_done_here(monkeypatch):
+def test_one_core_needs_no_processes(monkeypatch):
+    monkeypatch.setenv("SYMCALC_THREADS", "1")
     monkeypatch.setattr(parallel, "ProcessPoolExecutor", None)
     assert list(parallel.each(len, ["a", "bc"])) == [1, 2]

@@ -24,6 +24,7 @@ from symcalc.verify.bounded import FORMATS, ZERO
 from symcalc.verify.computed import Computed, DiagonalOfProducts, Result, Run
 from symcalc.verify.conditioning import of_gradient, of_value
 from symcalc.verify.enclosures import Enclosure, Enclosures, NoEnclosureError, places_of
+from symcalc.verify.formula import any_direction
 from symcalc.verify.running import program_of
 from symcalc.verify.sampling import Point
 from symcalc.verify.ulps import Judgement, Limits, judge, precise
@@ -87,8 +88,9 @@ class Reading:
 
 
 def witness(
-    kernel64: Kernel, kernel32: Kernel | None, points: Iterable[Point], of: Sequence[str] = ALL
-) -> Iterator[Reading]:
+    kernel64: Kernel, kernel32: Kernel | None, points: Iterable[Point], of: Sequence[str] = ALL,
+    look: type[Held] | None = None,
+) -> Iterator[Reading]:  # fmt: skip
     """Hold kernels of one objective against enclosures, entry by entry.
 
     A point is rounded to float32 for the float32 kernel, and left out there if that takes it out of
@@ -99,6 +101,7 @@ def witness(
         kernel32: the float32 kernel of the same objective; None leaves it out.
         points: where.
         of: which results: some of "value", "gradient", "hvp" and "hessian diagonal".
+        look: `Held`, which believes the equations first, or `HeldToEnclosures`, which does not.
 
     Returns:
         One reading a result and point.
@@ -109,7 +112,7 @@ def witness(
             rounded = point if kernel.dtype == np.float64 else as_single(point)
             if rounded is not None:
                 try:
-                    yield from Held(kernel, rounded).readings(of)
+                    yield from (look or Held)(kernel, rounded).readings(of)
                 except ArgumentError:
                     if kernel.dtype == np.float64:
                         raise
@@ -218,16 +221,18 @@ class Held:
         return value, gradient if isinstance(gradient, tuple) else (gradient,)
 
     def _products(self) -> Iterator[Reading]:
+        """Compare the Hessian's product with a vector in which all inputs move."""
         rng = np.random.default_rng(sum(self.point.extents.values()))
-        shapes = [self._shape(wrt) for wrt in self.derivation.wrt]
-        for turn, wrt in enumerate(self.derivation.wrt):
-            vectors = [np.zeros(shape) for shape in shapes]
-            vectors[turn] = rng.integers(-8, 9, shapes[turn]) / 4.0
-            given = tuple(self._cast(vector) for vector in vectors)
-            came = self.kernel.hvp(*self.arguments, vector=given, **self.seed, **self.point.hyper)
-            truth = functools.partial(self.truth.product, wrt, vectors[turn])
-            came = came[turn] if isinstance(came, tuple) else came
-            yield self.compared(HVP, wrt, came, truth, self.product(wrt, vectors))
+        vectors = {wrt: any_direction(rng, self._shape(wrt)) for wrt in self.derivation.wrt}
+        given = tuple(self._cast(vector) for vector in vectors.values())
+        found = self.kernel.hvp(*self.arguments, vector=given, **self.seed, **self.point.hyper)
+        run = self._mode("hvp", tuple(vectors.values()))
+        for wrt, came, result in zip(
+            vectors, found if isinstance(found, tuple) else (found,),
+            self.derivation.hvp.results, strict=True,
+        ):  # fmt: skip
+            truth = functools.partial(self.truth.mixed_product, wrt, vectors)
+            yield self.compared(HVP, wrt, came, truth, Result(run, result))
 
     def _diagonal(self) -> Iterator[Reading]:
         (wrt,) = self.derivation.wrt
@@ -355,6 +360,13 @@ class Held:
     def _undecided(self, of: str, wrt: str, why: str) -> Reading:
         nothing = Judgement(0.0, 0.0, "", INCONCLUSIVE, why)
         return Reading(self.dtype, of, wrt, self.at, (), 0.0, nothing, 0)
+
+
+class HeldToEnclosures(Held):
+    """A kernel whose equations are not believed: they are found to be wrong."""
+
+    def _by_equations(self, of: str, wrt: str, came: Any, computed: Computed) -> Reading | None:
+        return None
 
 
 def _first_known(truth: Callable[[], Any], equations: Callable[[], Any]) -> Any:

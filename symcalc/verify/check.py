@@ -60,10 +60,12 @@ def check_kernel(kernel: Kernel, single: Kernel | None = None, seed: int = 0) ->
     points = tuple(points_of(objective, seed))
     with np.errstate(all="ignore"):  # what is not finite is looked for
         rows = formula_rows(derivation, points)
-        held = [*accuracy.witness(kernel, None, points), *block_readings(kernel, seed)]
+        wrong = any(row.verdict == FAIL for row in rows)
+        look = accuracy.HeldToEnclosures if wrong else accuracy.Held
+        held = [*accuracy.witness(kernel, None, points, look=look), *block_readings(kernel, seed)]
         if single is not None:
             rounded = [r for r in map(accuracy.as_single, points) if r is not None]
-            held += accuracy.witness(single, None, rounded, (VALUE, GRADIENT))
+            held += accuracy.witness(single, None, rounded, (VALUE, GRADIENT), look)
         rows += [*accuracy.rows(held), *slope_rows(kernel, seed)]
     return CheckReport(objective.name, tuple(rows))
 

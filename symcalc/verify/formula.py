@@ -11,7 +11,7 @@ equations to, and none is looked at; nor is anything where the truth itself is i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -142,19 +142,29 @@ class Formula:
             if point.kind in (KINK, TIE):
                 yield from self._along(derived, truth, point, wrt)
         if self.tangent is not None and finite:
-            for wrt in self.derivation.wrt:
-                yield from self._tangents(truth, point, wrt)
+            yield from self._tangents(truth, point)
         if self.product is not None and finite:
             yield from self._products(self.product, truth, point)
 
-    def _tangents(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
-        """Hold the value's derivative along a direction of one input, where it has one."""
+    def _tangents(self, truth: Enclosures, point: Point) -> Iterator[Finding]:
+        """Hold the value's derivative along a direction of each input, where it has one."""
+        for wrt in self.derivation.wrt:
+            yield from compared(claim_of(TANGENT, wrt, point), *self.tangents(truth, point, (wrt,)))
+
+    def tangents(self, truth: Enclosures, point: Point, moving: Sequence[str]) -> tuple[Any, Any]:
+        """Return the value's derivative along a direction, and what it must be; or why not.
+
+        Args:
+            truth: the enclosures at the point.
+            point: where.
+            moving: the inputs that move.
+        """
         assert self.tangent is not None
         names, arrays = self.derivation.wrt, self._arrays(point)
         rng = np.random.default_rng(sum(point.extents.values()))
-        move = any_direction(rng, arrays[wrt].shape)
+        moves = {wrt: any_direction(rng, arrays[wrt].shape) for wrt in moving}
         directions = {
-            direction: move if name == wrt else np.zeros(arrays[name].shape)
+            direction: moves.get(name, np.zeros(arrays[name].shape))
             for name, direction in zip(names, self.tangent.directions, strict=True)
         }
         derived = self._derived(self.tangent.equations, point, directions)
@@ -167,12 +177,12 @@ class Formula:
             return np.array(paired({VALUE: found}, {VALUE: point.cotangent}), dtype=object)
 
         def slope() -> Any:
-            found = truth.along({wrt: move}).slope
+            found = truth.along(moves).slope
             if not found.is_smooth:
                 raise KinkError("a derivative jumps along this direction")
             return np.array(found.right, dtype=object)
 
-        yield from _compared(_claim(TANGENT, wrt, point), _outcome(came), _outcome(slope))
+        return _outcome(came), _outcome(slope)
 
     def _arrays(self, point: Point) -> dict[str, Any]:
         names = (tensor.name for tensor in self.derivation.objective.inputs)
@@ -186,7 +196,7 @@ class Formula:
 
     def _values(self, derived: Derived, value: Any, point: Point) -> Iterator[Finding]:
         found = _outcome(lambda: derived.entries(self.derivation.value))
-        yield from _compared(_claim(VALUE, VALUE, point), found, value)
+        yield from compared(claim_of(VALUE, VALUE, point), found, value)
 
     def slopes(self, truth: Enclosures, wrt: str, found: Any) -> Any:
         """Return what the gradient by an input must be, or why that is not known.
@@ -216,7 +226,7 @@ class Formula:
             unit[place] = 1.0
             return truth.nearby(wrt, unit)
 
-        yield from _compared(_claim(GRADIENT, wrt, point), found, slopes, pieces)
+        yield from compared(claim_of(GRADIENT, wrt, point), found, slopes, pieces)
 
     def _along(
         self, derived: Derived, truth: Enclosures, point: Point, wrt: str
@@ -242,7 +252,9 @@ class Formula:
             def pieces(_: tuple[int, ...], direction: Any = direction) -> list[Any]:
                 return truth.nearby(wrt, direction)
 
-            yield from _compared(_claim(ALONG, wrt, point), _outcome(came), _outcome(slope), pieces)
+            yield from compared(
+                claim_of(ALONG, wrt, point), _outcome(came), _outcome(slope), pieces
+            )
 
     def _products(self, product: Product, truth: Enclosures, point: Point) -> Iterator[Finding]:
         """Hold the Hessian's product, all inputs moving at once: mixed derivatives count too."""
@@ -257,14 +269,15 @@ class Formula:
         }
         expected = self.rows(truth, vectors, found)
         for wrt, balls in found.items():
-            yield from _compared(_claim(CURVATURE, wrt, point), balls, expected[wrt])
+            yield from compared(claim_of(CURVATURE, wrt, point), balls, expected[wrt])
 
     def _shape(self, point: Point, wrt: str) -> tuple[int, ...]:
         names = [tensor.name for tensor in self.derivation.objective.inputs]
         return tuple(point.arrays[names.index(wrt)].shape)
 
 
-def _claim(of: str, wrt: str, point: Point) -> Claim:
+def claim_of(of: str, wrt: str, point: Point) -> Claim:
+    """Return what is held against an enclosure at a point."""
     infinite = not all(np.isfinite(array).all() for array in point.arrays)
     return Claim(of, wrt, infinite)
 
@@ -292,7 +305,7 @@ def paired(balls: Arrays, weights: Arrays) -> Any:
     )
 
 
-def _compared(
+def compared(
     claim: Claim, found: Any, expected: Any, pieces: Pieces | None = None
 ) -> Iterator[Finding]:
     """Compare two object arrays of balls, or of one-sided slopes, entry by entry.

@@ -21,7 +21,18 @@ import numpy as np
 
 from symcalc.calculus.balls import ball
 from symcalc.verify.enclosures import Enclosures, NoEnclosureError, places_of
-from symcalc.verify.formula import Arrays, Formula, any_direction, paired
+from symcalc.verify.formula import (
+    TANGENT,
+    Arrays,
+    Finding,
+    Formula,
+    any_direction,
+    claim_of,
+    compared,
+    paired,
+)
+from symcalc.verify.sampling import Point
+from symcalc.verify.verdict import PASS
 
 _ALIKE = 12  # entries along one direction are within so many powers of two
 _BITS = 60  # of relative accuracy that a sketch shows of each entry
@@ -47,6 +58,19 @@ class Sketched(Formula):
         if _are_confirmed(truth, found, vectors):
             return found
         return super().rows(truth, vectors, found)
+
+    def _tangents(self, truth: Enclosures, point: Point) -> Iterator[Finding]:
+        """Hold the value's derivative along a direction in which all inputs move."""
+        found = self.tangents(truth, point, self.derivation.wrt)
+        held = [
+            finding
+            for wrt in self.derivation.wrt
+            for finding in compared(claim_of(TANGENT, wrt, point), *found)
+        ]
+        if held and all(finding.verdict == PASS for finding in held):
+            yield from held
+        else:
+            yield from super()._tangents(truth, point)
 
 
 def _are_confirmed(truth: Enclosures, claimed: Arrays, vectors: Arrays | None = None) -> bool:
