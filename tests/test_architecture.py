@@ -26,7 +26,7 @@ MAY_IMPORT = {room: set(SPINE[:place]) for place, room in enumerate(SPINE)} | {
     "testing": {*SPINE, "catalogue", "api"},
     "arguments": {"notation", "catalogue"},
     "terminal": {"notation", "calculus", "catalogue"},
-    "cli_learn": {"notation", "learn", "arguments", "terminal"},
+    "cli_learn": {"notation", "catalogue", "learn", "arguments", "terminal"},
     "cli": {*SPINE, "catalogue", "bench", "api", "arguments", "terminal", "cli_learn", FACE},
     "__main__": {"cli"},
 }
