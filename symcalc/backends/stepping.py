@@ -99,6 +99,8 @@ class Stepping(FirstOrder):
             for check in ready.checks:
                 ready.examine(check, inputs, sizes)
             numbers = ready.binder.numbers(known | changed) if changed else parameters
+            for number, row in singles:
+                row[0] = number
             plan.run(inputs, numbers, flat)
             for number, row in singles:
                 number[...] = row[0]
