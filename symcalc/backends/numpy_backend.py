@@ -315,7 +315,8 @@ def _with_rest(body: Any) -> Any:
         powers = [factor.as_base_exp() for factor in sp.Mul.make_args(arguments[0])]
         above = sp.Mul(*(base**power for base, power in powers if not power.is_negative))
         if any(power.is_negative and base.free_symbols for base, power in powers):
-            return body.func(sp.Function("Where")(sp.Eq(above, 0), 0, arguments[0]))
+            real: Any = sp.Function("Where", real=True)
+            return body.func(real(sp.Eq(above, 0), 0, arguments[0]))
     return body.func(*arguments)
 
 

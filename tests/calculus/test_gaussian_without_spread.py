@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import mpmath
 import numpy as np
@@ -57,3 +58,15 @@ def test_value_and_slopes_are_those_of_a_small_deviation(which, backend):
     assert value == pytest.approx(float(sum(f(mpmath.mpf(m)) for m in MEANS)), rel=1e-14)
     expected = np.array(slopes(which)).T
     np.testing.assert_allclose(np.array(found), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_closed_form_may_be_compared(backend):
+    closed = 'gaussian_expectation(z, m[i], s, abs(z - t[i])*t[i], method="closed")'
+    objective = sc.parse(f"sum(i, where({closed} > 1/2, sqrt({closed}), t[i]))", wrt="t")
+    m, t = np.array([0.3, 0.1]), np.array([0.3, 2.0])
+    value, _ = sc.compile(objective, backend=backend).value_and_grad(m=m, t=t, s=1.0)
+    away = (m - t) / np.sqrt(2)  # E|z - t| of a normal z, folded
+    folded = [np.sqrt(2 / np.pi) * np.exp(-(a**2)) + a * np.sqrt(2) * math.erf(a) for a in away]
+    means = t * folded
+    assert value == pytest.approx(np.sum(np.where(means > 0.5, np.sqrt(means), t)), rel=1e-14)
