@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 from symcalc import __version__, api, arguments, cli_learn, parallel, terminal
 from symcalc.catalogue import catalogue
+from symcalc.catalogue.topics import TOPICS
 from symcalc.notation.errors import ArgumentError, SymcalcError
 
 R = TypeVar("R")
@@ -117,9 +118,11 @@ def start(
 
 @app.command("list")
 def list_objectives() -> None:
-    """List the catalogue: names, inputs, what each is differentiated by."""
+    """List the catalogue: names, inputs, what each is differentiated by; networks and lessons."""
     console = terminal.output()
     console.print(terminal.catalogue_table(catalogue().values(), console.width))
+    sections = {**TOPICS, "lessons": cli_learn.lessons()}
+    console.print(terminal.topics_table(sections, console.width))
 
 
 @app.command()
@@ -316,7 +319,7 @@ def bench(
     domain: Domains = None,
     default: Default = None,
 ) -> None:
-    """Time value and gradient beside the installed peers and the memory floor."""
+    """Time value and gradient, or an update's step, beside the peers and the memory floor."""
     case: dict[str, Any] = {
         "NAME|FORMULA": what, "--size": size, "--shape": shape, "--dtype": dtype,
         "--rounds": rounds, "--wrt": wrt, "--domain": domain, "--default": default,

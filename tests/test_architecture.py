@@ -27,7 +27,7 @@ MAY_IMPORT = {room: set(SPINE[:place]) for place, room in enumerate(SPINE)} | {
     "arguments": {"notation", "catalogue"},
     "parallel": {"backends"},
     "terminal": {"notation", "calculus", "catalogue"},
-    "cli_learn": {"notation", "learn", "arguments", "terminal"},
+    "cli_learn": {"notation", "catalogue", "learn", "arguments", "terminal"},
     "cli": {
         *SPINE,
         "catalogue",

@@ -8,7 +8,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from symcalc.backends.checks import checked_tensors, domain_checks, label_tensors
+from symcalc.backends.checks import (
+    checked_tensors,
+    domain_checks,
+    label_tensors,
+    number_checks,
+)
 from symcalc.backends.executable import Executable
 from symcalc.backends.modes import Task, task
 from symcalc.backends.ready import Ready
@@ -134,7 +139,8 @@ class Compiled:
             measures=tuple(check.measured for check in checks),
         )
         executable = self._build(self.objective, wanted, str(self.dtype))
-        return Ready(self.objective, wanted, executable, checks, self.dtype)
+        numbers = number_checks(wanted.inputs) if looks else []
+        return Ready(self.objective, wanted, executable, checks, self.dtype, numbers)
 
     def _run(
         self,
