@@ -161,7 +161,11 @@ class NumpyExecutable:
         self.dtype = np.dtype(dtype)
         self.parameters = [parameter.symbol for parameter in objective.parameters]
         self.compiled = [_compile(equation) for equation in _needed(task)]
-        self.source = "\n".join(f"# {c.equation}\n{_source(c)}" for c in self.compiled)
+
+    @functools.cached_property
+    def source(self) -> str:
+        """The generated functions, each behind its equation."""
+        return "\n".join(f"# {c.equation}\n{_source(c)}" for c in self.compiled)
 
     @property
     def at_once(self) -> None:
@@ -250,6 +254,7 @@ def _entries(sequence: _Sequence, known: dict[Any, Any], scalars: dict[Any, Any]
     return np.moveaxis(result, 0, axis)
 
 
+@functools.lru_cache(maxsize=2048)
 def _compile(equation: Equation) -> _Compiled | _Sequence:
     recurrence = equation.recurrence
     if recurrence is None:
@@ -363,7 +368,8 @@ def _read(
     places = []
     for place, size in zip(access.places, array.shape, strict=True):
         where = _whole(place, known, grid, scalars)
-        places.append(np.clip(where, 0, max(size - 1, 0)))
+        within = place in grid and where.size <= size
+        places.append(where if within else np.clip(where, 0, max(size - 1, 0)))
     if not array.size:  # no condition takes an entry, since there is none
         return np.zeros(np.broadcast_shapes(*(np.shape(place) for place in places)), array.dtype)
     return array[tuple(places)]
@@ -374,10 +380,16 @@ def _whole(place: Any, known: dict[Any, Any], grid: dict[Any, Any], scalars: dic
         return _read(place, known, grid, scalars)
     if place in grid:
         return grid[place]
-    symbols = sorted(place.free_symbols, key=str)
+    symbols, function = _place(place)
     values = [grid[s] if s in grid else scalars[s] for s in symbols]
-    function = sp.lambdify(symbols, with_quotients(place), modules=[FUNCTIONS, "numpy"])
     return np.asarray(function(*values)).astype(np.int64)
+
+
+@functools.lru_cache(maxsize=1024)
+def _place(place: Any) -> tuple[list[Any], Any]:
+    """A place made of indices and extents: what it stands on, and it as a function of that."""
+    symbols = sorted(place.free_symbols, key=str)
+    return symbols, sp.lambdify(symbols, with_quotients(place), modules=[FUNCTIONS, "numpy"])
 
 
 def build(objective: Objective, task: Task, dtype: str) -> Executable:
