@@ -2,4 +2,5 @@
 
 from symcalc.cli import main
 
-main()
+if __name__ == "__main__":  # processes that `parallel` starts read this file too
+    main()

@@ -101,10 +101,11 @@ def resolve(obj: Objective | str) -> Objective:
 def check(
     obj: Objective | str, wrt: str | tuple[str, ...] | None = None, seed: int = 0
 ) -> CheckReport:
-    """Check the kernel of an objective before three witnesses that share no code.
+    """Check the kernels of an objective, and the equations they are made from.
 
-    They are brute-force SymPy differentiation of the formula written out at extents 2 and 3, the
-    NumPy backend, and finite differences with a computed step and bound.
+    The equations are held to power series of the value in ball arithmetic, the float64 and float32
+    kernels to the same and to the equations in ulps, and the float64 kernel to finite differences
+    with a computed step and bound.
 
     Args:
         obj: an Objective, or a catalogue name.

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
+import inspect
 import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from symcalc.catalogue import catalogue, get
+from symcalc.catalogue.mlp import mlp
 from symcalc.notation.errors import ArgumentError
 from symcalc.notation.objective import Objective
 from symcalc.notation.parser import parse
 
 _NAME = re.compile(r"[\w.-]+")
+_NETWORK = re.compile(r"\s*mlp\s*\(")
 
 
 def objectives(
@@ -43,11 +48,43 @@ def objectives(
                     "the catalogue, which has its own"
                 )
             found.append(objective if by is None else objective.by(by))
+        elif _NETWORK.match(text):
+            if any(described.values()):
+                raise ArgumentError(
+                    "--shape, --domain, --default: expected a formula, got a network, which has "
+                    "its own"
+                )
+            count = sum(o.name.startswith("mlp") for o in found)
+            made = network(text) if by is None else network(text).by(by)
+            found.append(dataclasses.replace(made, name=f"mlp_{count + 1}") if count else made)
         else:
             count = sum(o.name.startswith("formula") for o in found)
             name = f"formula_{count + 1}" if count else "formula"
             found.append(parse(text, wrt=by, name=name, **described))
     return found
+
+
+def network(text: str) -> Objective:
+    """Return the network that a call spells: mlp(widths=(2, 8, 1), activation='tanh', loss='mse').
+
+    Args:
+        text: the call, of literals alone; they are read, not evaluated.
+
+    Raises:
+        ArgumentError: it is no such call.
+        NotationError, UnknownObjectiveError: as for `symcalc.mlp`.
+    """
+    try:
+        call: Any = ast.parse(text.strip(), mode="eval").body
+        values = [ast.literal_eval(each) for each in call.args]
+        named = {each.arg: ast.literal_eval(each.value) for each in call.keywords}
+        given = inspect.signature(mlp).bind(*values, **named)
+    except (SyntaxError, ValueError, AttributeError, TypeError):
+        raise ArgumentError(
+            "mlp: expected literals for widths, activation and loss, such as "
+            f"mlp(widths=(2, 8, 1), activation='tanh', loss='mse'), got {text.strip()!r}"
+        ) from None
+    return mlp(*given.args, **given.kwargs)
 
 
 def refuse(with_what: str, given: Mapping[str, object]) -> None:

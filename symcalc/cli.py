@@ -6,21 +6,25 @@ Exit status: 0 good, 1 a check failed or a kernel could not be timed, 2 bad inpu
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperGroup
 
-from symcalc import __version__, api, arguments, cli_learn, terminal
+from symcalc import __version__, api, arguments, cli_learn, parallel, terminal
 from symcalc.catalogue import catalogue
+from symcalc.catalogue.topics import TOPICS
 from symcalc.notation.errors import ArgumentError, SymcalcError
+
+R = TypeVar("R")
 
 _NEGATED = re.compile(r"-+[^=]*[(\[*+]")  # -mean(i, x[i]) and -x*y are formulas, no options
 
@@ -115,9 +119,11 @@ def start(
 
 @app.command("list")
 def list_objectives() -> None:
-    """List the catalogue: names, inputs, what each is differentiated by."""
+    """List the catalogue: names, inputs, what each is differentiated by; networks and lessons."""
     console = terminal.output()
     console.print(terminal.catalogue_table(catalogue().values(), console.width))
+    sections = {**TOPICS, "lessons": cli_learn.lessons()}
+    console.print(terminal.topics_table(sections, console.width))
 
 
 @app.command()
@@ -196,10 +202,11 @@ def check(
     if atlas or mutate:
         return
     failed = []
+    reports = _each(functools.partial(api.check, seed=seed), objectives)
     with terminal.progress(console, len(objectives)) as begin:
         for objective in objectives:
             begin(objective.name)
-            report = api.check(objective, seed=seed)
+            report = next(reports)
             console.print(report.table())
             if not report:
                 failed.append(objective.name)
@@ -239,18 +246,18 @@ def _atlases(objectives: list[Any], out: Path | None, everything: bool) -> None:
 def _mutate(objectives: list[Any], which: list[str], seeds: int, out: Path | None) -> None:
     """Print who finds which mistakes, objective by objective and in all; write the page."""
     from symcalc.verify import mutation_page
-    from symcalc.verify.matrix import joined, kill_matrix
-    from symcalc.verify.mutation import Trial
+    from symcalc.verify.matrix import joined
 
     console = terminal.output()
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         _try_writing(out / mutation_page.PAGE)
-    trials = [Trial(objective) for objective in objectives]
     matrices = []
-    with terminal.progress(console, sum(len(trial.mutants) for trial in trials)) as begin:
-        for trial in trials:
-            matrices.append(kill_matrix(trial, seeds, begin))
+    found = _each(functools.partial(api.mutate, seeds=seeds), objectives)
+    with terminal.progress(console, len(objectives)) as begin:
+        for objective in objectives:
+            begin(objective.name)
+            matrices.append(next(found))
             console.print(matrices[-1].table())
             for remark in matrices[-1].remarks():
                 console.print(remark, soft_wrap=True)
@@ -261,6 +268,14 @@ def _mutate(objectives: list[Any], which: list[str], seeds: int, out: Path | Non
         console.print(str(mutation_page.write(matrices, out, shlex.join(said))), soft_wrap=True)
     if not all(matrices):
         raise typer.Exit(1)
+
+
+def _each(work: Callable[[Any], R], objectives: list[Any]) -> Iterator[R]:
+    """Yield what work makes of each objective; many of the catalogue are worked on at once."""
+    known = catalogue() if len(objectives) >= parallel.WORTH else {}
+    if all(known.get(objective.name) is objective for objective in objectives):
+        return parallel.each(work, [objective.name for objective in objectives])
+    return map(work, objectives)
 
 
 def _summary(count: int, failed: list[str]) -> str:
@@ -305,7 +320,7 @@ def bench(
     domain: Domains = None,
     default: Default = None,
 ) -> None:
-    """Time value and gradient beside the installed peers and the memory floor."""
+    """Time value and gradient, or an update's step, beside the peers and the memory floor."""
     case: dict[str, Any] = {
         "NAME|FORMULA": what, "--size": size, "--shape": shape, "--dtype": dtype,
         "--rounds": rounds, "--wrt": wrt, "--domain": domain, "--default": default,

@@ -13,6 +13,7 @@ from rich import box
 from rich.table import Table
 
 from symcalc import arguments, terminal
+from symcalc.catalogue.topics import Topic
 
 if TYPE_CHECKING:
     from symcalc.learn.lesson import Lesson, Progress
@@ -268,6 +269,15 @@ def graph(
     console.print(_table(made.edges()))
     for path in pictures.save(made.draw(), paths):
         console.print(str(path), soft_wrap=True)
+
+
+def lessons() -> list[Topic]:
+    """Return the learning commands, each with the first line of its help."""
+    commands = typer.main.get_group(app).commands
+    return [
+        Topic(name, (command.help or "").splitlines()[0], f"symcalc learn {name}")
+        for name, command in commands.items()
+    ]
 
 
 def _show(name: str, out: Path, formats: str, train: Callable[[Progress], Finished]) -> Finished:

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, NoReturn
 
@@ -19,6 +19,7 @@ from symcalc.calculus.derive import Derivation
 from symcalc.calculus.equations import Equation
 from symcalc.calculus.steps import Step
 from symcalc.catalogue import catalogue
+from symcalc.catalogue.topics import Topic
 from symcalc.notation.errors import ParseError
 from symcalc.notation.objective import Objective
 from symcalc.notation.parameters import Parameter
@@ -149,6 +150,29 @@ def catalogue_table(objectives: Iterable[Objective], width: int) -> Table:
             table.add_row(name, Text(objective.summary).append_text(below))
         else:
             table.add_row(name, Text(inputs), Text(wrt), Text(objective.summary))
+    return table
+
+
+def topics_table(sections: Mapping[str, Iterable[Topic]], width: int) -> Table:
+    """Return the table of what `symcalc list` shows beside the objectives.
+
+    Args:
+        sections: topics by the name of their section.
+        width: of the console; where it is narrow, how to run stands below the summary.
+    """
+    narrow = width < _NARROW
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for head in ("name", "what it is") if narrow else ("name", "what it is", "how to run it"):
+        table.add_column(head, no_wrap=head == "name", overflow="fold")
+    for title, topics in sections.items():
+        table.add_section()
+        table.add_row(Text(title, style="italic cyan"))
+        for topic in topics:
+            name, summary = Text(topic.name, style="bold"), Text(topic.summary)
+            if narrow:
+                table.add_row(name, summary.append(f"\n{topic.run}", style="dim"))
+            else:
+                table.add_row(name, summary, Text(topic.run))
     return table
 
 

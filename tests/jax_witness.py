@@ -117,15 +117,18 @@ class Reading:
         found = self.visit(body, None).along(indices)
         return jnp.broadcast_to(found, tuple(self.extent(index) for index in indices))
 
-    def called(self, node: Any, live: Named | None) -> Named:
-        """What a called objective gives, a number or an entry; its formula is not looked at."""
+    def called(self, node: Any) -> Named:
+        """What a called objective gives, a number or an entry; its formula is not looked at.
+
+        It is the same wherever it stands: its hyperparameters count outside every choice.
+        """
         call = self.written.calls[node.name]
         names = [tensor.name for tensor in call.objective.inputs]
         arrays = {
             name: self.arrays[given] for name, given in zip(names, call.arguments, strict=True)
         }
         numbers = {p.name: p.default for p in call.objective.parameters}
-        numbers |= {name: self.visit(e, live).data for name, e in call.parameters.items()}
+        numbers |= {name: self.visit(e, None).data for name, e in call.parameters.items()}
         made = self.run(Written(call.objective), arrays, numbers)
         return self.entry(made, node.body.places) if call.objective.outputs else Named((), made)
 
@@ -171,7 +174,7 @@ class Reading:
             return Named((), self.sizes[node.name])
         if isinstance(node, conditions.Let):
             known = node.name in self.written.calls
-            return self.called(node, live) if known else self.visit(node.body, live)
+            return self.called(node) if known else self.visit(node.body, live)
         if isinstance(node, conditions.Where):
             return self.where(node, live)
         if isinstance(node, reductions.Reduction):

@@ -25,9 +25,20 @@ MAY_IMPORT = {room: set(SPINE[:place]) for place, room in enumerate(SPINE)} | {
     FACE: {*SPINE, "catalogue", "bench", "api", "learn"},
     "testing": {*SPINE, "catalogue", "api"},
     "arguments": {"notation", "catalogue"},
+    "parallel": {"backends"},
     "terminal": {"notation", "calculus", "catalogue"},
-    "cli_learn": {"notation", "learn", "arguments", "terminal"},
-    "cli": {*SPINE, "catalogue", "bench", "api", "arguments", "terminal", "cli_learn", FACE},
+    "cli_learn": {"notation", "catalogue", "learn", "arguments", "terminal"},
+    "cli": {
+        *SPINE,
+        "catalogue",
+        "bench",
+        "api",
+        "arguments",
+        "parallel",
+        "terminal",
+        "cli_learn",
+        FACE,
+    },
     "__main__": {"cli"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

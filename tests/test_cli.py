@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,7 +21,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import symcalc as sc
-from symcalc import api
+from symcalc import api, arguments
+from symcalc.catalogue.topics import TOPICS, Topic
 from symcalc.cli import _complete, app
 from symcalc.verify.atlas import NoAtlasError
 
@@ -68,7 +72,35 @@ class TestList:
                 family = objective.family
                 expected.append(family)
             expected.append(objective.name)
-        assert shown == expected
+        assert shown[: len(expected)] == expected
+
+    def test_shows_networks_lessons_and_modes_beside_them(self) -> None:
+        lines = [line.strip() for line in good("list").splitlines()]
+        for lesson in ("xor", "linear_regression", "convergence", "cartpole", "vae"):
+            assert any(
+                line.startswith(f"{lesson} ") and line.endswith(f"symcalc learn {lesson}")
+                for line in lines
+            )
+        for name in ("mlp", "forward mode", "reverse mode", "computational graph", "minibatches"):
+            assert any(line.startswith(f"{name} ") for line in lines)
+
+    @pytest.mark.parametrize("topic", [t for part in TOPICS.values() for t in part])
+    def test_what_it_says_can_be_run(self, topic: Topic, tmp_path: Path) -> None:
+        """A command runs as it stands; of a line of Python every name is there."""
+        if topic.run.startswith("symcalc "):
+            words = shlex.split(topic.run)[1:]
+            good(*words, *(["--out", str(tmp_path)] if words[0] == "graph" else []))
+            return
+        for node in ast.walk(ast.parse(topic.run)):
+            if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("sc."):
+                path = ast.unparse(node)
+                if "(" not in path:
+                    assert functools.reduce(getattr, path.split(".")[1:], sc)
+                else:
+                    assert hasattr(sc.Kernel, node.attr)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                ours = {*sc.catalogue(), "relu", "inverse_time", "prediction"}
+                assert node.value in ours
 
     def test_one_objective_is_one_line_in_a_pipe(self) -> None:
         (line,) = [line for line in good("list").splitlines() if " ppo_clip " in line]
@@ -80,6 +112,34 @@ class TestList:
         assert max(map(len, out.splitlines())) <= 80
         assert "…" not in out
         assert "softmax_cross_entropy" in out
+
+
+class TestNetworks:
+    def test_a_call_in_quotes_is_a_network(self) -> None:
+        out = good("derive", "mlp(widths=(2, 3, 1), loss='mse')", "--wrt", "W1", "--no-steps")
+        assert "mse of a network of widths 2, 3, 1." in out
+        assert "differentiated by W1" in out
+
+    def test_two_have_two_names(self, tmp_path: Path) -> None:
+        two = arguments.objectives(["mlp((2, 1))", "mlp((3, 1))"], False, None, None, None, None)
+        assert [made.name for made in two] == ["mlp", "mlp_2"]
+
+    @pytest.mark.parametrize(
+        ("call", "words"),
+        [
+            ("mlp(", "mlp: expected literals for widths, activation and loss"),
+            ("mlp(sizes=(2, 1))", "mlp: expected literals"),
+            ("mlp((2, 1), 'tanh', 'mse', 'x', 5)", "mlp: expected literals"),
+            ("mlp(print(1))", "mlp: expected literals"),
+            ("mlp((2, 1)) + 1", "mlp: expected literals"),
+            ("mlp((0, 1))", "mlp: widths: expected"),
+            ("mlp((2, 1), loss='mes')", "no 'mes' in the catalogue"),
+            ("mlp((2, 3, 1), 'tan')", "mlp: activation: expected"),
+            ("mlp", "it is no entry: symcalc derive"),
+        ],
+    )
+    def test_a_wrong_call_is_told(self, call: str, words: str) -> None:
+        assert words in refused("show", call)
 
 
 class TestShow:

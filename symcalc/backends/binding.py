@@ -343,6 +343,8 @@ def check_outputs(
     shapes: Sequence[Sizes],
     dtype: np.dtype[Any],
     inputs: Sequence[Any],
+    called: str = "out for ",
+    scalar: np.dtype[Any] = _DOUBLE,
 ) -> Sequence[Any]:
     """Return the caller's buffers, which may be written to as they are.
 
@@ -353,6 +355,8 @@ def check_outputs(
         shapes: what their shapes must be.
         dtype: what their dtype must be.
         inputs: arrays that they must not overlap.
+        called: what stands before each name in messages.
+        scalar: what the dtype of a buffer without axes must be.
 
     Raises:
         ArgumentTypeError: a buffer is missing, or is no array of the right dtype.
@@ -362,12 +366,12 @@ def check_outputs(
     if len(given) != len(names):
         raise ArgumentTypeError(f"{title}: out: expected {len(names)} arrays, got {len(given)}")
     for name, buffer, shape in zip(names, given, shapes, strict=True):
-        _check_out(title, name, buffer, shape, dtype if shape else _DOUBLE)
+        _check_out(title, called + name, buffer, shape, dtype if shape else scalar)
     arrays = [*given, *inputs]
     for one, other in _neighbours(arrays):
         if one < len(given) and np.shares_memory(arrays[one], arrays[other]):
             buffer = names[other if other < len(given) else one]
-            raise ArgumentError(f"{title}: out for {buffer} overlaps another array")
+            raise ArgumentError(f"{title}: {called}{buffer} overlaps another array")
     return given
 
 
@@ -395,11 +399,11 @@ def _check_out(title: str, name: str, given: Any, shape: tuple[int, ...], dtype:
     plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray)
     if not plain or given.dtype != dtype or not given.dtype.isnative:
         what = f"dtype {given.dtype}" if plain else type(given).__name__
-        raise ArgumentTypeError(f"{title}: out for {name}: expected a {dtype} array, got {what}")
+        raise ArgumentTypeError(f"{title}: {name}: expected a {dtype} array, got {what}")
     if given.shape != shape:
-        raise ArgumentError(f"{title}: out for {name}: expected shape {shape}, got {given.shape}")
+        raise ArgumentError(f"{title}: {name}: expected shape {shape}, got {given.shape}")
     if not given.flags.c_contiguous or not given.flags.writeable or not given.flags.aligned:
-        raise ArgumentError(f"{title}: out for {name}: expected a writable C-contiguous array")
+        raise ArgumentError(f"{title}: {name}: expected a writable C-contiguous array")
 
 
 def _shape(tensor: Tensor) -> str:

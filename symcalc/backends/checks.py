@@ -36,7 +36,8 @@ class DomainCheck:
     Args:
         of: the input.
         place: which of the inputs it is.
-        measured: the scalar that is above zero where something looks wrong.
+        measured: the scalar that is above zero where something looks wrong; of a single number
+            itself, which is looked at before the run.
     """
 
     of: Tensor
@@ -86,8 +87,17 @@ def label_tensors(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def checked_tensors(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return the inputs whose values could lie outside their domain, labels among them."""
+    """Return the arrays whose values could lie outside their domain, labels among them."""
     return tuple(tensor for tensor in inputs if tensor.domain.is_checked and tensor.shape)
+
+
+def number_checks(inputs: tuple[Tensor, ...]) -> list[DomainCheck]:
+    """Return the checks of inputs without axes: one number each, which needs no kernel."""
+    return [
+        DomainCheck(tensor, place, tensor)
+        for place, tensor in enumerate(inputs)
+        if tensor.domain.is_checked and not tensor.shape
+    ]
 
 
 def domain_checks(

@@ -8,7 +8,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from symcalc.backends.checks import DomainCheck, checked_tensors, domain_checks, label_tensors
+from symcalc.backends.checks import (
+    DomainCheck,
+    checked_tensors,
+    domain_checks,
+    label_tensors,
+    number_checks,
+)
 from symcalc.backends.executable import Executable
 from symcalc.backends.modes import Task, task
 from symcalc.backends.ready import Ready
@@ -79,6 +85,7 @@ class Compiled:
         self._ready: dict[str, Ready] = {}
         self._weighted: Self | None = None
         self._unchecked: Self | None = None
+        self._double: Self | None = None
 
     @property
     def unchecked(self) -> Self:
@@ -94,6 +101,16 @@ class Compiled:
                     self.derivation, str(self.dtype), self._build, checked=False
                 )
             return self._unchecked
+
+    @property
+    def _in_double(self) -> Self:
+        """The same kernel in float64, which float32 arrays may be given to."""
+        if self.dtype == np.float64:
+            return self
+        with MAKING:
+            if self._double is None:
+                self._double = type(self)(self.derivation, "float64", self._build, self._checked)
+            return self._double
 
     @property
     def source(self) -> str:
@@ -145,7 +162,9 @@ class Compiled:
         wanted = task(self.derivation, mode)
         wanted, checks = watched(wanted, self.objective, self.dtype, self._checked)
         executable = self._build(self.objective, wanted, str(self.dtype))
-        return Ready(self.objective, wanted, executable, checks, self.dtype)
+        looks = self._checked and not wanted.in_place
+        numbers = number_checks(wanted.inputs) if looks else []
+        return Ready(self.objective, wanted, executable, checks, self.dtype, numbers)
 
     def _run(
         self,

@@ -271,7 +271,9 @@ class Kernel(Stepping):
             named: inputs by name, hyperparameters, `weights`.
 
         Returns:
-            The StructuredHessian: `.kind`, `.diagonal`, `.product(v)`, `.solve(b, damping)`.
+            The StructuredHessian: `.kind`, `.diagonal`, `.product(v)`, `.solve(b, damping)`. A
+            float32 kernel computes its parts in float64: rounded to float32 they would be those of
+            another matrix, whose least eigenvalues are nothing but roundings.
 
         Raises:
             ArgumentTypeError: the objective is differentiated by several inputs.
@@ -282,9 +284,10 @@ class Kernel(Stepping):
         if structure.is_dense:
             diagonal = self.hessian_diagonal(*arrays, cotangent=cotangent, **named)
             return StructuredHessian(title, structure.kind, diagonal, None, (), (), (), multiply)
-        diagonal, base, *sides = self._computed(
+        diagonal, base, *sides = self._in_double._computed(
             "hessian_factors", arrays, [], cotangent, None, named
         )
+        diagonal = diagonal.astype(self.dtype, copy=False)
         axes = tuple(structure.indices.index(index) for index in structure.block)
         return StructuredHessian(
             title, structure.kind, diagonal, base, tuple(sides[::2]), tuple(sides[1::2]), axes,

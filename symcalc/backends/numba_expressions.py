@@ -34,7 +34,7 @@ CHEAP_MATH = ("square", "square_of_large", "square_of_small")
 SCALAR_MATH = (
     "maximum", "minimum", "add", "bits", "from_bits", "total", "total_but", "wide_vectors",
     "fetch_row", "two_sum", "with_lost", "scaled", "times", "excess", "stepped", "stepped_power",
-    "out_of_range", "same",
+    "out_of_range", "same", "below_one",
 )  # fmt: skip
 SPECIAL_MATH = ("polygamma",)
 PRODUCTS = ("product_nn", "product_nt", "product_tn", "product_tt")

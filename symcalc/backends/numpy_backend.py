@@ -22,7 +22,7 @@ from symcalc.backends.executable import Copying, Executable, Run, Scalars, Sizes
 from symcalc.backends.modes import Task
 from symcalc.backends.totals import Total
 from symcalc.calculus.equations import Equation, Namer
-from symcalc.notation.atoms import ATOMS
+from symcalc.notation.atoms import ATOMS, erf, erfc
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Index
 from symcalc.notation.objective import Objective
@@ -161,7 +161,11 @@ class NumpyExecutable:
         self.dtype = np.dtype(dtype)
         self.parameters = [parameter.symbol for parameter in objective.parameters]
         self.compiled = [_compile(equation) for equation in _needed(task)]
-        self.source = "\n".join(f"# {c.equation}\n{_source(c)}" for c in self.compiled)
+
+    @functools.cached_property
+    def source(self) -> str:
+        """The generated functions, each behind its equation."""
+        return "\n".join(f"# {c.equation}\n{_source(c)}" for c in self.compiled)
 
     @property
     def at_once(self) -> None:
@@ -250,6 +254,7 @@ def _entries(sequence: _Sequence, known: dict[Any, Any], scalars: dict[Any, Any]
     return np.moveaxis(result, 0, axis)
 
 
+@functools.lru_cache(maxsize=2048)
 def _compile(equation: Equation) -> _Compiled | _Sequence:
     recurrence = equation.recurrence
     if recurrence is None:
@@ -276,6 +281,7 @@ def _compile_body(equation: Equation) -> _Compiled:
     plain = {s: sp.Symbol(namer.name(f"{s.name}_"), real=True) for s in symbols}
     arguments = [*marks.values(), *plain.values()]
     body = with_quotients(_with_plain_where(_with_plain_tables(body))).xreplace(plain)
+    body = _with_rest(body)
     function = sp.lambdify(arguments, body, modules=[FUNCTIONS | tables, "numpy"])
     return _Compiled(equation, (*equation.indices, *bound), reads, symbols, function)
 
@@ -303,6 +309,20 @@ def _with_plain_where(body: Any) -> Any:
     arguments = [_with_plain_where(argument) for argument in body.args]
     name = _PLAIN.get(body.func)
     return sp.Function(name)(*arguments) if name else body.func(*arguments)
+
+
+def _with_rest(body: Any) -> Any:
+    """Write exp(a/b) and its like as those of 0 where a is 0, be b what it will."""
+    if not body.args:
+        return body
+    arguments = [_with_rest(argument) for argument in body.args]
+    if isinstance(body, (sp.exp, erf, erfc)):
+        powers = [factor.as_base_exp() for factor in sp.Mul.make_args(arguments[0])]
+        above = sp.Mul(*(base**power for base, power in powers if not power.is_negative))
+        if any(power.is_negative and base.free_symbols for base, power in powers):
+            real: Any = sp.Function("Where", real=True)
+            return body.func(real(sp.Eq(above, 0), 0, arguments[0]))
+    return body.func(*arguments)
 
 
 _PLAIN: dict[Any, str] = {Where: "Where", sp.And: "AllOf", sp.Or: "AnyOf", sp.Not: "NotOf"}
@@ -348,7 +368,8 @@ def _read(
     places = []
     for place, size in zip(access.places, array.shape, strict=True):
         where = _whole(place, known, grid, scalars)
-        places.append(np.clip(where, 0, max(size - 1, 0)))
+        within = place in grid and where.size <= size
+        places.append(where if within else np.clip(where, 0, max(size - 1, 0)))
     if not array.size:  # no condition takes an entry, since there is none
         return np.zeros(np.broadcast_shapes(*(np.shape(place) for place in places)), array.dtype)
     return array[tuple(places)]
@@ -359,10 +380,16 @@ def _whole(place: Any, known: dict[Any, Any], grid: dict[Any, Any], scalars: dic
         return _read(place, known, grid, scalars)
     if place in grid:
         return grid[place]
-    symbols = sorted(place.free_symbols, key=str)
+    symbols, function = _place(place)
     values = [grid[s] if s in grid else scalars[s] for s in symbols]
-    function = sp.lambdify(symbols, with_quotients(place), modules=[FUNCTIONS, "numpy"])
     return np.asarray(function(*values)).astype(np.int64)
+
+
+@functools.lru_cache(maxsize=1024)
+def _place(place: Any) -> tuple[list[Any], Any]:
+    """A place made of indices and extents: what it stands on, and it as a function of that."""
+    symbols = sorted(place.free_symbols, key=str)
+    return symbols, sp.lambdify(symbols, with_quotients(place), modules=[FUNCTIONS, "numpy"])
 
 
 def build(objective: Objective, task: Task, dtype: str) -> Executable:

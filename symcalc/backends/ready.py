@@ -72,16 +72,18 @@ class Ready:
         executable: computes it.
         checks: what the measures are about.
         dtype: of the real arrays.
+        numbers: the checks of inputs that are single numbers, looked at before a run.
     """
 
     def __init__(
         self, objective: Objective, task: Task, executable: Executable,
-        checks: list[DomainCheck], dtype: np.dtype[Any],
+        checks: list[DomainCheck], dtype: np.dtype[Any], numbers: Sequence[DomainCheck] = (),
     ) -> None:  # fmt: skip
         self.objective = objective
         self.task = task
         self.executable = executable
         self.checks = checks
+        self.numbers = numbers
         self.dtype = dtype
         self.at_once = executable.at_once
         self._exact = exact_call(
@@ -223,6 +225,8 @@ class Ready:
             ArgumentError: a shape, a size or a value does not fit.
         """
         inputs, parameters, sizes = self.binder.bind(arrays, named)
+        for check in self.numbers:
+            self.examine(check, inputs, sizes)
         plan = self.plan(sizes)
         value = None
         if self.task.value is not None and self.task.value.shape:

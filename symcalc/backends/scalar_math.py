@@ -104,6 +104,12 @@ def _fetch(typing_context: Any, array: Any, offset: Any) -> Any:
 
 
 @njit(error_model="numpy")
+def below_one(x: float) -> float:
+    """Return x where it is less than 1, else 0."""
+    return x * (x < 1.0)
+
+
+@njit(error_model="numpy")
 def same(entry: float, extreme: float) -> float:
     """Return 1.0 where an entry is the extreme of its row, which NaN is wherever it stands."""
     return 1.0 if (entry == extreme) | (entry != entry) else 0.0
@@ -144,7 +150,11 @@ def with_lost(whole: float, lost: float) -> float:
 @njit(error_model="numpy")
 def total_but(terms: Any, count: int, place: int) -> float:
     """Return the sum of the first `count` terms but the one at a place, in float64."""
-    return total(terms, place) + total(terms[place + 1 :], count - place - 1)
+    kept = terms[place]
+    terms[place] = 0.0
+    result = total(terms, count)
+    terms[place] = kept
+    return result
 
 
 # A running product goes on as it is while it is of such a size: the product of two such is finite.

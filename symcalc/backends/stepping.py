@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from symcalc.backends.binding import check_outputs
 from symcalc.backends.first_order import FirstOrder
 from symcalc.notation.errors import ArgumentTypeError
+from symcalc.notation.tensors import Tensor
 
 
 class Stepping(FirstOrder):
@@ -28,12 +31,16 @@ class Stepping(FirstOrder):
             ArgumentError: a shape, a size or a hyperparameter does not fit, or arrays overlap.
                 Nothing was written then.
             ArgumentTypeError: the objective is no update; an argument is missing, unknown or of
-                the wrong type.
+                the wrong type, such as a state of another dtype.
         """
-        self.stepper(*arrays, **named)()
+        step, *_ = self._bound(arrays, named)
+        step()
 
     def stepper(self, /, *arrays: Any, **named: Any) -> Callable[..., None]:
         """Look at the arguments once; return a function that steps again and again.
+
+        Each step reads the arrays anew, so that none may be a copy of what was given: those that
+        are not written to must be arrays of the kernel's dtype as well, or single numbers.
 
         Args:
             arrays: as for `step`.
@@ -43,8 +50,30 @@ class Stepping(FirstOrder):
             A function of hyperparameters by name; one that is left out keeps its value.
 
         Raises:
-            ArgumentError, ArgumentTypeError: as for `step`.
+            ArgumentError, ArgumentTypeError: as for `step`; or an input would be copied.
         """
+        step, given, bound = self._bound(arrays, named)
+        for tensor, array in zip(self.objective.inputs, bound, strict=True):
+            self._check_followed(tensor, given[tensor.name], array)
+        return step
+
+    def _check_followed(self, tensor: Tensor, given: Any, bound: Any) -> None:
+        """Refuse an input that was copied, whose later changes no step would see."""
+        is_array = isinstance(given, np.ndarray)
+        if isinstance(given, (int, float, np.generic)) or (
+            is_array and (not given.size or np.shares_memory(given, bound))
+        ):
+            return
+        what = f"dtype {given.dtype}" if is_array else type(given).__name__
+        raise ArgumentTypeError(
+            f"{self.objective.name}: {tensor.name}: expected a {bound.dtype} array, which each "
+            f"step reads anew, got {what}"
+        )
+
+    def _bound(
+        self, arrays: tuple[Any, ...], named: dict[str, Any]
+    ) -> tuple[Callable[..., None], dict[str, Any], Sequence[Any]]:
+        """Return the step, what was given by name, and the arrays that the step reads."""
         title = self.objective.name
         if not self.objective.state:
             raise ArgumentTypeError(
@@ -60,15 +89,20 @@ class Stepping(FirstOrder):
         others = [array for place, array in enumerate(inputs) if place not in own]
         outputs = check_outputs(
             title, ready.task.like, tuple(given[name] for name in ready.task.like),
-            plan.gradient_shapes, self.dtype, others,
+            plan.gradient_shapes, self.dtype, others, called="", scalar=self.dtype,
         )  # fmt: skip
-        flat = [array if array.shape else array.reshape(1) for array in outputs]
+        flat = [array if array.shape else np.empty(1) for array in outputs]  # numbers are float64
+        singles = [pair for pair in zip(outputs, flat, strict=True) if not pair[0].shape]
         known = dict(zip(ready.parameters, parameters, strict=True))
 
         def step(**changed: Any) -> None:
             for check in ready.checks:
                 ready.examine(check, inputs, sizes)
             numbers = ready.binder.numbers(known | changed) if changed else parameters
+            for number, row in singles:
+                row[0] = number
             plan.run(inputs, numbers, flat)
+            for number, row in singles:
+                number[...] = row[0]
 
-        return step
+        return step, given, inputs

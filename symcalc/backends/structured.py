@@ -13,6 +13,7 @@ from symcalc.notation.errors import ArgumentError, ArgumentTypeError, Derivation
 
 # What a solution may leave of the right-hand side, relative to the terms that make it up.
 _MOST_LEFT = 1e-10
+_EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class StructuredHessian:
     Args:
         title: the objective's name, for messages.
         kind: in words, as in `Derivation.hessian_structure`.
-        diagonal: the second derivative by each entry.
-        base: the diagonal part, of the same shape; None where the Hessian is dense.
+        diagonal: the second derivative by each entry; what is computed is of its dtype.
+        base: the diagonal part, of the same shape, in float64; None where the Hessian is dense.
         left: the outer products' left sides, of the same shape, coefficients included.
         right: their right sides.
         axes: the axes whose entries are blocks of their own.
@@ -160,7 +161,7 @@ class StructuredHessian:
         if not np.all(np.isfinite(matrices)):
             raise ArgumentError(f"{self.title}: solve: the Hessian is not finite at this point")
         least = np.linalg.svd(matrices, compute_uv=False)[:, -1]
-        wrong = np.flatnonzero(least <= 16 * self._eps * np.sqrt(size + 16) * largest)
+        wrong = np.flatnonzero(least <= 16 * _EPS * np.sqrt(size + 16) * largest)
         if wrong.size:
             which = f"block {int(wrong[0])}" if self.axes else "the matrix"
             raise self._singular(f"{which} has no inverse to working precision")
@@ -170,10 +171,6 @@ class StructuredHessian:
             f"{self.title}: solve: the Hessian ({self.kind}) is singular at this point, for {why}; "
             "give damping=, a number added to its diagonal"
         )
-
-    @property
-    def _eps(self) -> float:
-        return float(np.finfo(self.diagonal.dtype).eps)
 
     @property
     def _inner(self) -> tuple[int, ...]:

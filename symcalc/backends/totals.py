@@ -66,16 +66,16 @@ class Total(np.lib.mixins.NDArrayOperatorsMixin):
                 return Total(self.top, self.rest, -self.sign)
             both = isinstance(first, Total) and isinstance(last, Total)
             if ufunc is np.subtract and not both:
-                return self._beside(first) if last is self else -self._beside(last)
+                return self._beside(first) if last is self else -self._beside(last, np.nan)
             if ufunc is np.add and not both:
                 return (-self)._beside(first if last is self else last)
         plain = (np.asarray(i) if isinstance(i, Total) else i for i in inputs)
         return getattr(ufunc, method)(*plain, **options)
 
-    def _beside(self, other: Any) -> Any:
-        """Return other - self."""
+    def _beside(self, other: Any, empty: float = -np.inf) -> Any:
+        """Return other - self, and `empty` beside a total of nothing."""
         if self.sign < 0:
             return np.asarray(other) + np.asarray(-self)
         with np.errstate(invalid="ignore"):
             height = np.where(other == self.top, 0, other - self.top)
-            return np.where(self.top == -np.inf, -np.inf, height - self.rest)
+            return np.where(self.top == -np.inf, empty, height - self.rest)

@@ -198,6 +198,21 @@ def bytes_moved(objective: Objective, case: Case) -> int:
     return moved
 
 
+def bytes_stepped(objective: Objective, case: Case) -> int:
+    """Return the bytes that a step of an update must move: all is read, the state written.
+
+    Args:
+        objective: an update.
+        case: its size and dtype.
+    """
+    known, width = dict(case.extents), np.dtype(case.dtype).itemsize
+    written = {name for name, _ in objective.state}
+    return sum(
+        math.prod(shape_of(tensor.shape, known)) * width * (1 + (tensor.name in written))
+        for tensor in objective.inputs
+    )
+
+
 def shape_of(extents: tuple[Any, ...], known: Mapping[str, int]) -> tuple[int, ...]:
     """Return extents as numbers, each dim's extent known."""
     return tuple(

@@ -17,9 +17,19 @@ from rich.table import Column
 
 from symcalc import __version__
 from symcalc.bench.crew import Crew
-from symcalc.bench.inputs import bytes_moved, make_case, positive
+from symcalc.bench.inputs import bytes_moved, bytes_stepped, make_case, positive
 from symcalc.bench.measure import BATCH_SECONDS, Measured, Progress, measure
-from symcalc.bench.peers import BOUND, FLOOR, FRESH, OURS, PEERS, Peer
+from symcalc.bench.peers import (
+    BOUND,
+    FLOOR,
+    FRESH,
+    OURS,
+    PEERS,
+    STEP,
+    STEP_FLOOR,
+    STEP_PEERS,
+    Peer,
+)
 from symcalc.bench.process import available_threads
 from symcalc.bench.table import Benchmark, rows
 from symcalc.catalogue import catalogue, get
@@ -46,6 +56,8 @@ def benchmark(
 ) -> Benchmark:
     """Measure value and gradient (for a layer: output and vector-Jacobian product) of an objective.
 
+    An update is measured as a step in place, beside torch.optim's.
+
     Ours is called in three ways: with its arguments checked and gradients written into `out=`,
     without `out=` ("fresh arrays"), and bound to its arguments, so that they are checked once.
     Every peer runs in its own process with the same number of threads.  All are prepared first:
@@ -61,7 +73,8 @@ def benchmark(
         rounds: how many batches of each peer are timed, at least 1.
         threads: how many threads each may use; all processors if not given.
         peers: names of peers ("numpy", "torch", "torch.compile", "jax", "scikit-learn", "lambdify",
-            "numexpr", "pytensor", "tensorgrad"), or Peers; all if not given.
+            "numexpr", "pytensor", "tensorgrad"; for updates "torch, fused", "torch"), or Peers; all
+            if not given.
         seed: what the arrays are drawn from.
         timeout: seconds any one step of a peer may take before it is ended.
         progress: called with what is being done, steps done and steps in all; `progress_bar`
@@ -81,7 +94,12 @@ def benchmark(
     rounds = positive("rounds", rounds)
     threads = available_threads() if threads is None else positive("threads", threads)
     timeout = positive_seconds("timeout", timeout)
-    entrants = (OURS, FRESH, BOUND, *chosen(peers), FLOOR)
+    if objective.state:
+        entrants: tuple[Peer, ...] = (STEP, *chosen(peers, STEP_PEERS), STEP_FLOOR)
+        moved = bytes_stepped(objective, case)
+    else:
+        entrants = (OURS, FRESH, BOUND, *chosen(peers), FLOOR)
+        moved = bytes_moved(objective, case)
     known = catalogue().get(objective.name) is objective
     load = busy()
     with Crew(threads) as crew:
@@ -90,7 +108,7 @@ def benchmark(
             threads=threads, timeout=timeout, progress=progress or silent,
         )  # fmt: skip
     return Benchmark(
-        case, rows(found), threads, rounds, bytes_moved(objective, case),
+        case, rows(found), threads, rounds, moved,
         (*footnotes(found, missing), *load), machine(),
     )  # fmt: skip
 
@@ -126,17 +144,17 @@ def silent(what: str, done: int, steps: int) -> None:
     """Show nothing."""
 
 
-def chosen(peers: Iterable[str | Peer] | None) -> tuple[Peer, ...]:
+def chosen(peers: Iterable[str | Peer] | None, every: tuple[Peer, ...] = PEERS) -> tuple[Peer, ...]:
     """Return the peers that are meant by names, or by themselves; all if none are given.
 
     Raises:
         ArgumentError, ArgumentTypeError: a name that no peer has, or one text in place of a list.
     """
     if peers is None:
-        return PEERS
+        return every
     if isinstance(peers, str):
         raise ArgumentTypeError(f"peers: expected a list of names, got the text {peers!r}")
-    known = {peer.name: peer for peer in PEERS}
+    known = {peer.name: peer for peer in every}
     chosen: dict[str, Peer] = {}
     for peer in peers:
         if isinstance(peer, str) and peer not in known:

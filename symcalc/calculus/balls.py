@@ -49,6 +49,7 @@ __all__ = [
 ]  # fmt: skip
 
 Rule = Callable[[Any, Environment], Any]
+_CHEAP = (sp.Add, sp.Mul, sp.Pow, sp.Number)  # what is not remembered
 _DEAR = (Where, sp.Function)  # what is remembered where it was computed
 _SHARED = (Let, Reduction, Recurrence)  # what is remembered by the values of its free indices
 MEMORY = object()  # the environment's memory of those, if it has one
@@ -66,13 +67,14 @@ def evaluate(expression: Any, env: Environment) -> Any:
     Raises:
         UndecidedError: a condition hangs on a comparison the balls do not decide.
     """
-    if expression in env:
-        known = env[expression]
-        return ball(known) if isinstance(known, int) else known
     if isinstance(expression, Access):
-        places = tuple(whole(place, env) for place in expression.places)
-        entry = env[expression.tensor][places]
+        entry = env[expression.tensor][tuple([whole(place, env) for place in expression.places])]
         return ball(entry) if isinstance(entry, int) else entry
+    if isinstance(expression, _CHEAP):
+        return _rule_of(expression)(expression, env)
+    known = env.get(expression)
+    if known is not None:
+        return ball(known) if isinstance(known, int) else known
     if isinstance(expression, _SHARED):
         return _remembered(expression, env)
     value = _rule_of(expression)(expression, env)
@@ -159,6 +161,8 @@ def whole(place: Any, env: Environment) -> int:
         return int(env[place.tensor][tuple(whole(p, env) for p in place.places)])
     if isinstance(place, (Index, Dim)):
         return int(env[place])
+    if isinstance(place, sp.Integer):
+        return int(place)
     if getattr(place, "gives_place", False):
         return int(_reduce(place, env))
     known = {s: env[s] for s in place.free_symbols}
@@ -187,9 +191,15 @@ def _product(expression: Any, env: Environment) -> Any:
 
 def _leaves_out(factor: Any, env: Environment) -> bool:
     """Whether a factor is an indicator whose condition on indices does not hold."""
-    if not isinstance(factor, Where) or not factor.is_indicator or factor.args[0].atoms(Access):
+    if not isinstance(factor, Where) or not _is_of_indices(factor):
         return False
     return truth(factor.args[0], env) is (factor.args[1] == 0)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_of_indices(choice: Where) -> bool:
+    """Whether a choice is an indicator whose condition reads no entry."""
+    return choice.is_indicator and not choice.args[0].atoms(Access)
 
 
 def _is_entry(factor: Any, env: Environment) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from symcalc.catalogue.topics import topic
 from symcalc.notation.errors import UnknownObjectiveError
 from symcalc.notation.making import MAKING
 from symcalc.notation.objective import Objective
@@ -49,12 +50,23 @@ def get(name: str) -> Objective:
     if isinstance(name, str) and name in known:
         return known[name]
     wanted = str(name).lower().replace("-", "_")
-    close = [k for k in known if wanted and (wanted in k or k in wanted)]
-    close = (close or difflib.get_close_matches(wanted, known, n=3, cutoff=0.5))[:3]
+    close = _close(wanted, known)
     hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "see symcalc list"
+    if (found := topic(wanted)) is not None:
+        hint = f"it is no entry: {found.run}"
     if not close and not wanted.isidentifier():
         hint = "a formula becomes an objective by parse"
     raise UnknownObjectiveError(f"objective: no {name!r} in the catalogue; {hint}")
+
+
+def _close(wanted: str, known: Mapping[str, Objective]) -> list[str]:
+    """Return up to three names: those that hold it or lie in it, share a word, or look alike."""
+    if not wanted:
+        return []
+    held = [name for name in known if wanted in name or name in wanted]
+    words = set(wanted.split("_"))
+    starts = [name for name in known if "_" in wanted and name.split("_")[0] in words]
+    return (held or starts or difflib.get_close_matches(wanted, known, n=3, cutoff=0.5))[:3]
 
 
 @functools.cache

@@ -190,8 +190,8 @@ def _landscape(axes: Any, problem: Problem) -> None:
     ends = np.stack([problem.start, problem.best])
     room = 0.5 * np.abs(ends[0] - ends[1]).max() + 0.2
     (left, low), (right, high) = ends.min(axis=0) - room, ends.max(axis=0) + room
-    xs, ys = np.linspace(left, right, 90), np.linspace(low, high, 90)
+    xs, ys = np.linspace(left, right, 160), np.linspace(low, high, 160)
     gaps = np.array([[problem.value(np.array([x, y])) - problem.least for x in xs] for y in ys])
-    levels = np.geomspace(max(gaps.min(), 1e-4 * gaps.max()), gaps.max(), 12)
+    levels = np.geomspace(max(gaps.min(), 1e-3 * gaps.max()), gaps.max(), 12)
     axes.contour(xs, ys, gaps, levels, colors="#b9b9b9", linewidths=0.6)
     axes.set(xlim=(left, right), ylim=(low, high))

@@ -124,13 +124,14 @@ class Convergence:
         for factor, run in self.others:
             far = distances(self.problem, run)
             curve(right, np.arange(len(far)), np.maximum(far, tiny), rf"$\alpha = {factor:g}/L$")
-        titles = ("contraction", "sublinear bound", "the rule alpha < 2/L")
+        titles = ("contraction", "sublinear bound", r"the rule $\alpha < 2/L$")
         floor = 1e-16 * self.distances[0]
         for each, title in zip((left, middle, right), titles, strict=True):
             each.set(title=title, xlabel="step", yscale="log")
             each.set_ylim(bottom=max(each.get_ylim()[0], floor))
             each.legend(frameon=False, fontsize=8)
         middle.set_xscale("log")
+        right.set_ylabel(r"$\|x_k - x^*\|$")
         return figure
 
 

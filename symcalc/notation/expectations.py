@@ -151,7 +151,8 @@ def gaussian_expectation(
     Args:
         z: the variable, bound in f alone.
         mu: the mean.
-        sigma: the standard deviation, not zero.
+        sigma: the standard deviation. At 0 a closed form of a continuous f gives f(mu), and on a
+            kink of f the slopes that small deviations come to, which are subgradients.
         f: a function of z; it may contain anything else.
         method: "closed" for a closed form, found for polynomials, exponentials, erf, pieces of
             affine forms (abs, relu, maximum, where) and their products; "quadrature" for

@@ -95,7 +95,7 @@ class Objective:
     @property
     def at_any_size(self) -> Objective:
         """The same without the sizes that are fixed."""
-        return dataclasses.replace(self, sizes=())
+        return dataclasses.replace(self, sizes=()) if self.sizes else self
 
     @property
     def is_scalar(self) -> bool:

@@ -18,6 +18,7 @@ from symcalc.program.primitives import (
     FinitePlus,
     FiniteTop,
     ShiftedExp,
+    below_one,
     norm_of_sums,
     same,
     square,
@@ -37,7 +38,8 @@ class _Parts:
     equation: Equation
     top: Tensor  # the greatest term
     exponential: Tensor  # exp(term - top)
-    share: Tensor  # one over their sum
+    total: Tensor  # their sum
+    share: Tensor  # one over it
     log_total: Tensor  # the logarithm of their sum
 
 
@@ -50,6 +52,7 @@ class Decomposer:
     parts: dict[Tensor, _Parts] = field(default_factory=dict)
     softmaxes: dict[Tensor, _Parts] = field(default_factory=dict)
     others: dict[Any, Tensor] = field(default_factory=dict)
+    rests: dict[Tensor, Tensor] = field(default_factory=dict)
 
     def run(self, equations: tuple[Equation, ...]) -> list[Equation]:
         """Return equations whose only reductions are sums, products and extremes."""
@@ -119,7 +122,7 @@ class Decomposer:
         log_total = self._define(f"{name}_log_total", indices, sp.log(weight))
         whole = FinitePlus(top[indices], log_total[indices])
         self.out.append(Equation(equation.target, indices, whole))
-        self.parts[equation.target] = _Parts(equation, top, exponential, share, log_total)
+        self.parts[equation.target] = _Parts(equation, top, exponential, total, share, log_total)
 
     def _with_parts(self, body: Any) -> Any:
         """Write exp(e - L) and L - e by the parts of L, so that large logits cancel exactly."""
@@ -133,6 +136,8 @@ class Decomposer:
             found = self._residual(body)
             if found is None:
                 found = self._difference(body)
+            if found is None:
+                found = self._complement(body)
             if found is not None:
                 return found
         arguments = [self._with_parts(argument) for argument in body.args]
@@ -187,6 +192,54 @@ class Decomposer:
             self.others[key] = self._define(name, indices, Sum(entry, bound))
         return self.others[key]
 
+    def _complement(self, total: Any) -> Any:
+        """1 - p[k] + other terms: at the top that is the share of all the others."""
+        for term in total.args:
+            parts = self.softmaxes.get((-term).tensor) if isinstance(-term, Access) else None
+            if parts is not None and sp.Integer(1) in total.args:
+                places = (-term).places
+                exponential, share = parts.exponential[places], parts.share[places[:-1]]
+                chosen = Where(
+                    sp.Eq(exponential, 1), self._rest(parts)[places[:-1]] * share,
+                    1 - exponential * share,
+                )  # fmt: skip
+                return chosen + self._with_parts(total - term - 1)
+        return None
+
+    def _rest(self, parts: _Parts) -> Tensor:
+        """The sum of all exponentials but the greatest, which is 1.
+
+        Only where it is alone of its size the rest may be small; elsewhere a difference does.
+        """
+        target, indices = parts.equation.target, parts.equation.indices
+        if target not in self.rests:
+            bound = parts.equation.body.index.fresh()
+            entry = parts.exponential[(*indices, bound)]
+            lower = self._define(f"{target.name}_lower", indices, Sum(below_one(entry), bound))
+            total = parts.total[indices]
+            rest = Where(total < sp.Rational(3, 2), lower[indices], total - 1)
+            self.rests[target] = self._define(f"{target.name}_rest", indices, rest)
+        return self.rests[target]
+
+    def _log_total(self, entry: Any, access: Access, parts: _Parts) -> Any:
+        """log(1 + the rest): that of the sum as rounded, and what the rounding lost of the rest.
+
+        At a label a the rest is known from its own sum, since exp(a - top) - 1 is 0 at the top.
+        """
+        rows = access.places
+        place = _summand_at(entry, access, parts)
+        label = isinstance(place, Access) and set(place.places) <= set(rows)
+        if label and all(isinstance(row, Index) for row in rows):
+            others = self._others(
+                parts, dict(zip(rows, parts.equation.indices, strict=True)), place
+            )
+            mine = parts.exponential[(*rows, place)]
+            rest = others[rows] + Grouped(mine - 1)
+        else:
+            rest = self._rest(parts)[rows]
+        lost = Grouped(rest - Grouped(parts.total[rows] - 1))
+        return parts.log_total[rows] + lost * parts.share[rows]
+
     def _exponential(self, exponent: Any) -> Any:
         """exp(e - L): the softmax entry itself if e is what L sums over, else by the top."""
         for access in accesses(exponent):
@@ -220,7 +273,8 @@ class Decomposer:
                     top, entry = parts.top[access.places], -sign * other
                     gap = Where(sp.Eq(entry, top), 0, top - entry)
                     rest = self._with_parts(total - term - other)
-                    return sign * Grouped(gap + parts.log_total[access.places]) + rest
+                    own = self._log_total(entry, access, parts)
+                    return sign * Grouped(gap + own) + rest
         return None
 
 

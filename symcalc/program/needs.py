@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ class Need:
     shown: Any = None
 
 
+@functools.lru_cache(maxsize=256)
 def needs(objective: Objective) -> tuple[Need, ...]:
     """Return what an objective asks of its extents."""
     found: dict[Any, Need] = {}

@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy as sp
 
-from symcalc.notation.atoms import Atom, Grouped, log1p, sigmoid, softplus
+from symcalc.notation.atoms import Atom, Grouped, erf, erfc, log1p, sigmoid, softplus
 from symcalc.notation.conditions import Where
 from symcalc.notation.domains import Domain
 from symcalc.notation.reductions import Reduction
@@ -114,6 +114,15 @@ class FinitePlus(sp.Function):
         return True
 
 
+class below_one(sp.Function):
+    """x where it is less than 1, else 0."""
+
+    nargs = 1
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
 class same(sp.Function):
     """1 where x is the extreme y, or is NaN, as the extreme is then; else 0."""
 
@@ -197,8 +206,21 @@ def to_primitives(expression: Any) -> Any:
             return softplus(*rest.args)
     if isinstance(expression, sp.exp) and expression.args[0].is_nonpositive:
         return exp_nonpositive(*arguments)
+    if isinstance(expression, (sp.exp, erf, erfc)):
+        arguments = [_settled(arguments[0])]
     same = all(a is b for a, b in zip(arguments, expression.args, strict=True))
     return expression if same else expression.func(*arguments)
+
+
+def _settled(argument: Any) -> Any:
+    """Let a quotient 0/0 be 0: a deviation of zero, with nothing to be measured in it."""
+    quotients = [
+        factor for factor in sp.Mul.make_args(argument)
+        if factor.as_base_exp()[1].is_negative and not factor.as_base_exp()[0].is_positive
+    ]  # fmt: skip
+    varying = [factor for factor in sp.Mul.make_args(argument) if not factor.is_number]
+    above = sp.Mul(*(factor for factor in varying if factor not in quotients))
+    return Where(sp.Eq(above, 0), 0, argument) if quotients else argument
 
 
 def _logit(probability: Any) -> Any:

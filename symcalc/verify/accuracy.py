@@ -1,11 +1,11 @@
 """The kernel: what float64 and float32 kernels return, against enclosures, in ulps of each entry.
 
-Where all entries are within 8 ulps of what the equations say, in balls, that will do: the equations
-are held to the enclosures by `formula`. Elsewhere an entry passes if it is within 8 ulps of the
-truth, or within what the roundings of its program may add up to (see `running`). Where that has no
-bound, what rounding the inputs does to it will do: sum_j |d out / d x_j| |x_j| u. Which of the
-three it took is said. At a kink the truth is everything between the one-sided derivatives, and
-whatever the equations say.
+An entry passes if it is within 8 ulps of the truth, or within what the roundings of its program may
+add up to (see `running`). Where that has no bound, what rounding the inputs does to it will do:
+sum_j |d out / d x_j| |x_j| u. Which of the three it took is said. The truth is first what the
+equations say, in balls, for they are held to the enclosures by `formula`, and all entries of them
+cost one evaluation; where an entry does not pass by the first two, it is the enclosures. At a kink
+that is everything between the one-sided derivatives, and whatever the equations say.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from symcalc.verify.bounded import FORMATS, ZERO
 from symcalc.verify.computed import Computed, DiagonalOfProducts, Result, Run
 from symcalc.verify.conditioning import of_gradient, of_value
 from symcalc.verify.enclosures import Enclosure, Enclosures, NoEnclosureError, places_of
+from symcalc.verify.formula import any_direction
 from symcalc.verify.running import program_of
 from symcalc.verify.sampling import Point
 from symcalc.verify.ulps import Judgement, Limits, judge, precise
@@ -87,8 +88,9 @@ class Reading:
 
 
 def witness(
-    kernel64: Kernel, kernel32: Kernel | None, points: Iterable[Point], of: Sequence[str] = ALL
-) -> Iterator[Reading]:
+    kernel64: Kernel, kernel32: Kernel | None, points: Iterable[Point], of: Sequence[str] = ALL,
+    look: type[Held] | None = None,
+) -> Iterator[Reading]:  # fmt: skip
     """Hold kernels of one objective against enclosures, entry by entry.
 
     A point is rounded to float32 for the float32 kernel, and left out there if that takes it out of
@@ -99,6 +101,7 @@ def witness(
         kernel32: the float32 kernel of the same objective; None leaves it out.
         points: where.
         of: which results: some of "value", "gradient", "hvp" and "hessian diagonal".
+        look: `Held`, which believes the equations first, or `HeldToEnclosures`, which does not.
 
     Returns:
         One reading a result and point.
@@ -109,7 +112,7 @@ def witness(
             rounded = point if kernel.dtype == np.float64 else as_single(point)
             if rounded is not None:
                 try:
-                    yield from Held(kernel, rounded).readings(of)
+                    yield from (look or Held)(kernel, rounded).readings(of)
                 except ArgumentError:
                     if kernel.dtype == np.float64:
                         raise
@@ -218,16 +221,18 @@ class Held:
         return value, gradient if isinstance(gradient, tuple) else (gradient,)
 
     def _products(self) -> Iterator[Reading]:
+        """Compare the Hessian's product with a vector in which all inputs move."""
         rng = np.random.default_rng(sum(self.point.extents.values()))
-        shapes = [self._shape(wrt) for wrt in self.derivation.wrt]
-        for turn, wrt in enumerate(self.derivation.wrt):
-            vectors = [np.zeros(shape) for shape in shapes]
-            vectors[turn] = rng.integers(-8, 9, shapes[turn]) / 4.0
-            given = tuple(self._cast(vector) for vector in vectors)
-            came = self.kernel.hvp(*self.arguments, vector=given, **self.seed, **self.point.hyper)
-            truth = functools.partial(self.truth.product, wrt, vectors[turn])
-            came = came[turn] if isinstance(came, tuple) else came
-            yield self.compared(HVP, wrt, came, truth, self.product(wrt, vectors))
+        vectors = {wrt: any_direction(rng, self._shape(wrt)) for wrt in self.derivation.wrt}
+        given = tuple(self._cast(vector) for vector in vectors.values())
+        found = self.kernel.hvp(*self.arguments, vector=given, **self.seed, **self.point.hyper)
+        run = self._mode("hvp", tuple(vectors.values()))
+        for wrt, came, result in zip(
+            vectors, found if isinstance(found, tuple) else (found,),
+            self.derivation.hvp.results, strict=True,
+        ):  # fmt: skip
+            truth = functools.partial(self.truth.mixed_product, wrt, vectors)
+            yield self.compared(HVP, wrt, came, truth, Result(run, result))
 
     def _diagonal(self) -> Iterator[Reading]:
         (wrt,) = self.derivation.wrt
@@ -280,7 +285,7 @@ class Held:
         came = np.asarray(came, np.float64)
         if not came.size:
             return self._undecided(of, wrt, "no entries")
-        near = self._near_equations(of, wrt, came, computed)
+        near = self._by_equations(of, wrt, came, computed)
         if near is not None:
             return near
         try:
@@ -300,26 +305,28 @@ class Held:
         return Reading(self.dtype, of, wrt, self.at, worst, float(came[worst]), found[worst],
                        came.size)  # fmt: skip
 
-    def _near_equations(self, of: str, wrt: str, came: Any, computed: Computed) -> Reading | None:
+    def _by_equations(self, of: str, wrt: str, came: Any, computed: Computed) -> Reading | None:
         """Compare with the equations' balls, which `formula` holds to the enclosures.
 
         They cost one evaluation in all, and not one an entry.
 
         Returns:
-            The worst entry where all are within 8 ulps; None where any is not.
+            The worst entry where all are within 8 ulps or their running errors; None where any is
+            not.
         """
+        found = {}
         try:
             meant = computed.equations()
+            largest = max((abs(ball).abs_upper() for ball in meant.flat), key=_known)
+            for place in places_of(came.shape):
+                bound = functools.partial(computed.bound, place)
+                limits = Limits(bound, computed.overflows, lambda: ZERO)
+                truth = (meant[place], meant[place])
+                found[place] = judge(float(came[place]), truth, self.format, limits, largest)
+                if found[place].verdict != PASS:
+                    return None
         except SymcalcError:
             return None
-        nothing = Limits(lambda: None, lambda: False, lambda: ZERO)
-        largest = max((abs(ball).abs_upper() for ball in meant.flat), key=_known)
-        found = {}
-        for place in places_of(came.shape):
-            truth = (meant[place], meant[place])
-            found[place] = judge(float(came[place]), truth, self.format, nothing, largest)
-            if found[place].verdict != PASS:
-                return None
         worst = max(found, key=lambda place: found[place].rank)
         return Reading(self.dtype, of, wrt, self.at, worst, float(came[worst]), found[worst],
                        came.size)  # fmt: skip
@@ -353,6 +360,13 @@ class Held:
     def _undecided(self, of: str, wrt: str, why: str) -> Reading:
         nothing = Judgement(0.0, 0.0, "", INCONCLUSIVE, why)
         return Reading(self.dtype, of, wrt, self.at, (), 0.0, nothing, 0)
+
+
+class HeldToEnclosures(Held):
+    """A kernel whose equations are not believed: they are found to be wrong."""
+
+    def _by_equations(self, of: str, wrt: str, came: Any, computed: Computed) -> Reading | None:
+        return None
 
 
 def _first_known(truth: Callable[[], Any], equations: Callable[[], Any]) -> Any:

@@ -10,6 +10,7 @@ from symcalc.verify.corners import corners
 from symcalc.verify.kills import OURS, Court
 from symcalc.verify.mutation import Trial, is_moderate
 from symcalc.verify.sampling import Point, draw, primes
+from symcalc.verify.sketches import Sketched
 
 _KINDS = ("typical", "ties", "tails")
 _CORNERS = 12  # of a seed one is taken, the next one each time
@@ -60,7 +61,7 @@ def false_alarms(trial: Trial, seeds: int) -> Alarms:
     right = trial.right
     for point in seeded_points(trial.derivation.objective, seeds):
         few = (point,) if is_moderate(point) else ()
-        raised = Court((point,), few).convictions(right, OURS)
+        raised = Court((point,), few, Sketched).convictions(right, OURS)
         worst = f"{point.kind} {point.at}".strip() if any(raised.values()) else ""
         found += Alarms(1, {name: int(raised[name]) for name in OURS}, worst)
     return found

@@ -154,6 +154,8 @@ class Arithmetic:
         error = error.abs_upper()
         if error == 0 and ulps == 0.5 and self.format.holds(exact):
             return Bounded(exact, ZERO, self.format)
+        if abs(exact) == INFINITE and error.is_finite():  # no error moves an infinity
+            return Bounded(exact, ZERO, self.format)
         top = (abs(exact) + error).abs_upper()
         if self.format.overflows(top):
             least = abs(exact) - error

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -150,6 +150,42 @@ class Enclosures:
         Args:
             directions: an array for each input that moves.
         """
+        return self._along(directions, 2)
+
+    def slope(self, directions: dict[str, Any], width: Any) -> Enclosure:
+        """Return the slope along a direction, as a ball of no more than some radius.
+
+        Args:
+            directions: an array for each input that moves.
+            width: the greatest radius.
+        """
+        return self._along(directions, 1, width).slope
+
+    def form(self, first: dict[str, Any], second: dict[str, Any], width: Any) -> Any:
+        """Return u' H v, as a ball of no more than some radius.
+
+        By polarization: it is a quarter of what the curvatures along v + u and v - u differ by. At
+        a boundary both pieces that meet must give the same slope and curvature.
+
+        Args:
+            first: u, an array for each input of which it has entries that are not zero.
+            second: v, an array for each input that moves; where u has entries, it has some too.
+            width: the greatest radius.
+
+        Raises:
+            KinkError: the slope or the curvature jumps here.
+            NoEnclosureError: no narrow ball was found.
+        """
+        plus, minus = (
+            self._along({n: v + sign * first[n] if n in first else v for n, v in second.items()},
+                        2, width)
+            for sign in (1, -1)
+        )  # fmt: skip
+        if not all(d.agrees for jet in (plus, minus) for d in jet.derivatives):
+            raise KinkError(f"enclosure of {self.objective.name}: a derivative jumps here")
+        return (plus.curvature.right - minus.curvature.right) / 4
+
+    def _along(self, directions: dict[str, Any], order: int, width: Any = None) -> Jet:
         moves = {
             (name, place): float(array[place])
             for name, array in directions.items()
@@ -157,12 +193,12 @@ class Enclosures:
             if array[place] != 0
         }
         try:
-            return self._jet(moves, 2)
+            return self._jet(moves, order, width=width)
         except NoEnclosureError:
             side = self._inner_side(moves)
             if side is None:
                 raise
-            return self._jet(moves, 2, side)
+            return self._jet(moves, order, side, width)
 
     def _inner_side(self, moves: Moves) -> Side | None:
         """The side of a line that lies in the domain, where entries are at ends; None elsewhere.
@@ -260,11 +296,14 @@ class Enclosures:
             found[place] = jet.derivatives[order - 1]
         return found
 
-    def _over(self, compute: Callable[[list[str]], Any]) -> Any:
-        return over_precisions(compute, self.objective.name)
+    def _over(self, compute: Callable[[list[str]], Any], width: Any = None) -> Any:
+        return over_precisions(compute, self.objective.name, width)
 
-    def _jet(self, moves: Moves, order: int, only: Side | None = None) -> Jet:
-        """Value and derivatives along a line; seen from one side only, if that is all there is."""
+    def _jet(self, moves: Moves, order: int, only: Side | None = None, width: Any = None) -> Jet:
+        """Value and derivatives along a line; seen from one side only, if that is all there is.
+
+        The derivatives' balls have at most some radius, or else are narrow beside what they hold.
+        """
 
         def compute(faults: list[str]) -> Jet:
             ties: list[Any] = []
@@ -280,7 +319,7 @@ class Enclosures:
                 found.append(Enclosure(ahead, behind))
             return Jet(_coefficient(right, 0), tuple(found))
 
-        return self._over(compute)
+        return self._over(compute, width)
 
     def _series(self, moves: Moves, notes: Environment) -> Any:
         return self._total(self._environment(moves, notes))
@@ -338,12 +377,14 @@ def environment(arrays: Mapping[Tensor, Any], symbols: Mapping[str, Any], point:
     return env
 
 
-def over_precisions(compute: Callable[[list[str]], Any], what: str) -> Any:
+def over_precisions(compute: Callable[[list[str]], Any], what: str, width: Any = None) -> Any:
     """Compute with more and more bits until all balls are narrow.
 
     Args:
         compute: gives a Jet, or an object array of balls; it notes what has no finite value.
         what: is computed, for the message.
+        width: the greatest radius of the highest derivative; None for one that is narrow beside
+            what the ball holds.
 
     Raises:
         SingularError: there is no finite value, whatever the precision.
@@ -360,7 +401,7 @@ def over_precisions(compute: Callable[[list[str]], Any], what: str) -> Any:
             faults: list[str] = []
             try:
                 found = compute(faults)
-                if all(_is_narrow(each) for each in _balls(found)):
+                if _are_narrow(found, width):
                     return found
                 finite = all(each.is_finite() for each in _balls(found))
             except UndecidedError as error:
@@ -393,6 +434,16 @@ def _balls(found: Any) -> list[Any]:
         ends = (end for each in found.derivatives for end in (each.right, each.left))
         return [found.value, *ends]
     return [entry for entry in found.flat if not isinstance(entry, int)]
+
+
+def _are_narrow(found: Any, width: Any) -> bool:
+    """Whether all balls are narrow; if a width is given, that goes for the highest derivative."""
+    if width is None:
+        return all(map(_is_narrow, _balls(found)))
+    *lower, highest = found.derivatives
+    return all(map(_is_narrow, _balls(replace(found, derivatives=tuple(lower))))) and all(
+        end.is_finite() and end.rad() <= width for end in (highest.right, highest.left)
+    )
 
 
 def _is_narrow(number: Any) -> bool:

@@ -11,7 +11,7 @@ equations to, and none is looked at; nor is anything where the truth itself is i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -33,6 +33,7 @@ from symcalc.verify.enclosures import (
     places_of,
 )
 from symcalc.verify.sampling import KINK, TIE, Point
+from symcalc.verify.ulps import precise
 from symcalc.verify.verdict import FAIL, INCONCLUSIVE, PASS
 
 VALUE, GRADIENT, ALONG = "value", "gradient", "gradient along a direction"
@@ -96,6 +97,7 @@ def _middle(slope: Any) -> float:
 
 
 Pieces = Callable[[tuple[int, ...]], list[Any]]
+Arrays = dict[str, Any]
 _NO_SUBGRADIENT = "no subgradient: no slope near this kink is like it"
 
 
@@ -130,26 +132,39 @@ class Formula:
             return  # an infinite value has no slopes
         derived = self._derived(self.derivation.equations, point, {})
         yield from self._values(derived, value, point)
-        slopes = {wrt: _outcome(partial(truth.slopes, wrt)) for wrt in self.derivation.wrt}
-        for wrt, expected in slopes.items():
-            yield from self._gradients(derived, truth, expected, point, wrt)
+        finite = True
+        for wrt in self.derivation.wrt:
+            target = self.derivation.gradient_of(wrt).target
+            found = _outcome(partial(derived.entries, target))
+            slopes = self.slopes(truth, wrt, found)
+            finite = finite and not isinstance(slopes, SingularError)
+            yield from self._gradients(truth, found, slopes, point, wrt)
             if point.kind in (KINK, TIE):
                 yield from self._along(derived, truth, point, wrt)
-        finite = not any(isinstance(each, SingularError) for each in slopes.values())
         if self.tangent is not None and finite:
-            for wrt in self.derivation.wrt:
-                yield from self._tangents(truth, point, wrt)
+            yield from self._tangents(truth, point)
         if self.product is not None and finite:
             yield from self._products(self.product, truth, point)
 
-    def _tangents(self, truth: Enclosures, point: Point, wrt: str) -> Iterator[Finding]:
-        """Hold the value's derivative along a direction of one input, where it has one."""
+    def _tangents(self, truth: Enclosures, point: Point) -> Iterator[Finding]:
+        """Hold the value's derivative along a direction of each input, where it has one."""
+        for wrt in self.derivation.wrt:
+            yield from compared(claim_of(TANGENT, wrt, point), *self.tangents(truth, point, (wrt,)))
+
+    def tangents(self, truth: Enclosures, point: Point, moving: Sequence[str]) -> tuple[Any, Any]:
+        """Return the value's derivative along a direction, and what it must be; or why not.
+
+        Args:
+            truth: the enclosures at the point.
+            point: where.
+            moving: the inputs that move.
+        """
         assert self.tangent is not None
         names, arrays = self.derivation.wrt, self._arrays(point)
         rng = np.random.default_rng(sum(point.extents.values()))
-        move = _direction(rng, arrays[wrt].shape)
+        moves = {wrt: any_direction(rng, arrays[wrt].shape) for wrt in moving}
         directions = {
-            direction: move if name == wrt else np.zeros(arrays[name].shape)
+            direction: moves.get(name, np.zeros(arrays[name].shape))
             for name, direction in zip(names, self.tangent.directions, strict=True)
         }
         derived = self._derived(self.tangent.equations, point, directions)
@@ -159,16 +174,15 @@ class Formula:
             found = derived.entries(result)
             if point.cotangent is None:
                 return found
-            terms = (found[p] * float(point.cotangent[p]) for p in places_of(found.shape))
-            return np.array(sum(terms, ball(0)), dtype=object)
+            return np.array(paired({VALUE: found}, {VALUE: point.cotangent}), dtype=object)
 
         def slope() -> Any:
-            found = truth.along({wrt: move}).slope
+            found = truth.along(moves).slope
             if not found.is_smooth:
                 raise KinkError("a derivative jumps along this direction")
             return np.array(found.right, dtype=object)
 
-        yield from _compared(_claim(TANGENT, wrt, point), _outcome(came), _outcome(slope))
+        return _outcome(came), _outcome(slope)
 
     def _arrays(self, point: Point) -> dict[str, Any]:
         names = (tensor.name for tensor in self.derivation.objective.inputs)
@@ -182,24 +196,37 @@ class Formula:
 
     def _values(self, derived: Derived, value: Any, point: Point) -> Iterator[Finding]:
         found = _outcome(lambda: derived.entries(self.derivation.value))
-        yield from _compared(_claim(VALUE, VALUE, point), found, value)
+        yield from compared(claim_of(VALUE, VALUE, point), found, value)
+
+    def slopes(self, truth: Enclosures, wrt: str, found: Any) -> Any:
+        """Return what the gradient by an input must be, or why that is not known.
+
+        Args:
+            truth: the enclosures at a point.
+            wrt: the input.
+            found: what the equations say, or why they say nothing.
+        """
+        return _outcome(partial(truth.slopes, wrt))
+
+    def rows(self, truth: Enclosures, vectors: Arrays, found: Arrays) -> Arrays:
+        """Return what the Hessian's product with vectors must be, by input, as `slopes` does.
+
+        Args:
+            truth: the enclosures at a point.
+            vectors: by input.
+            found: what the equations say, by input, or why they say nothing.
+        """
+        return {wrt: _outcome(partial(truth.mixed_product, wrt, vectors)) for wrt in found}
 
     def _gradients(
-        self, derived: Derived, truth: Enclosures, slopes: Any, point: Point, wrt: str
+        self, truth: Enclosures, found: Any, slopes: Any, point: Point, wrt: str
     ) -> Iterator[Finding]:
-        target = self.derivation.gradient_of(wrt).target
-
         def pieces(place: tuple[int, ...]) -> list[Any]:
             unit = np.zeros(self._shape(point, wrt))
             unit[place] = 1.0
             return truth.nearby(wrt, unit)
 
-        yield from _compared(
-            _claim(GRADIENT, wrt, point),
-            _outcome(lambda: derived.entries(target)),
-            slopes,
-            pieces,
-        )
+        yield from compared(claim_of(GRADIENT, wrt, point), found, slopes, pieces)
 
     def _along(
         self, derived: Derived, truth: Enclosures, point: Point, wrt: str
@@ -213,12 +240,11 @@ class Formula:
         target = self.derivation.gradient_of(wrt).target
         shape = self._shape(point, wrt)
         rng = np.random.default_rng(len(point.at))
-        for direction in (np.ones(shape), _direction(rng, shape)):
+        for direction in (np.ones(shape), any_direction(rng, shape)):
 
             def came(direction: Any = direction) -> Any:
                 found = derived.entries(target)
-                terms = (found[place] * float(direction[place]) for place in places_of(shape))
-                return np.array(sum(terms, ball(0)), dtype=object)
+                return np.array(paired({wrt: found}, {wrt: direction}), dtype=object)
 
             def slope(direction: Any = direction) -> Any:
                 return np.array(truth.along({wrt: direction}).slope, dtype=object)
@@ -226,38 +252,60 @@ class Formula:
             def pieces(_: tuple[int, ...], direction: Any = direction) -> list[Any]:
                 return truth.nearby(wrt, direction)
 
-            yield from _compared(_claim(ALONG, wrt, point), _outcome(came), _outcome(slope), pieces)
+            yield from compared(
+                claim_of(ALONG, wrt, point), _outcome(came), _outcome(slope), pieces
+            )
 
     def _products(self, product: Product, truth: Enclosures, point: Point) -> Iterator[Finding]:
         """Hold the Hessian's product, all inputs moving at once: mixed derivatives count too."""
         rng = np.random.default_rng(sum(point.extents.values()))
         arrays = self._arrays(point)
-        vectors = {name: _direction(rng, arrays[name].shape) for name in self.derivation.wrt}
+        vectors = {name: any_direction(rng, arrays[name].shape) for name in self.derivation.wrt}
         directions = dict(zip(product.directions, vectors.values(), strict=True))
         derived = self._derived(product.equations, point, directions)
-        for wrt, result in zip(self.derivation.wrt, product.results, strict=True):
-            yield from _compared(
-                _claim(CURVATURE, wrt, point),
-                _outcome(partial(derived.entries, result)),
-                _outcome(partial(truth.mixed_product, wrt, vectors)),
-            )
+        found = {
+            wrt: _outcome(partial(derived.entries, result))
+            for wrt, result in zip(self.derivation.wrt, product.results, strict=True)
+        }
+        expected = self.rows(truth, vectors, found)
+        for wrt, balls in found.items():
+            yield from compared(claim_of(CURVATURE, wrt, point), balls, expected[wrt])
 
     def _shape(self, point: Point, wrt: str) -> tuple[int, ...]:
         names = [tensor.name for tensor in self.derivation.objective.inputs]
         return tuple(point.arrays[names.index(wrt)].shape)
 
 
-def _claim(of: str, wrt: str, point: Point) -> Claim:
+def claim_of(of: str, wrt: str, point: Point) -> Claim:
+    """Return what is held against an enclosure at a point."""
     infinite = not all(np.isfinite(array).all() for array in point.arrays)
     return Claim(of, wrt, infinite)
 
 
-def _direction(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+def any_direction(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
     """A direction in which every entry moves, each by another step of up to two."""
     return rng.choice([-1.0, 1.0], shape) * rng.integers(1, 2 * _FINE, shape) / _FINE
 
 
-def _compared(
+@precise()
+def paired(balls: Arrays, weights: Arrays) -> Any:
+    """Return the weighted sum of all entries of some arrays of balls, by name.
+
+    Args:
+        balls: arrays of them.
+        weights: an array of numbers for each that counts.
+    """
+    return sum(
+        (
+            balls[name][place] * float(weight[place])
+            for name, weight in weights.items()
+            for place in places_of(np.shape(weight))
+        ),
+        ball(0),
+    )
+
+
+def compared(
     claim: Claim, found: Any, expected: Any, pieces: Pieces | None = None
 ) -> Iterator[Finding]:
     """Compare two object arrays of balls, or of one-sided slopes, entry by entry.

@@ -32,7 +32,7 @@ from symcalc.verify.comparison import ROUNDING, WIDEST, entries_scale, rounding
 from symcalc.verify.conventions import Declared
 from symcalc.verify.derived import Derived
 from symcalc.verify.differences import EPS, difference
-from symcalc.verify.enclosures import Enclosures, Jet, NoEnclosureError
+from symcalc.verify.enclosures import Enclosure, Enclosures, Jet, NoEnclosureError
 from symcalc.verify.formula import Formula
 from symcalc.verify.sampling import Point
 from symcalc.verify.verdict import FAIL
@@ -103,6 +103,14 @@ class Remembered(Enclosures):
         found: Jet = self._once(key, lambda: self._truth.along(directions))
         return found
 
+    def slope(self, directions: dict[str, Any], width: Any) -> Enclosure:
+        """Return the slope along a direction; it is asked for once."""
+        return self._truth.slope(directions, width)
+
+    def form(self, first: dict[str, Any], second: dict[str, Any], width: Any) -> Any:
+        """Return the mixed derivative along two directions; it is asked for once."""
+        return self._truth.form(first, second, width)
+
     def _once(self, key: Any, compute: Callable[[], Any]) -> Any:
         if key not in self._known:
             try:
@@ -138,11 +146,15 @@ class Court:
     Args:
         points: at which equations are tried, those that tell most first.
         few: at which kernels are tried: of moderate size, where rounding is small.
+        look: how equations are held to enclosures; by entry if they are likely wrong.
     """
 
-    def __init__(self, points: Sequence[Point], few: Sequence[Point]) -> None:
+    def __init__(
+        self, points: Sequence[Point], few: Sequence[Point], look: type[Formula] = Formula
+    ) -> None:
         self.points = tuple(points)
         self.few = tuple(few)
+        self._look = look
         self._truths = {ENCLOSURES: Truths(Enclosures), CONVENTIONS: Truths(Declared)}
 
     def convictions(self, planted: Planted, witnesses: Sequence[str]) -> dict[str, bool]:
@@ -161,7 +173,7 @@ class Court:
         }
 
     def _by_equations(self, planted: Planted, kind: str) -> bool:
-        formula = Formula(planted, planted.product, self._truths[kind])
+        formula = self._look(planted, planted.product, self._truths[kind])
         for point in self.points:
             try:
                 if any(finding.verdict == FAIL for finding in formula.findings(point)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,22 +130,16 @@ class KillMatrix:
         return "\n".join([f"mutants of {self.name}; {self.alarms}", *rows, *self.remarks()])
 
 
-def kill_matrix(
-    trial: Trial, seeds: int, begin: Callable[[str], None] = lambda name: None
-) -> KillMatrix:
+def kill_matrix(trial: Trial, seeds: int) -> KillMatrix:
     """Try all mutants of an objective before all witnesses, and right equations before ours.
 
     Args:
         trial: of the objective.
         seeds: at how many points right equations are tried.
-        begin: is called with the objective's name before each mutant.
     """
     name = trial.derivation.objective.name
-    outcomes = []
-    for mutant in trial.mutants:
-        begin(name)
-        outcomes.append(trial.outcome(mutant))
-    return KillMatrix(name, tuple(outcomes), false_alarms(trial, seeds))
+    outcomes = tuple(trial.outcome(mutant) for mutant in trial.mutants)
+    return KillMatrix(name, outcomes, false_alarms(trial, seeds))
 
 
 def joined(matrices: Iterable[KillMatrix]) -> KillMatrix:

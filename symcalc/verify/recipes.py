@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import flint
 import sympy as sp
 
-from symcalc.calculus.balls import evaluate
+from symcalc.calculus.balls import UndecidedError, evaluate
 from symcalc.notation.atoms import Atom, Grouped
 from symcalc.notation.conditions import Where
 from symcalc.notation.dims import Dim, Index
@@ -28,6 +28,7 @@ from symcalc.program.primitives import (
     FiniteTop,
     ScaledSquare,
     ShiftedExp,
+    below_one,
     divisors,
     excess,
     exp_nonpositive,
@@ -37,10 +38,12 @@ from symcalc.program.primitives import (
 )
 from symcalc.verify.bounded import INFINITE, ZERO, Arithmetic, Bounded
 from symcalc.verify.elementary import (
+    COSINE,
     EXACT,
     EXP,
     LOG,
     POWER,
+    SINE,
     Function,
     Slopes,
     applied,
@@ -83,7 +86,7 @@ class Workings(Protocol):
 
 
 Recipe = Callable[[Workings], Bounded]
-Truth = tuple[bool, frozenset[bool]]  # as it should be; what it may be
+Truth = tuple[bool | None, frozenset[bool]]  # as it should be, if balls tell; what it may be
 
 
 @functools.lru_cache(maxsize=8192)
@@ -164,24 +167,29 @@ def truth(when: Any, w: Workings) -> Truth:
     if when in (sp.true, sp.false):
         return bool(when), frozenset((bool(when),))
     if isinstance(when, (sp.And, sp.Or)):
-        join = all if isinstance(when, sp.And) else any
         parts = [truth(part, w) for part in when.args]
-        exact = join(part for part, _ in parts)
+        deciding = isinstance(when, sp.Or)  # one such part is enough
+        exact = [part for part, _ in parts]
+        known = deciding if deciding in exact else None if None in exact else not deciding
         certain = [next(iter(might)) for _, might in parts if len(might) == 1]
-        absorbing = not isinstance(when, sp.And)
-        if absorbing in certain or len(certain) == len(parts):
-            return exact, frozenset((join(certain),))
-        return exact, frozenset((True, False))
+        if deciding in certain or len(certain) == len(parts):
+            return known, frozenset((deciding if deciding in certain else not deciding,))
+        return known, frozenset((True, False))
     if isinstance(when, sp.Not):
-        exact, might = truth(when.args[0], w)
-        return not exact, frozenset(not each for each in might)
+        inner, might = truth(when.args[0], w)
+        return None if inner is None else not inner, frozenset(not each for each in might)
     holds = _COMPARISONS[when.func]
     if _is_whole(when.lhs) and _is_whole(when.rhs):
         found = bool(holds(whole(when.lhs, w), whole(when.rhs, w)))
         return found, frozenset((found,))
     left, right = recipe(when.lhs)(w), recipe(when.rhs)(w)
-    order = order_of(left.exact, right.exact)
     slack = left.error + right.error
+    try:
+        order = order_of(left.exact, right.exact)
+    except UndecidedError:
+        if slack == 0:
+            raise
+        return None, frozenset((True, False))
     if abs(left.exact - right.exact) > slack or slack == 0:
         found = bool(holds(order, 0))
         return found, frozenset((found,))
@@ -274,6 +282,8 @@ def _choice(expression: Any) -> Recipe:
 
     def chosen(w: Workings) -> Bounded:
         exact, possible = truth(when, w)
+        if exact is None:
+            return _either(*(w.arithmetic.held(sides[side](w)) for side in (True, False)))
         value = w.arithmetic.held(sides[exact](w))
         if len(possible) == 1:
             return value
@@ -286,6 +296,13 @@ def _choice(expression: Any) -> Recipe:
     return chosen
 
 
+def _either(one: Bounded, other: Bounded) -> Bounded:
+    """What may be either of two numbers, as it should be and as it comes out."""
+    error = abs(one.exact - other.exact) + max(one.error, other.error)
+    worst = error.abs_upper() if error.is_finite() else INFINITE
+    return Bounded(one.exact.union(other.exact), worst, one.format)
+
+
 def _function(expression: Any) -> Recipe:
     if isinstance(expression, Grouped):
         return recipe(expression.args[0])
@@ -295,6 +312,9 @@ def _function(expression: Any) -> Recipe:
         return _finite_top(recipe(expression.args[0]))
     if isinstance(expression, scaled):  # balls have no range: every power is zero
         return recipe(expression.args[0])
+    if isinstance(expression, below_one):
+        (x,) = expression.args
+        return _choice(Where(x < 1, x, 0))
     if isinstance(expression, times):
         return _product(sp.Mul(*expression.args, evaluate=False))
     if isinstance(expression, (excess, out_of_range)):
@@ -329,7 +349,9 @@ def _finite_top(greatest: Recipe) -> Recipe:
     return top
 
 
-_OF_SYMPY = {"exp": EXP, "exp_nonpositive": EXP, "log": LOG}
+_OF_SYMPY = {
+    "exp": EXP, "exp_nonpositive": EXP, "log": LOG, "sin": SINE, "cos": COSINE,
+}  # fmt: skip
 
 
 def _called(name: str, both: tuple[Function, Slopes], arguments: Sequence[Recipe]) -> Recipe:

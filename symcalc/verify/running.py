@@ -146,6 +146,28 @@ def _is_sharp(value: Bounded) -> bool:
     return bool(value.exact.rad() <= (value.error + least) * _SHARE)
 
 
+@functools.lru_cache(maxsize=64)
+def _scales(program: Program) -> tuple[Scales, ...]:
+    """What is the same for every index of each section's pass."""
+    taken = {parameter.name for parameter in program.parameters}
+    return tuple(Scales(section.body, program.inputs, taken) for section in sections(program))
+
+
+@functools.lru_cache(maxsize=64)
+def _wider(program: Program) -> tuple[frozenset[Tensor], frozenset[Tensor]]:
+    """Arrays and scalars that are float64 whatever the kernel's precision."""
+    own = carried(program)
+    return frozenset(scattered(program) | kept(program) | own), frozenset(
+        accumulated(program) | own
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _tensors(expression: Any) -> frozenset[Tensor]:
+    """The tensors that an expression reads."""
+    return frozenset(access.tensor for access in expression.atoms(Access))
+
+
 class _Run:
     """One interpretation of a program; it is what recipes compute in."""
 
@@ -168,17 +190,16 @@ class _Run:
         self.inputs = set(program.inputs)
         self.sums: dict[tuple[Tensor, tuple[int, ...]], tuple[str, list[Bounded]]] = {}
         self.candidates: dict[tuple[Tensor, tuple[int, ...]], list[bool]] = {}
-        self.wide = scattered(program) | kept(program) | carried(program)
-        self.doubles = accumulated(program) | carried(program)
+        self.wide, self.doubles = _wider(program)
         self.format = format
 
     def all(self) -> None:
         """Run every section."""
-        for section in sections(self.program):
+        for section, scales in zip(sections(self.program), _scales(self.program), strict=True):
             if section.index is None:
                 self._alone(section)
             else:
-                self._pass(section)
+                self._pass(section, scales)
 
     def output(self, tensor: Tensor) -> Any:
         """Return an output as it is handed back."""
@@ -246,11 +267,10 @@ class _Run:
         self._nodes(body)
         self.arithmetic = self.own
 
-    def _pass(self, section: Section) -> None:
+    def _pass(self, section: Section, scales: Scales) -> None:
         width = self._size(section.index.extent * section.width)
         if pivots_of(self.program, section) and width > _MOST:
             raise NoBoundError(f"running error: {width} entries make more than one block")
-        scales = Scales(section.body, self.program.inputs, set(self.symbols))
         for symbol, value in scales.defined:
             self.symbols[symbol.name] = recipe(value)(self)
         for tensor, kind in section.reduced:
@@ -306,7 +326,7 @@ class _Run:
         """Compute a real value; one made of sums is float64, which does not overflow so soon."""
         before = self.own.overflowed
         value = recipe(expression)(self)
-        if self.single and any(a.tensor in self.doubles for a in expression.atoms(Access)):
+        if self.single and not self.doubles.isdisjoint(_tensors(expression)):
             self.own.overflowed = before
         return value
 

@@ -109,3 +109,10 @@ def test_whole_numbers_are_logits_too(backend: str) -> None:
         total = 1 + mpmath.log(2)
     np.testing.assert_allclose(value, float(3 * total), rtol=1e-15)
     np.testing.assert_allclose(gradient, [float(total)] * 2, rtol=1e-15)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_loss_in_an_empty_row_has_no_value(backend: str) -> None:
+    """Minus infinity less minus infinity."""
+    kernel = sc.compile("softmax_cross_entropy", backend=backend)
+    assert np.isnan(kernel(np.array([[-INF, -INF]]), np.array([0])))

@@ -96,6 +96,41 @@ def test_a_stepper_looks_at_its_arrays_once():
     assert (theta < 0.5).all()
 
 
+COPIED = {
+    "narrow": (np.ones(3, np.float32), "dtype float32"),
+    "whole": (np.ones(3, np.int64), "dtype int64"),
+    "list": ([1.0, 1.0, 1.0], "list"),
+}
+
+
+@pytest.mark.parametrize("what", COPIED)
+def test_a_stepper_takes_nothing_that_it_would_have_to_copy(kernel, what):
+    gradient, got = COPIED[what]
+    compiled = kernel("sgd", backend="numpy")
+    theta = np.zeros(3)
+    told = f"sgd: gradient: expected a float64 array, which each step reads anew, got {got}"
+    with pytest.raises(sc.ArgumentTypeError, match=told):
+        compiled.stepper(theta, gradient, lr=0.5)
+    compiled.step(theta, gradient, lr=0.5)  # a single step needs no array to follow
+    np.testing.assert_array_equal(theta, -0.5)
+
+
+def test_a_state_of_another_dtype_is_named_not_lost(kernel):
+    theta = np.ones(3, np.float32)
+    for call in (kernel("sgd").step, kernel("sgd").stepper):
+        with pytest.raises(sc.ArgumentTypeError, match="sgd: theta: expected a float64 array"):
+            call(theta, np.ones(3))
+    np.testing.assert_array_equal(theta, 1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_number_of_the_state_has_the_dtype_of_the_kernel(kernel, dtype):
+    arrays = [np.ones(3, dtype), np.ones(3, dtype), np.zeros(3, dtype), np.zeros(3, dtype)]
+    product = np.ones((), dtype)
+    kernel("nadam", dtype=dtype).step(*arrays, product, step=1)
+    assert product == pytest.approx(0.9 * (1 - 0.96**0.004 / 2), rel=1e-6)
+
+
 def rejected(**changed):
     arrays = {name: np.ones(3) for name in ("theta", "gradient", "m", "v")}
     return {**arrays, "step": 1, **changed}
@@ -103,9 +138,9 @@ def rejected(**changed):
 
 WRONG = {
     "shape": ({"m": np.ones(4)}, "m: expected shape"),
-    "dtype": ({"v": np.ones(3, np.float32)}, "out for v: expected a float64 array"),
-    "list": ({"theta": [1.0, 2.0, 3.0]}, "out for theta: expected a float64 array, got list"),
-    "strided": ({"theta": np.ones(6)[::2]}, "out for theta: expected a writable C-contiguous"),
+    "dtype": ({"v": np.ones(3, np.float32)}, "v: expected a float64 array"),
+    "list": ({"theta": [1.0, 2.0, 3.0]}, "theta: expected a float64 array, got list"),
+    "strided": ({"theta": np.ones(6)[::2]}, "theta: expected a writable C-contiguous"),
     "number": ({"lr": -1.0}, "lr: expected one of the positive numbers"),
     "fraction": ({"beta1": 1.5}, "beta1: expected one of the"),
     "unknown": ({"rate": 1.0}, "unknown argument 'rate'"),

@@ -213,3 +213,22 @@ def test_a_zero_on_the_diagonal_part_is_no_singular_matrix():
     x[1] = 0.0
     with pytest.raises(sc.ArgumentError, match="more zeros than outer products"):
         kernel.hessian_structure(x=x, w=w).solve(b)
+
+
+def test_single_precision_solves_with_little_damping(kernel):
+    """Not its parts but only what it is given and gives back is float32."""
+    rng = np.random.default_rng(4)
+    z, y = rng.normal(size=(4, 3)).astype(np.float32), np.array([0, 2, 1, 1])
+    b = rng.normal(size=(4, 3)).astype(np.float32)
+    structure = kernel("softmax_cross_entropy", dtype="float32").hessian_structure(z, y)
+    assert structure.diagonal.dtype == np.float32
+    for damping in (1e-3, 1e-6, 1e-9):
+        found = structure.solve(b, damping=damping)
+        assert found.dtype == np.float32
+        with mpmath.workdps(60):
+            for row, given, solved in zip(z, b, found, strict=True):
+                powers = [mpmath.exp(mpmath.mpf(float(x))) for x in row]
+                p = mpmath.matrix([power / mpmath.fsum(powers) for power in powers])
+                matrix = (mpmath.diag(list(p)) - p * p.T) / 4 + damping * mpmath.eye(3)
+                expected = mpmath.lu_solve(matrix, mpmath.matrix([float(x) for x in given]))
+                np.testing.assert_allclose(solved, [float(x) for x in expected], rtol=2e-7)

@@ -91,6 +91,22 @@ def test_a_formula_is_measured_without_the_libraries():
     assert "left out: numpy (it knows the catalogue's objectives only)" in result.footnotes
 
 
+def test_an_update_is_measured_as_a_step_in_place():
+    result = benchmark("adam", size=1000, dtype="float32", rounds=2, threads=1)
+    for name in (OURS.name, "memory floor"):
+        assert len(result.row(name).times) == 2
+    assert result.bytes_moved == 7 * 4000  # theta, gradient, m and v are read, three are written
+    told = [note for note in result.footnotes if "torch" in note]
+    fused = result.row("torch, fused")
+    assert fused.median > 0 if fused else told
+
+
+def test_an_update_without_a_gradient_has_no_peers():
+    result = benchmark("q_learning_update", size=600, rounds=1, threads=1)
+    assert [row.name for row in result.rows] == [OURS.name]
+    assert "left out: memory floor (it knows updates by a gradient only)" in result.footnotes
+
+
 def test_what_a_worker_answers(bad_peers):
     worker = WorkerProcess(1)
     case = Case("mse", (("n", 3),))

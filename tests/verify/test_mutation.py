@@ -24,7 +24,7 @@ from symcalc.verify.kills import (
     Court,
     Results,
 )  # fmt: skip
-from symcalc.verify.matrix import KillMatrix, joined, kill_matrix
+from symcalc.verify.matrix import KillMatrix, joined
 from symcalc.verify.mutation import (
     GRADIENT,
     KILLED,
@@ -157,13 +157,6 @@ def test_the_matrix_shows_everything(l1):
     both = joined([l1, l1])
     assert both.total.mutants == 2 * l1.total.mutants
     assert both.alarms.points == 40
-
-
-def test_progress_is_told(l1):
-    trial = Trial(sc.get("l2"), usual_points(sc.get("l2"))[:3])
-    told = []
-    matrix = kill_matrix(trial, 0, told.append)
-    assert told == ["l2"] * len(matrix.outcomes)
 
 
 def test_a_mutant_says_what_it_is():

@@ -70,6 +70,12 @@ PEERS: tuple[Peer, ...] = (
     Peer("pytensor", f"{_HERE}.pytensor_peer", "pytensor"),
     Peer("tensorgrad", f"{_HERE}.tensorgrad_peer", "tensorgrad"),
 )
+STEP = dataclasses.replace(OURS, variant="step")
+STEP_FLOOR = dataclasses.replace(FLOOR, variant="step")
+STEP_PEERS: tuple[Peer, ...] = (
+    Peer("torch, fused", f"{_HERE}.torch_optimizer_peer", "torch", "fused"),
+    Peer("torch", f"{_HERE}.torch_optimizer_peer", "torch", "foreach"),
+)  # of updates, which step in place
 NOT_PEERS = frozenset(peer.name for peer in (OURS, FRESH, BOUND, FLOOR))
 
 

@@ -20,7 +20,7 @@ def runner(problem: Problem, variant: str, threads: int) -> Runner:
         variant: "" for the usual call, its arguments checked each time and its results written
             into buffers by `out=` and, for a layer, `value_out=`; "fresh" for the same without
             buffers, every result a new array; "bound" for a call whose arguments were checked
-            once, by `Kernel.bind`.
+            once, by `Kernel.bind`; "step" for a step of an update, in place.
         threads: set for the whole process by SYMCALC_THREADS.
 
     Raises:
@@ -59,6 +59,11 @@ def _bound(kernel: Any, problem: Problem) -> Runner:
     return Runner(bound, lambda found: (found, _tuple(problem, bound.gradient)))
 
 
+def _step(kernel: Any, problem: Problem) -> Runner:
+    arrays = [array.copy() for array in problem.arrays.values()]
+    return Runner(kernel.stepper(*arrays, **problem.hyper))
+
+
 def _call(kernel: Any, problem: Problem) -> tuple[Callable[..., Any], dict[str, Any]]:
     """Return the method to call, and what it is given by keyword beside the buffers."""
     if problem.objective.is_scalar:
@@ -76,5 +81,5 @@ def _tuple(problem: Problem, grads: Any) -> tuple[Any, ...]:
 
 
 _VARIANTS: dict[str, Callable[[Any, Problem], Runner]] = {
-    "": _usual, "fresh": _fresh, "bound": _bound,
+    "": _usual, "fresh": _fresh, "bound": _bound, "step": _step,
 }  # fmt: skip
