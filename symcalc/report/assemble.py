@@ -9,7 +9,7 @@ from typing import Any
 
 from symcalc.backends import numpy_backend
 from symcalc.backends.kernel import Kernel
-from symcalc.backends.written import numba_source
+from symcalc.backends.numba_written import numba_source
 from symcalc.calculus.derive import Derivation, derive
 from symcalc.notation.making import MAKING, collector_at_rest
 from symcalc.notation.objective import Objective

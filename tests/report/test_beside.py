@@ -3,7 +3,7 @@
 import pytest
 
 from symcalc.api import compile
-from symcalc.backends.written import numba_source
+from symcalc.backends.numba_written import numba_source
 from symcalc.calculus.derive import derive
 from symcalc.catalogue import get
 from symcalc.report import html, markdown
