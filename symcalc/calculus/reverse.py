@@ -174,9 +174,8 @@ class ReversePass:
             for axis, (place, extent) in enumerate(
                 zip(access.places, access.tensor.shape, strict=True)
             ):
-                own = [i.name for i in place.free_symbols if isinstance(i, Index)]
-                plain = own and not isinstance(place, Access)
-                name = unused(own[0] if plain else self._usual(access.tensor, axis), taken)
+                own = _letter(place, extent)
+                name = unused(own or self._usual(access.tensor, axis), taken)
                 taken.add(name)
                 made.append(Index(name, extent))
             self.at[access.tensor] = tuple(made)
@@ -190,6 +189,16 @@ class ReversePass:
                 if isinstance(place, Index):
                     return str(place.name)
         return "k"
+
+
+def _letter(place: Any, extent: Any) -> str:
+    """The letter of an index in a place, of one that runs over the axis if there is one."""
+    if isinstance(place, Access):
+        return ""
+    sizes = extent.free_symbols
+    own = [(not index.extent.free_symbols & sizes, str(index.name))
+           for index in place.free_symbols if isinstance(index, Index)]  # fmt: skip
+    return min(own, default=(False, ""))[1]
 
 
 _RULES: dict[Any, str] = {
