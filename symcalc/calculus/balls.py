@@ -172,6 +172,7 @@ def whole(place: Any, env: Environment) -> int:
 def _product(expression: Any, env: Environment) -> Any:
     """The product; where an entry is zero and the rest is infinite, its limit, which is zero.
 
+    That goes for an entry which the rest does not read: x/|x| has no limit.
     What an indicator leaves out is a side that is not taken.
     """
     factors = expression.args
@@ -185,8 +186,23 @@ def _product(expression: Any, env: Environment) -> Any:
         _is_entry(factor, env) and value == 0 for factor, value in zip(factors, values, strict=True)
     ]
     rest = [value for value, zero in zip(values, zeros, strict=True) if not zero]
-    limit = any(zeros) and not functools.reduce(lambda a, b: a * b, rest, ball(1)).is_nan()
-    return ball(0) if limit else product
+    if not any(zeros) or functools.reduce(lambda a, b: a * b, rest, ball(1)).is_nan():
+        return product
+    given = {factor.tensor for factor, zero in zip(factors, zeros, strict=True) if zero}
+    others = (factor for factor, zero in zip(factors, zeros, strict=True) if not zero)
+    return product if any(given & _tensors_of(factor, env) for factor in others) else ball(0)
+
+
+def _tensors_of(expression: Any, env: Environment) -> set[Any]:
+    """The given tensors that an expression reads, in what it is made of too."""
+    found, left = set(), {access.tensor for access in expression.atoms(Access)}
+    while left:
+        tensor = left.pop()
+        found.add(tensor)
+        body = getattr(env[tensor], "body", None)  # of a defined tensor
+        if body is not None:
+            left |= {access.tensor for access in body.atoms(Access)} - found
+    return found
 
 
 def _leaves_out(factor: Any, env: Environment) -> bool:

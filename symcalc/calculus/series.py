@@ -71,6 +71,10 @@ def times(a: Any, b: Any) -> Any:
         if late[0] == a.prec or late[1] == b.prec:
             known = min(late[0] + b.prec, late[1] + a.prec)
             return flint.arb_series([0], prec=min(known, flint.ctx.cap))
+    elif hasattr(a, "length") != hasattr(b, "length"):
+        series, number = (a, b) if hasattr(a, "length") else (b, a)
+        if series.length() == 0 and not number.is_finite():
+            return ball(0) * number  # not a number, which a series without terms would hide
     return a * b
 
 

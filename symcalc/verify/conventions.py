@@ -22,6 +22,16 @@ class Declared(Enclosures):
         point: its arguments; they are taken as exact.
     """
 
+    def slopes(self, wrt: str) -> Any:
+        """Return what is declared, where the formula has finite one-sided derivatives.
+
+        Raises:
+            SingularError: it has none: at an end of a domain a choice may hide that.
+        """
+        found = super().slopes(wrt)
+        Enclosures(self.objective, self.point).slopes(wrt)
+        return found
+
     def _series(self, moves: Moves, notes: Environment) -> Any:
         sideless = {key: note for key, note in notes.items() if key is not Side}
         return self._total(self._environment(moves, sideless))

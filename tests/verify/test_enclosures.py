@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import symcalc as sc
-from symcalc.verify.enclosures import Enclosures, NoEnclosureError
+from symcalc.verify.enclosures import Enclosures, NoEnclosureError, SingularError
 from symcalc.verify.sampling import Point
 
 
@@ -119,3 +119,15 @@ def test_a_held_value_is_a_real_number():
     found = Enclosures(objective, point)
     assert float(found.value()) == (2 + 1) / 2
     assert [float(slope.right) for slope in found.slopes("z")] == [-0.5, -0.5]
+
+
+def test_a_zero_entry_is_no_limit_of_what_reads_it():
+    for text in ("sum(i, x[i]/norm2(j, x[j]))", "sum(i, x[i]*let(r, 1/norm2(j, x[j])))"):
+        with pytest.raises(SingularError):
+            at(text, [0.0, 0.0]).value()
+    scaled = sc.parse("sum(i, q[i]*x[i]/norm2(j, x[j]))", wrt="q")
+    names = [tensor.name for tensor in scaled.inputs]
+    arrays = {"q": np.ones(2), "x": np.zeros(2)}
+    point = Point({"n": 2}, tuple(arrays[name] for name in names), {})
+    with pytest.raises(SingularError):
+        Enclosures(scaled, point).slopes("q")
