@@ -186,7 +186,8 @@ def _product(expression: Any, env: Environment) -> Any:
         _is_entry(factor, env) and value == 0 for factor, value in zip(factors, values, strict=True)
     ]
     rest = [value for value, zero in zip(values, zeros, strict=True) if not zero]
-    if not any(zeros) or functools.reduce(lambda a, b: a * b, rest, ball(1)).is_nan():
+    without = functools.reduce(lambda a, b: a * b, rest, ball(1))
+    if not any(zeros) or (not hasattr(without, "length") and without.is_nan()):
         return product
     given = {factor.tensor for factor, zero in zip(factors, zeros, strict=True) if zero}
     others = (factor for factor, zero in zip(factors, zeros, strict=True) if not zero)

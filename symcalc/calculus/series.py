@@ -64,17 +64,20 @@ def power(value: Any, exponent: int) -> Any:
 
 def times(a: Any, b: Any) -> Any:
     """The product; of one that starts late as many more terms are known, if nothing else is."""
-    if hasattr(a, "length") and hasattr(b, "length"):
-        import flint
+    import flint
 
+    if hasattr(a, "length") and hasattr(b, "length"):
         late = [_first_term(side) for side in (a, b)]
         if late[0] == a.prec or late[1] == b.prec:
             known = min(late[0] + b.prec, late[1] + a.prec)
             return flint.arb_series([0], prec=min(known, flint.ctx.cap))
     elif hasattr(a, "length") != hasattr(b, "length"):
         series, number = (a, b) if hasattr(a, "length") else (b, a)
-        if series.length() == 0 and not number.is_finite():
-            return ball(0) * number  # not a number, which a series without terms would hide
+        terms = [series[k] for k in range(series.length())]
+        if (not terms and not number.is_finite()) or (
+            number == 0 and not all(term.is_finite() for term in terms)
+        ):
+            return flint.arb("nan")  # zero times infinity, which a series without terms would hide
     return a * b
 
 
