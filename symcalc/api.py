@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from symcalc.backends.kernel import Kernel
 from symcalc.calculus.derive import Derivation
 from symcalc.calculus.derive import derive as _derive
-from symcalc.catalogue import get
+from symcalc.catalogue import catalogue, get
 from symcalc.notation.errors import ArgumentError, ArgumentTypeError
 from symcalc.notation.making import MAKING, collector_at_rest
 from symcalc.notation.objective import Objective
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from symcalc.bench.table import Benchmark
+    from symcalc.report.book import Member
     from symcalc.verify.atlas import Atlas
     from symcalc.verify.gradients import GradientReport
     from symcalc.verify.matrix import KillMatrix
@@ -247,8 +248,9 @@ def book(
         objectives: in the order of the index.
         out: the folder, made if need be.
         formats: some of "html", "md", "tex" and "pdf".
-        processes: how many pages are made side by side. With more than one, a script that calls
-            this guards its entry by `if __name__ == "__main__"`.
+        processes: how many pages of the catalogue are made side by side; other objectives' are
+            made one after another. With more than one, a script that calls this guards its entry
+            by `if __name__ == "__main__"`.
 
     Yields:
         Each path as it is written.
@@ -257,13 +259,24 @@ def book(
         ReportError: an unknown format.
         ReportWriteError: the folder cannot be written to.
     """
-    from symcalc.report.assemble import book_members
+    from symcalc import parallel
+    from symcalc.report.assemble import book_member
     from symcalc.report.book import write_book
     from symcalc.report.writer import known_formats
 
     wanted, every = known_formats(formats), tuple(objectives)
     names = [objective.name for objective in every]
-    return write_book(book_members(every, processes), names, out, wanted)
+    if processes > 1 and all(catalogue().get(o.name) is o for o in every):
+        members = parallel.each(_book_member, names, processes)
+    else:
+        members = map(book_member, every)
+    return write_book(members, names, out, wanted)
+
+
+def _book_member(name: str) -> Member:
+    from symcalc.report.assemble import book_member
+
+    return book_member(get(name))
 
 
 def benchmark(obj: Objective | str, **options: Any) -> Benchmark:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import re
 import shlex
 import sys
@@ -421,10 +420,12 @@ def report(
 
 def _book(objectives: list[Any], out: Path, formats: tuple[str, ...]) -> None:
     """Write the book, a page a processor at a time."""
+    from symcalc.backends.threads import thread_count
+
     console = terminal.output()
     pages = {objective.name for objective in objectives}
     with terminal.progress(console, len(pages)) as begin:
-        for path in api.book(objectives, out, formats, processes=os.cpu_count() or 1):
+        for path in api.book(objectives, out, formats, processes=thread_count()):
             console.print(str(path), soft_wrap=True)
             if path.stem in pages:
                 pages.remove(path.stem)

@@ -14,7 +14,9 @@ R = TypeVar("R")
 WORTH = 8  # so many and more: a process takes some seconds to start
 
 
-def each(work: Callable[[str], R], names: Sequence[str]) -> Iterator[R]:
+def each(
+    work: Callable[[str], R], names: Sequence[str], processes: int | None = None
+) -> Iterator[R]:
     """Yield what work makes of each of the catalogue's objectives, in their order.
 
     Names are sent to new processes, not objectives: an index made elsewhere may be taken for one
@@ -23,10 +25,11 @@ def each(work: Callable[[str], R], names: Sequence[str]) -> Iterator[R]:
     Args:
         work: a function that a module holds by its name, or a partial of one.
         names: of the objectives.
+        processes: how many work side by side; as many as kernels may use threads if not given.
     """
     from symcalc.backends.threads import thread_count
 
-    count = min(thread_count(), len(names))
+    count = min(processes or thread_count(), len(names))
     if count < 2:
         yield from map(work, names)
         return

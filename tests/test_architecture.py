@@ -21,7 +21,7 @@ MAY_IMPORT = {room: set(SPINE[:place]) for place, room in enumerate(SPINE)} | {
     "symcalc_peer": {*ABOVE_BACKENDS, "bench", "api"},  # stands where a user of symcalc stands
     "hosts": ABOVE_BACKENDS,
     "learn": {*ABOVE_BACKENDS, "hosts"},
-    "api": {*SPINE, "catalogue", "bench"},
+    "api": {*SPINE, "catalogue", "bench", "parallel"},
     FACE: {*SPINE, "catalogue", "bench", "api", "learn"},
     "testing": {*SPINE, "catalogue", "api"},
     "arguments": {"notation", "catalogue"},

@@ -110,6 +110,7 @@ def benchmark(
     return Benchmark(
         case, rows(found), threads, rounds, moved,
         (*footnotes(found, missing), *load), machine(),
+        "a step in place" if objective.state else "value and gradient",
     )  # fmt: skip
 
 

@@ -99,6 +99,7 @@ class Benchmark:
         bytes_moved: bytes that any method must move.
         footnotes: which peers are left out and why.
         machine: the processor and the versions it was measured with.
+        what: was timed, in words.
     """
 
     case: Case
@@ -108,6 +109,7 @@ class Benchmark:
     bytes_moved: int
     footnotes: tuple[str, ...] = ()
     machine: Mapping[str, str] = field(default_factory=dict)
+    what: str = "value and gradient"
 
     def row(self, name: str) -> Row | None:
         """Return the row of this name, or None."""
@@ -132,7 +134,7 @@ class Benchmark:
     @property
     def title(self) -> str:
         """The case, the threads and the bytes in one line."""
-        return (f"{self.case.title}: value and gradient, {self.threads} threads, "
+        return (f"{self.case.title}: {self.what}, {self.threads} threads, "
                 f"{size(self.bytes_moved)} to move")  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:

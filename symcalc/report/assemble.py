@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping
 from typing import Any
 
 from symcalc.backends import numpy_backend
@@ -72,21 +70,6 @@ def _page(
     page = build_page(objective, derivation, source=source, checks=rows, facts=known)
     drawn = drawings(objective, derivation, evaluate, whose)
     return illustrated(page, drawn), tuple(dict.fromkeys(fact.name for fact in known))
-
-
-def book_members(objectives: Sequence[Objective], processes: int = 1) -> Iterator[Member]:
-    """Make the pages of objectives, in order.
-
-    Args:
-        objectives: each is sent to a process as it is defined, and derived there.
-        processes: how many work side by side.
-    """
-    if processes < 2 or len(objectives) < 2:
-        yield from map(book_member, objectives)
-        return
-    context = multiprocessing.get_context("spawn")  # a fork would copy other libraries' threads
-    with ProcessPoolExecutor(min(processes, len(objectives)), context) as pool:
-        yield from pool.map(book_member, objectives)
 
 
 def evaluator(kernel: Kernel) -> Evaluate:

@@ -40,12 +40,12 @@ class Reading:
 
     Args:
         x: the argument.
-        levels: for value and gradient the errors, as powers of ten: of the definition in float32,
-            in float64, and of the kernel; NaN where the truth is no number of that dtype.
+        levels: for value and gradient the three errors, as powers of ten: of the definition in
+            float32, in float64, and of the kernel; NaN where the truth is no number of that dtype.
     """
 
     x: float
-    levels: tuple[tuple[float, float, float], tuple[float, float, float]]
+    levels: tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def stability(
@@ -120,7 +120,7 @@ def _readings(
                 tuple(_level(pair[k], truths[k], t) for pair, t in zip(came, dtypes, strict=True))
                 for k in (0, 1)
             )
-            yield Reading(x, (value, slope))  # type: ignore[arg-type]
+            yield Reading(x, (value, slope))
 
 
 def _computed(

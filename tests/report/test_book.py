@@ -19,7 +19,7 @@ BOOK = Path(__file__).parents[2] / "derivations"
 def hold(made, committed):
     """Compare a folder of pages with the committed book, and show where they differ."""
     if not (committed / "index.html").exists():
-        pytest.skip(f"no book is committed; write it with: {COMMAND}")
+        pytest.fail(f"no book is committed; write it with: {COMMAND}")
     for path in sorted(made.iterdir()):
         there = committed / path.name
         old = there.read_text("utf-8") if there.exists() else ""
